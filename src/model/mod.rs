@@ -1,0 +1,5 @@
+//! The words of the domain. No I/O.
+
+pub(crate) mod digest;
+pub(crate) mod error;
+pub(crate) mod id;

@@ -1,0 +1,9 @@
+//! The kernel, made safe: the only module with `unsafe`.
+//!
+//! `OwnedFd` and `BorrowedFd` in and out, `io::Result`, one system call a function, its man page named, `SAFETY:` at
+//! every block. What rustix or nix offer safely is used from there directly; here is the rest, and small compositions
+//! that several layers need.
+#![allow(unsafe_code)]
+
+pub(crate) mod mount;
+pub(crate) mod path;

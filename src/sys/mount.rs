@@ -1,0 +1,143 @@
+//! The mount API of Linux 5.2 and later: mounts are made detached and travel as file descriptors.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
+
+/// `struct mount_attr` of mount_setattr(2).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct MountAttr {
+    pub(crate) set: u64,
+    pub(crate) clear: u64,
+    pub(crate) propagation: u64,
+    pub(crate) userns_fd: u64,
+}
+
+/// Changes the attributes (`libc::MOUNT_ATTR_*`) of the mount that `fd` refers to, and with `recursive` of all below it.
+/// mount_setattr(2), Linux 5.12.
+pub(crate) fn set_attr(fd: impl AsFd, recursive: bool, attr: MountAttr) -> io::Result<()> {
+    let mut flags = libc::AT_EMPTY_PATH;
+    if recursive {
+        flags |= libc::AT_RECURSIVE;
+    }
+    // SAFETY: the path is an empty C string, `attr` is a live repr(C) struct whose size is passed, the fd is borrowed.
+    let code = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            fd.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const attr,
+            size_of::<MountAttr>(),
+        )
+    };
+    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Clones the mount (with `recursive`: the tree of mounts) at `path` below `dir` into a detached one. open_tree(2).
+pub(crate) fn clone_tree(dir: impl AsFd, path: impl AsRef<Path>, recursive: bool) -> io::Result<OwnedFd> {
+    let mut flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    Ok(rustix::mount::open_tree(dir, path.as_ref(), flags)?)
+}
+
+/// Attaches a detached mount on the file or directory that `target` holds. move_mount(2).
+pub(crate) fn attach(tree: impl AsFd, target: impl AsFd) -> io::Result<()> {
+    use rustix::mount::MoveMountFlags as Flags;
+    let flags = Flags::MOVE_MOUNT_F_EMPTY_PATH | Flags::MOVE_MOUNT_T_EMPTY_PATH;
+    Ok(rustix::mount::move_mount(tree, "", target, "", flags)?)
+}
+
+/// One option of a file system: a flag, a string, or a file descriptor.
+pub(crate) enum FsOption<'a> {
+    Flag(&'a str),
+    Text(&'a str, &'a str),
+    Fd(&'a str, BorrowedFd<'a>),
+}
+
+/// Makes a detached mount of file system `kind` with `options` and mount attributes `attr`. fsopen(2), fsconfig(2),
+/// fsmount(2). The error text holds what the kernel wrote to the context's log.
+pub(crate) fn fs_mount(kind: &str, options: &[FsOption<'_>], attr: MountAttrFlags) -> io::Result<OwnedFd> {
+    let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    let made = (|| {
+        for option in options {
+            match option {
+                FsOption::Flag(key) => rustix::mount::fsconfig_set_flag(context.as_fd(), *key)?,
+                FsOption::Text(key, value) => rustix::mount::fsconfig_set_string(context.as_fd(), *key, *value)?,
+                FsOption::Fd(key, fd) => rustix::mount::fsconfig_set_fd(context.as_fd(), *key, *fd)?,
+            }
+        }
+        rustix::mount::fsconfig_create(context.as_fd())?;
+        rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attr)
+    })();
+    made.map_err(|errno| {
+        let mut log = [0_u8; 512];
+        match rustix::io::read(&context, &mut log) {
+            Ok(length) if length > 2 => {
+                let text = String::from_utf8_lossy(&log[2..length]);
+                io::Error::new(io::Error::from(errno).kind(), format!("{}: {}", io::Error::from(errno), text.trim()))
+            }
+            _ => io::Error::from(errno),
+        }
+    })
+}
+
+/// The directories of an overlay, top layer first.
+#[derive(Clone, Debug)]
+pub(crate) struct OverlayDirs {
+    pub(crate) lower: Vec<PathBuf>,
+    /// Upper and work directory; without them the overlay is read-only.
+    pub(crate) upper: Option<(PathBuf, PathBuf)>,
+    /// Skip every sync: what was written may be gone after a power cut (overlayfs.rst, "Volatile mount").
+    pub(crate) volatile: bool,
+    /// Keep overlay's attributes under `user.`: for a mount made in a user namespace (Linux 5.11).
+    pub(crate) userxattr: bool,
+}
+
+/// Makes a detached overlay mount. `lowerdir+` needs Linux 6.8; before that one joined `lowerdir` is passed.
+pub(crate) fn overlay(dirs: &OverlayDirs, attr: MountAttrFlags) -> io::Result<OwnedFd> {
+    let text = |path: &Path| -> io::Result<String> {
+        path.to_str().map(str::to_owned).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))
+    };
+    let lower = dirs.lower.iter().map(|path| text(path)).collect::<io::Result<Vec<_>>>()?;
+    let upper = dirs.upper.as_ref().map(|(upper, work)| Ok::<_, io::Error>((text(upper)?, text(work)?))).transpose()?;
+    let mut common = Vec::new();
+    if let Some((upper, work)) = &upper {
+        common.push(FsOption::Text("upperdir", upper));
+        common.push(FsOption::Text("workdir", work));
+        if dirs.volatile {
+            common.push(FsOption::Flag("volatile"));
+        }
+    }
+    if dirs.userxattr {
+        common.push(FsOption::Flag("userxattr"));
+    }
+    let mut options: Vec<_> = lower.iter().map(|path| FsOption::Text("lowerdir+", path)).collect();
+    options.append(&mut common);
+    fs_mount("overlay", &options, attr)
+}
+
+/// Unmounts what is at `path`, lazily. umount2(2).
+pub(crate) fn detach(path: impl AsRef<Path>) -> io::Result<()> {
+    Ok(rustix::mount::unmount(path.as_ref(), rustix::mount::UnmountFlags::DETACH)?)
+}
+
+/// Changes the root of the mount namespace to the current directory and drops the old one. pivot_root(2), "pivot_root(".", ".")".
+pub(crate) fn pivot_root(new_root: impl AsFd) -> io::Result<()> {
+    rustix::process::fchdir(new_root)?;
+    rustix::process::pivot_root(".", ".")?;
+    detach(".")?;
+    Ok(rustix::process::chdir("/")?)
+}
+
+/// A C string of `text`, or `EINVAL` when it holds NUL.
+pub(crate) fn c_string(text: &str) -> io::Result<CString> {
+    CString::new(text).map_err(|_| io::Error::from(rustix::io::Errno::INVAL))
+}
