@@ -1,5 +1,8 @@
 //! The words of the domain. No I/O.
 
+pub(crate) mod container;
 pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod id;
+pub(crate) mod mount;
+pub(crate) mod status;
