@@ -3,3 +3,6 @@
 pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod id;
+pub(crate) mod platform;
+pub(crate) mod reference;
+pub(crate) mod secret;
