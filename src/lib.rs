@@ -6,6 +6,7 @@
 
 use std::process::ExitCode;
 
+mod image;
 mod model;
 mod state;
 mod sys;

@@ -6,3 +6,6 @@ pub(crate) mod error;
 pub(crate) mod id;
 pub(crate) mod mount;
 pub(crate) mod status;
+pub(crate) mod platform;
+pub(crate) mod reference;
+pub(crate) mod secret;
