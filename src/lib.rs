@@ -6,8 +6,10 @@
 
 use std::process::ExitCode;
 
+mod image;
 mod model;
 mod network;
+mod state;
 mod sys;
 
 /// Runs the process that the arguments ask for and returns its exit code.

@@ -1,6 +1,12 @@
 //! The words of the domain. No I/O.
 
+pub(crate) mod container;
 pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod id;
 pub(crate) mod port;
+pub(crate) mod mount;
+pub(crate) mod status;
+pub(crate) mod platform;
+pub(crate) mod reference;
+pub(crate) mod secret;

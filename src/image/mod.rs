@@ -1,0 +1,3 @@
+//! Images: from registries and archives into the store, and back.
+
+pub(crate) mod manifest;
