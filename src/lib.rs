@@ -6,6 +6,7 @@
 
 use std::process::ExitCode;
 
+mod engine;
 mod image;
 mod model;
 mod state;
