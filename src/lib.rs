@@ -9,6 +9,7 @@ use std::process::ExitCode;
 mod engine;
 mod image;
 mod model;
+mod network;
 mod state;
 mod sys;
 

@@ -4,6 +4,7 @@ pub(crate) mod container;
 pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod id;
+pub(crate) mod port;
 pub(crate) mod mount;
 pub(crate) mod status;
 pub(crate) mod platform;
