@@ -6,6 +6,7 @@
 
 use std::process::ExitCode;
 
+mod cli;
 mod model;
 mod sys;
 

@@ -2,4 +2,7 @@
 
 pub(crate) mod digest;
 pub(crate) mod error;
+pub(crate) mod filter;
 pub(crate) mod id;
+pub(crate) mod size;
+pub(crate) mod time;
