@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 mod engine;
 mod image;
+mod cli;
 mod model;
 mod network;
 mod state;

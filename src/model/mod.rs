@@ -3,6 +3,7 @@
 pub(crate) mod container;
 pub(crate) mod digest;
 pub(crate) mod error;
+pub(crate) mod filter;
 pub(crate) mod id;
 pub(crate) mod port;
 pub(crate) mod mount;
@@ -10,3 +11,5 @@ pub(crate) mod status;
 pub(crate) mod platform;
 pub(crate) mod reference;
 pub(crate) mod secret;
+pub(crate) mod size;
+pub(crate) mod time;
