@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::model::container::{Device, LogConfig, Names, Namespace, Resources, RestartPolicy, Security, Ulimit};
+use crate::model::container::{Device, Names, Namespace, Resources, RestartPolicy, Security, Ulimit};
+use crate::model::log::LogConfig;
 use crate::model::mount::Mount;
-use crate::model::network::NetworkRequest;
+use crate::model::network::NetworkMode;
 use crate::model::platform::Platform;
 use crate::model::port::PortMapping;
 
@@ -125,7 +126,7 @@ pub(crate) struct CreateRequest {
     pub(crate) ulimits: Vec<Ulimit>,
     pub(crate) sysctls: BTreeMap<String, String>,
     pub(crate) names: Names,
-    pub(crate) network: NetworkRequest,
+    pub(crate) network: NetworkMode,
     pub(crate) publish: Vec<PortMapping>,
     /// `-P`: every port that the image exposes.
     pub(crate) publish_all: bool,

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::id::Id;
+use super::log::LogConfig;
 use super::mount::Mount;
+use super::network::{Endpoint, NetworkMode};
+use super::port::PortMapping;
 use super::status::Status;
 
 /// What the root file system is made of.
@@ -161,28 +164,6 @@ pub(crate) struct Ulimit {
     pub(crate) hard: i64,
 }
 
-/// `--log-driver`, `--log-opt`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct LogConfig {
-    /// `k8s-file`, `json-file`, `none`, `passthrough`.
-    pub(crate) driver: String,
-    /// Without it, `log/ctr.log` of the container's directory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) path: Option<String>,
-    /// Bytes of one file; `None` is without limit.
-    pub(crate) max_size: Option<u64>,
-    /// How many files are kept, at least 1.
-    pub(crate) max_files: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) tag: Option<String>,
-}
-
-impl Default for LogConfig {
-    fn default() -> Self {
-        Self { driver: "k8s-file".to_owned(), path: None, max_size: Some(16 << 20), max_files: 5, tag: None }
-    }
-}
-
 /// `--dns`, `--add-host` and what belongs to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -239,6 +220,12 @@ pub(crate) struct ContainerConfig {
     pub(crate) uts: Namespace,
     pub(crate) cgroup: Namespace,
     pub(crate) userns: UserNamespace,
+    /// `Private` is resolved; `Container` holds an id.
+    pub(crate) network: NetworkMode,
+    pub(crate) publish: Vec<PortMapping>,
+    /// `PORT[/PROTOCOL]` of the image and `--expose`, for listings.
+    #[serde(default)]
+    pub(crate) exposed: Vec<String>,
     /// A cgroup to live below, in place of dhow's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cgroup_parent: Option<String>,
@@ -315,7 +302,7 @@ pub(crate) struct ContainerState {
     pub(crate) cgroup: Option<Value>,
     /// What the network gave this run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) endpoints: Vec<Value>,
+    pub(crate) endpoints: Vec<Endpoint>,
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
 }

@@ -8,3 +8,5 @@
 pub(crate) mod mount;
 pub(crate) mod path;
 pub(crate) mod process;
+pub(crate) mod random;
+pub(crate) mod signal;
