@@ -149,9 +149,7 @@ impl std::str::FromStr for PortMapping {
 fn split_bracketed(text: &str) -> Result<(Option<&str>, &str), Error> {
     let Some((head, tail)) = text.split_once(']') else { return Ok((None, text)) };
     if tail.contains(']') {
-        return Err(Error::invalid(
-            "invalid port format - at most one IPv6 address can be specified in a --publish",
-        ));
+        return Err(Error::invalid("invalid port format - at most one IPv6 address can be specified in a --publish"));
     }
     let address = head
         .strip_prefix('[')
@@ -335,10 +333,7 @@ mod tests {
     #[test]
     fn the_record_has_podman_names() {
         let json = serde_json::to_string(&mapping("127.0.0.1", 8080, 80, 1, Protocol::Tcp)).unwrap();
-        assert_eq!(
-            json,
-            r#"{"host_ip":"127.0.0.1","container_port":80,"host_port":8080,"range":1,"protocol":"tcp"}"#
-        );
+        assert_eq!(json, r#"{"host_ip":"127.0.0.1","container_port":80,"host_port":8080,"range":1,"protocol":"tcp"}"#);
     }
 
     proptest::proptest! {

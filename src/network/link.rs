@@ -31,6 +31,7 @@ pub(crate) struct Link {
     pub(crate) name: String,
     pub(crate) alias: String,
     pub(crate) mtu: u32,
+    pub(crate) mac: Mac,
     pub(crate) master: Option<u32>,
     pub(crate) bridge: bool,
     pub(crate) veth: bool,
@@ -96,6 +97,7 @@ fn parse(message: LinkMessage) -> Link {
             LinkAttribute::IfName(name) => link.name = name,
             LinkAttribute::IfAlias(alias) => link.alias = alias,
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::Address(mac) => link.mac = mac.try_into().unwrap_or_default(),
             LinkAttribute::Controller(index) => link.master = Some(index),
             LinkAttribute::LinkInfo(infos) => {
                 for info in infos {
@@ -176,23 +178,26 @@ impl Links {
 
     /// Lists all links.
     pub(crate) fn list(&self) -> io::Result<Vec<Link>> {
-        self.runtime
-            .block_on(self.handle.link().get().execute().map_ok(parse).try_collect())
-            .map_err(os_error)
+        self.runtime.block_on(self.handle.link().get().execute().map_ok(parse).try_collect()).map_err(os_error)
     }
 
     /// The destinations of all routes, default routes left out.
     pub(crate) fn destinations(&self) -> io::Result<Vec<IpNetwork>> {
         self.runtime.block_on(async {
-            let (v4, v6) = (RouteMessageBuilder::<std::net::Ipv4Addr>::new(), RouteMessageBuilder::<std::net::Ipv6Addr>::new());
+            let (v4, v6) =
+                (RouteMessageBuilder::<std::net::Ipv4Addr>::new(), RouteMessageBuilder::<std::net::Ipv6Addr>::new());
             let mut found = Vec::new();
             for route in [v4.build(), v6.build()] {
                 let mut answers = self.handle.route().get(route).execute();
                 while let Some(route) = answers.try_next().await.map_err(os_error)? {
                     let prefix = route.header.destination_prefix_length;
                     found.extend(route.attributes.iter().find_map(|attribute| match attribute {
-                        RouteAttribute::Destination(RouteAddress::Inet(ip)) => IpNetwork::new((*ip).into(), prefix).ok(),
-                        RouteAttribute::Destination(RouteAddress::Inet6(ip)) => IpNetwork::new((*ip).into(), prefix).ok(),
+                        RouteAttribute::Destination(RouteAddress::Inet(ip)) => {
+                            IpNetwork::new((*ip).into(), prefix).ok()
+                        }
+                        RouteAttribute::Destination(RouteAddress::Inet6(ip)) => {
+                            IpNetwork::new((*ip).into(), prefix).ok()
+                        }
                         _ => None,
                     }));
                 }
@@ -205,12 +210,12 @@ impl Links {
     pub(crate) fn ensure_bridge(&self, bridge: &Bridge<'_>) -> io::Result<Link> {
         self.runtime.block_on(async {
             if let Some(link) = find(&self.handle, bridge.name).await? {
-                // One without an alias is ours if its maker was killed on the way; it is finished below.
-                if !link.bridge || !(link.alias == bridge.alias || link.alias.is_empty()) {
-                    return Err(io::Error::from_raw_os_error(libc::EEXIST));
-                }
-                if !link.alias.is_empty() {
+                if link.bridge && link.alias == bridge.alias {
                     return Ok(link);
+                }
+                // One with our address and no alias is ours, its maker was killed on the way; it is finished below.
+                if !link.bridge || !link.alias.is_empty() || link.mac != bridge.mac {
+                    return Err(io::Error::from_raw_os_error(libc::EEXIST));
                 }
             } else {
                 let mtu = match bridge.mtu {
@@ -227,7 +232,8 @@ impl Links {
                 return Err(io::Error::from_raw_os_error(libc::ENODEV));
             };
             sysctl::quiet_ipv6(bridge.name, bridge.addresses.iter().any(IpNetwork::is_ipv6))?;
-            try_join_all(bridge.addresses.iter().map(|address| add_address(&self.handle, link.index, *address))).await?;
+            try_join_all(bridge.addresses.iter().map(|address| add_address(&self.handle, link.index, *address)))
+                .await?;
             // The alias comes with the last step: a bridge that has one is complete.
             let finish = LinkUnspec::new_with_index(link.index)
                 .up()
@@ -255,7 +261,8 @@ impl Links {
             .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
             .build();
         // The kernel opens devices before it joins the pair: creating them up is ENOTCONN.
-        let up = LinkUnspec::new_with_name(pair.host).up().append_extra_attribute(no_own_ipv6()).alias(pair.alias).build();
+        let up =
+            LinkUnspec::new_with_name(pair.host).up().append_extra_attribute(no_own_ipv6()).alias(pair.alias).build();
         let loopback = LinkUnspec::new_with_index(1).up().build();
         self.runtime.block_on(async {
             let host = async {
@@ -277,12 +284,14 @@ impl Links {
             let addresses = join_all(pair.addresses.iter().map(|a| add_address(&inside.handle, link.index, *a)));
             let routes = join_all(pair.gateways.iter().map(|gateway| async {
                 let route = match gateway {
-                    IpAddr::V4(ip) => {
-                        RouteMessageBuilder::<std::net::Ipv4Addr>::new().gateway(*ip).output_interface(link.index).build()
-                    }
-                    IpAddr::V6(ip) => {
-                        RouteMessageBuilder::<std::net::Ipv6Addr>::new().gateway(*ip).output_interface(link.index).build()
-                    }
+                    IpAddr::V4(ip) => RouteMessageBuilder::<std::net::Ipv4Addr>::new()
+                        .gateway(*ip)
+                        .output_interface(link.index)
+                        .build(),
+                    IpAddr::V6(ip) => RouteMessageBuilder::<std::net::Ipv6Addr>::new()
+                        .gateway(*ip)
+                        .output_interface(link.index)
+                        .build(),
                 };
                 or_exists(inside.handle.route().add(route).execute().await)
             }));

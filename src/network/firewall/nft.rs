@@ -165,7 +165,9 @@ impl Nft {
         self.request(GET_CHAIN, DUMP, 0, &[], |message| {
             let Some(hook) = message.attribute(4) else { return };
             let string = |kind| {
-                message.attribute(kind).map(|v| String::from_utf8_lossy(v.strip_suffix(b"\0").unwrap_or(v)).into_owned())
+                message
+                    .attribute(kind)
+                    .map(|v| String::from_utf8_lossy(v.strip_suffix(b"\0").unwrap_or(v)).into_owned())
             };
             found.push(ForeignChain {
                 family: message.family,
@@ -390,8 +392,7 @@ fn comment(value: &str) -> Vec<u8> {
 }
 
 fn decode_element(set: Set, bytes: &[u8]) -> Dumped {
-    let mut element =
-        Element { set, key: Vec::new(), end: None, closes: false, data: None, comment: String::new() };
+    let mut element = Element { set, key: Vec::new(), end: None, closes: false, data: None, comment: String::new() };
     let value = |v| attributes(v).find(|(kind, _)| *kind == 1).map_or_else(Vec::new, |(_, v)| v.to_vec());
     for (kind, content) in attributes(bytes) {
         match kind {

@@ -282,11 +282,7 @@ pub(crate) fn skeleton() -> Vec<Chain> {
                 publish(Set::Ranges6, true, true, false),
             ],
         },
-        Chain {
-            name: "prerouting",
-            hook: Some(Hook { kind: "nat", number: 0, priority: -100 }),
-            rules: vec![local()],
-        },
+        Chain { name: "prerouting", hook: Some(Hook { kind: "nat", number: 0, priority: -100 }), rules: vec![local()] },
         Chain { name: "output", hook: Some(Hook { kind: "nat", number: 3, priority: -100 }), rules: vec![local()] },
         Chain {
             name: "postrouting",
