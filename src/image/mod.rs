@@ -1,3 +1,5 @@
 //! Images: from registries and archives into the store, and back.
 
 pub(crate) mod manifest;
+pub(crate) mod registry;
+pub(crate) mod trust;
