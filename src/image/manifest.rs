@@ -106,7 +106,9 @@ pub(crate) enum Document {
 impl Document {
     /// Reads a document that was served as `content_type` (`None` where nothing was said).
     pub(crate) fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self> {
-        let served = content_type.map(bare_type).filter(|t| !matches!(t.as_str(), "" | "application/json" | "text/plain" | "application/octet-stream"));
+        let served = content_type
+            .map(bare_type)
+            .filter(|t| !matches!(t.as_str(), "" | "application/json" | "text/plain" | "application/octet-stream"));
         if served.as_deref().is_some_and(is_schema1) {
             return Err(schema1());
         }
@@ -157,7 +159,10 @@ impl Manifest {
     /// Checks that this is an image that can be unpacked, not another artifact.
     pub(crate) fn check_is_image(&self) -> Result<()> {
         if !matches!(self.config.media_type.as_str(), OCI_CONFIG | DOCKER_CONFIG) {
-            bail!(Error::unsupported(format!("not a container image: config of media type {:?}", self.config.media_type)));
+            bail!(Error::unsupported(format!(
+                "not a container image: config of media type {:?}",
+                self.config.media_type
+            )));
         }
         self.layers.iter().try_for_each(|layer| layer_compression(&layer.media_type).map(drop))
     }
@@ -173,8 +178,7 @@ impl Manifest {
             config: &'a Descriptor,
             layers: &'a [Descriptor],
         }
-        let wire =
-            Wire { schema_version: 2, media_type: &self.media_type, config: &self.config, layers: &self.layers };
+        let wire = Wire { schema_version: 2, media_type: &self.media_type, config: &self.config, layers: &self.layers };
         serde_json::to_vec(&wire).context("write manifest")
     }
 
