@@ -78,7 +78,7 @@ impl<F: AsFd> RawMode<F> {
 impl<F: AsFd> Drop for RawMode<F> {
     fn drop(&mut self) {
         // A terminal that is gone needs no restoring.
-        drop(termios::tcsetattr(&self.fd, OptionalActions::Now, &self.before));
+        let _ = termios::tcsetattr(&self.fd, OptionalActions::Now, &self.before);
         for &signal in &self.replaced {
             // SAFETY: SIG_DFL is what we found.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
