@@ -3,3 +3,4 @@
 pub(crate) mod exit;
 pub(crate) mod flags;
 pub(crate) mod output;
+pub(crate) mod terminal;

@@ -10,3 +10,4 @@ pub(crate) mod path;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod signal;
+pub(crate) mod tty;
