@@ -5,5 +5,10 @@
 //! that several layers need.
 #![allow(unsafe_code)]
 
+pub(crate) mod clone;
+pub(crate) mod exec;
+pub(crate) mod keyring;
 pub(crate) mod mount;
 pub(crate) mod path;
+pub(crate) mod pidfd;
+pub(crate) mod proc;
