@@ -5,5 +5,7 @@
 //! that several layers need.
 #![allow(unsafe_code)]
 
+pub(crate) mod cap;
 pub(crate) mod mount;
 pub(crate) mod path;
+pub(crate) mod seccomp;
