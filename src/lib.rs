@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 
 mod model;
+mod runtime;
 mod sys;
 
 /// Runs the process that the arguments ask for and returns its exit code.

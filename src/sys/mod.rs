@@ -12,3 +12,7 @@ pub(crate) mod mount;
 pub(crate) mod path;
 pub(crate) mod pidfd;
 pub(crate) mod proc;
+pub(crate) mod cap;
+pub(crate) mod mount;
+pub(crate) mod path;
+pub(crate) mod seccomp;
