@@ -12,6 +12,7 @@ mod cli;
 mod model;
 mod network;
 mod state;
+mod runtime;
 mod sys;
 
 /// Runs the process that the arguments ask for and returns its exit code.
