@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 
 mod model;
+mod monitor;
 mod state;
 mod sys;
 

@@ -3,3 +3,4 @@
 pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod id;
+pub(crate) mod log;
