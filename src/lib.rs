@@ -11,6 +11,7 @@ mod image;
 mod cli;
 mod model;
 mod network;
+mod monitor;
 mod state;
 mod runtime;
 mod sys;

@@ -14,3 +14,4 @@ pub(crate) mod secret;
 pub(crate) mod size;
 pub(crate) mod time;
 pub(crate) mod status;
+pub(crate) mod log;

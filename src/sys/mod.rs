@@ -20,3 +20,4 @@ pub(crate) mod cap;
 pub(crate) mod mount;
 pub(crate) mod path;
 pub(crate) mod seccomp;
+pub(crate) mod spawn;
