@@ -153,7 +153,11 @@ impl Lexer<'_> {
         let prefix = matches!(word.as_str(), "r" | "b" | "br" | "c" | "cr");
         let hashes = (0..).take_while(|&n| self.peek(n) == '#').count();
         if prefix && self.peek(0) == '"' {
-            if word.contains('r') { self.raw_string(0) } else { self.string() }
+            if word.contains('r') {
+                self.raw_string(0)
+            } else {
+                self.string()
+            }
             self.push("\"", line);
         } else if prefix && word.contains('r') && hashes > 0 && self.peek(hashes) == '"' {
             self.raw_string(hashes);
@@ -235,7 +239,10 @@ fn literals_and_comments_are_no_tokens() {
         /* crate::y /* nested */ crate::z */ let s = "crate::q \" crate"; let r = r#"crate::"w" "#;
         let c = '"'; let l: &'static str = b'\''; fn r#type() {} let n = 0xffu8..10;"##;
     let words: Vec<String> = tokens(source).into_iter().filter(Token::is_word).map(|t| t.text).collect();
-    assert_eq!(words, ["use", "a", "b", "let", "s", "let", "r", "let", "c", "let", "l", "str", "fn", "type", "let", "n"]);
+    assert_eq!(
+        words,
+        ["use", "a", "b", "let", "s", "let", "r", "let", "c", "let", "l", "str", "fn", "type", "let", "n"]
+    );
 }
 
 #[test]

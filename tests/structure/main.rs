@@ -52,7 +52,8 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// Where async code may be.
-const ASYNC: &[&str] = &["src/image/registry/", "src/image/registry.rs", "src/network/link.rs", "src/network/dns/", "src/api/"];
+const ASYNC: &[&str] =
+    &["src/image/registry/", "src/image/registry.rs", "src/network/link.rs", "src/network/dns/", "src/api/"];
 
 /// Names that would refuse nothing.
 const ROOMS_WITHOUT_SUBJECT: &[&str] =
@@ -282,13 +283,15 @@ fn no_place_of_this_machine_is_named() {
 fn machine_names() -> Vec<String> {
     let mut names = vec![root().display().to_string()];
     names.extend(root().parent().filter(|p| p.components().count() > 2).map(|p| format!("{}/", p.display())));
-    let cargo_home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
+    let cargo_home =
+        std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
     let mut places = vec!["/etc/apt/sources.list".to_owned()];
     places.extend(cargo_home.iter().map(|home| format!("{home}/config.toml")));
     let known = ["crates.io", "github.com", "debian.org", "ubuntu.com", "localhost", "127.0.0.1", "0.0.0.0"];
     for text in places.iter().filter_map(|place| std::fs::read_to_string(place).ok()) {
         for part in text.split("://").skip(1) {
-            let host: String = part.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
+            let host: String =
+                part.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
             if host.len() > 3 && host.contains('.') && !known.iter().any(|end| host.ends_with(end)) {
                 names.push(host);
             }
