@@ -14,6 +14,7 @@ pub(crate) trait Driver {
     /// Moves a process in. `inside` says that it was cloned into the directory of `into_fd`.
     fn add_process(&self, pid: i32, inside: bool) -> Result<()>;
     /// Opens the directory for CLONE_INTO_CGROUP, where the layout has one.
+    #[expect(clippy::wrong_self_convention, reason = "named for CLONE_INTO_CGROUP")]
     fn into_fd(&self) -> Result<Option<OwnedFd>>;
     /// Stops or continues all processes, and waits until they are.
     fn freeze(&self, frozen: bool) -> Result<()>;

@@ -128,6 +128,7 @@ impl Cgroup {
     }
 
     /// Opens the directory for CLONE_INTO_CGROUP, where there is one.
+    #[expect(clippy::wrong_self_convention, reason = "named for CLONE_INTO_CGROUP")]
     pub(crate) fn into_fd(&self) -> Result<Option<OwnedFd>> {
         self.driver().map_or(Ok(None), Driver::into_fd)
     }

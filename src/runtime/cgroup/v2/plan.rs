@@ -30,10 +30,11 @@ pub(in crate::runtime::cgroup) fn plan(resources: &LinuxResources) -> Result<Vec
         let objects = part("hca_object", limits.hca_objects());
         writes.push(Write::new("rdma.max", format!("{device}{handles}{objects}")));
     }
-    if let Some(network) = resources.network() {
-        if network.class_id().is_some() || network.priorities().as_ref().is_some_and(|list| !list.is_empty()) {
-            bail!(Error::unsupported("network classes and priorities need cgroup v1"));
-        }
+    let classes = resources.network().as_ref().is_some_and(|network| {
+        network.class_id().is_some() || network.priorities().as_ref().is_some_and(|list| !list.is_empty())
+    });
+    if classes {
+        bail!(Error::unsupported("network classes and priorities need cgroup v1"));
     }
     // What was given in the kernel's own words has the last one; sorted, as a map has no order.
     let mut unified: Vec<_> = resources.unified().iter().flatten().collect();
