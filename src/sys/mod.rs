@@ -7,4 +7,5 @@
 
 pub(crate) mod mount;
 pub(crate) mod path;
+pub(crate) mod pidfd_info;
 pub(crate) mod spawn;
