@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 mod model;
 mod state;
+mod storage;
 mod sys;
 
 /// Runs the process that the arguments ask for and returns its exit code.

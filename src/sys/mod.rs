@@ -7,3 +7,4 @@
 
 pub(crate) mod mount;
 pub(crate) mod path;
+pub(crate) mod writeback;
