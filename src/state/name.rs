@@ -76,8 +76,10 @@ pub(crate) fn release(paths: &Paths, name: &str, id: &Id) -> Result<()> {
 pub(crate) fn heal(paths: &Paths) -> Result<()> {
     for entry in fs::read_dir(paths.names()).context("list names")? {
         let entry = entry.context("list names")?;
-        if let Some(name) = entry.file_name().to_str() {
-            lookup(paths, name)?;
+        match entry.file_name().to_str() {
+            Some(name) if name.starts_with(".stale.") => remove_file(&entry.path()).context("free a stale name")?,
+            Some(name) => drop(lookup(paths, name)?),
+            None => {}
         }
     }
     Ok(())
