@@ -13,6 +13,7 @@ pub(crate) mod keyring;
 pub(crate) mod mount;
 pub(crate) mod path;
 pub(crate) mod pidfd_info;
+pub(crate) mod writeback;
 pub(crate) mod pidfd;
 pub(crate) mod proc;
 pub(crate) mod process;
