@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::id::Id;
+use super::log::LogConfig;
 use super::mount::Mount;
+use super::network::{Endpoint, NetworkMode};
+use super::port::PortMapping;
 use super::status::Status;
 
 /// What the root file system is made of.
@@ -161,28 +164,6 @@ pub(crate) struct Ulimit {
     pub(crate) hard: i64,
 }
 
-/// `--log-driver`, `--log-opt`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct LogConfig {
-    /// `k8s-file`, `json-file`, `none`, `passthrough`.
-    pub(crate) driver: String,
-    /// Without it, `log/ctr.log` of the container's directory.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) path: Option<String>,
-    /// Bytes of one file; `None` is without limit.
-    pub(crate) max_size: Option<u64>,
-    /// How many files are kept, at least 1.
-    pub(crate) max_files: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) tag: Option<String>,
-}
-
-impl Default for LogConfig {
-    fn default() -> Self {
-        Self { driver: "k8s-file".to_owned(), path: None, max_size: Some(16 << 20), max_files: 5, tag: None }
-    }
-}
-
 /// `--dns`, `--add-host` and what belongs to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -239,6 +220,12 @@ pub(crate) struct ContainerConfig {
     pub(crate) uts: Namespace,
     pub(crate) cgroup: Namespace,
     pub(crate) userns: UserNamespace,
+    /// `Private` is resolved; `Container` holds an id.
+    pub(crate) network: NetworkMode,
+    pub(crate) publish: Vec<PortMapping>,
+    /// `PORT[/PROTOCOL]` of the image and `--expose`, for listings.
+    #[serde(default)]
+    pub(crate) exposed: Vec<String>,
     /// A cgroup to live below, in place of dhow's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cgroup_parent: Option<String>,
@@ -278,9 +265,12 @@ pub(crate) struct ContainerState {
     pub(crate) run: u64,
     /// The boot in which the status was written.
     pub(crate) boot: String,
-    /// Who works on it outside the lock, or did so when killed.
+    /// `create` has not come to its end; `status` is `Removing` meanwhile, so that a healer takes it away.
+    #[serde(default)]
+    pub(crate) creating: bool,
+    /// Who waits for the grace period of a stop, outside the lock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) owner: Option<ProcessRef>,
+    pub(crate) stopper: Option<ProcessRef>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) init: Option<ProcessRef>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -301,12 +291,72 @@ pub(crate) struct ContainerState {
     /// A user stopped it: no restart policy applies.
     #[serde(default)]
     pub(crate) stopped_by_user: bool,
+    /// What may keep its network from working, each with the way out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
     /// When its restart policy starts it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) restart_at: Option<Timestamp>,
-    /// A start began: what it makes outside (cgroup, links, rules) may be there.
+    /// A start began and its end was not tidied up: cgroup, links and rules of this run may be there.
     #[serde(default)]
-    pub(crate) started_effects: bool,
+    pub(crate) effects: bool,
+    /// Where this run's cgroup is, in the runtime's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cgroup: Option<Value>,
+    /// What the network gave this run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) endpoints: Vec<Endpoint>,
     #[serde(flatten)]
     pub(crate) unknown: Map<String, Value>,
+}
+
+impl ContainerState {
+    /// The state of a container that is being created.
+    pub(crate) fn creating(boot: &str) -> Self {
+        Self {
+            version: 1,
+            status: Status::Removing,
+            run: 0,
+            boot: boot.to_owned(),
+            creating: true,
+            stopper: None,
+            init: None,
+            monitor: None,
+            started_at: None,
+            finished_at: None,
+            exit_code: None,
+            oom_killed: false,
+            error: String::new(),
+            restarts: 0,
+            stopped_by_user: false,
+            warnings: Vec::new(),
+            restart_at: None,
+            effects: false,
+            cgroup: None,
+            endpoints: Vec::new(),
+            unknown: Map::new(),
+        }
+    }
+}
+
+/// How a run ended, as its monitor saw it. `exit.json`, removed before each start.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ExitRecord {
+    pub(crate) version: u32,
+    pub(crate) run: u64,
+    /// 0 to 255, 128 and the signal's number when one killed it; `None` when the kernel could not tell.
+    pub(crate) exit_code: Option<i32>,
+    #[serde(default)]
+    pub(crate) oom_killed: bool,
+    pub(crate) finished_at: Timestamp,
+}
+
+/// Init of a run, as its monitor made it. `init.json`: what a healer finds when the starter was killed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct InitRecord {
+    pub(crate) version: u32,
+    pub(crate) run: u64,
+    pub(crate) init: ProcessRef,
+    /// It was let go: the container's own command runs.
+    pub(crate) started: bool,
 }

@@ -3,6 +3,7 @@
 pub(crate) mod container;
 pub(crate) mod digest;
 pub(crate) mod error;
+pub(crate) mod filter;
 pub(crate) mod id;
 pub(crate) mod mount;
 pub(crate) mod network;
@@ -10,4 +11,7 @@ pub(crate) mod platform;
 pub(crate) mod port;
 pub(crate) mod reference;
 pub(crate) mod secret;
+pub(crate) mod size;
+pub(crate) mod time;
 pub(crate) mod status;
+pub(crate) mod log;

@@ -7,4 +7,5 @@ pub(crate) mod boot;
 pub(crate) mod lock;
 pub(crate) mod name;
 pub(crate) mod paths;
+pub(crate) mod privilege;
 pub(crate) mod record;
