@@ -4,6 +4,8 @@ pub(crate) mod config;
 pub(crate) mod exit;
 pub(crate) mod frame;
 pub(crate) mod log;
+pub(crate) mod port;
+pub(crate) mod relay;
 pub(crate) mod report;
 pub(crate) mod serve;
 #[cfg(test)]

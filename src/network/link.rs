@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use futures_util::TryStreamExt as _;
 use futures_util::future::{join_all, try_join, try_join_all};
 use ipnetwork::IpNetwork;
-use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags};
+use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressScope};
 use rtnetlink::packet_route::link::{
     AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind,
     InfoVeth, LinkAttribute, LinkInfo, LinkMessage,
@@ -181,6 +181,35 @@ impl Links {
     /// Lists all links.
     pub(crate) fn list(&self) -> io::Result<Vec<Link>> {
         self.runtime.block_on(self.handle.link().get().execute().map_ok(parse).try_collect()).map_err(os_error)
+    }
+
+    /// The links inside `namespace`, but for the loopback, with their addresses of global scope.
+    pub(crate) fn addresses(&self, namespace: BorrowedFd<'_>) -> io::Result<Vec<(String, Mac, Vec<IpNetwork>)>> {
+        let runtime = self.runtime.handle();
+        let (connection, handle) = netns::within(namespace, move || -> io::Result<_> {
+            let _entered = runtime.enter();
+            let (connection, handle, _) = rtnetlink::new_connection()?;
+            Ok((connection, handle))
+        })??;
+        self.runtime.spawn(connection);
+        self.runtime.block_on(async {
+            let links: Vec<Link> = handle.link().get().execute().map_ok(parse).try_collect().await.map_err(os_error)?;
+            let addresses: Vec<_> = handle.address().get().execute().try_collect().await.map_err(os_error)?;
+            let of = |index| {
+                let global =
+                    addresses.iter().filter(|a| a.header.index == index && a.header.scope == AddressScope::Universe);
+                global
+                    .filter_map(|a| {
+                        let ip = a.attributes.iter().find_map(|attribute| match attribute {
+                            AddressAttribute::Address(ip) => Some(*ip),
+                            _ => None,
+                        })?;
+                        IpNetwork::new(ip, a.header.prefix_len).ok()
+                    })
+                    .collect()
+            };
+            Ok(links.into_iter().filter(|l| l.name != "lo").map(|l| (l.name, l.mac, of(l.index))).collect())
+        })
     }
 
     /// The destinations of all routes, default routes left out.
