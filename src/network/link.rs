@@ -14,7 +14,7 @@ use ipnetwork::IpNetwork;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressScope};
 use rtnetlink::packet_route::link::{
     AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind,
-    InfoVeth, LinkAttribute, LinkInfo, LinkMessage,
+    InfoVeth, LinkAttribute, LinkInfo, LinkMessage, State,
 };
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
@@ -36,6 +36,8 @@ pub(crate) struct Link {
     pub(crate) master: Option<u32>,
     pub(crate) bridge: bool,
     pub(crate) veth: bool,
+    /// It carries packets.
+    pub(crate) running: bool,
 }
 
 /// The bridge of a network.
@@ -100,6 +102,7 @@ fn parse(message: LinkMessage) -> Link {
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::Address(mac) => link.mac = mac.try_into().unwrap_or_default(),
             LinkAttribute::Controller(index) => link.master = Some(index),
+            LinkAttribute::OperState(state) => link.running = state == State::Up,
             LinkAttribute::LinkInfo(infos) => {
                 for info in infos {
                     match info {
@@ -121,6 +124,18 @@ async fn find(handle: &Handle, name: &str) -> io::Result<Option<Link>> {
         Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Waits until the link carries packets: the kernel tells bridge and queue so by a work item, and what is sent before is
+/// lost, which costs the first connection a second. Asking runs that work at once (Linux 6.8).
+async fn wait_running(handle: &Handle, name: &str) -> io::Result<()> {
+    for _ in 0..100 {
+        if find(handle, name).await?.is_none_or(|link| link.running) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    Ok(())
 }
 
 /// The MTU of the link that the default route goes through.
@@ -149,7 +164,7 @@ async fn add_address(handle: &Handle, index: u32, address: IpNetwork) -> io::Res
 impl Links {
     /// Opens a connection in the namespace of the calling thread.
     pub(crate) fn open() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let handle = {
             let _entered = runtime.enter();
             let (connection, handle, _) = rtnetlink::new_connection()?;
@@ -336,7 +351,8 @@ impl Links {
             }));
             let (up, addresses, routes) = futures_util::future::join3(up, addresses, routes).await;
             up?;
-            addresses.into_iter().chain(routes).collect()
+            addresses.into_iter().chain(routes).collect::<io::Result<()>>()?;
+            try_join(wait_running(&self.handle, pair.host), wait_running(&inside.handle, pair.inside)).await.map(drop)
         })
     }
 

@@ -1,11 +1,12 @@
 //! User-mode networking for ordinary users: an installed `pasta` as a managed process.
 //!
-//! pasta is told the namespace by a link `netns` in a directory of ours, which it watches: it ends when the link goes. So
-//! nothing can leak: the end of a container removes the link, and who heals removes the directory. Its pid is recorded
-//! beside it with start time and boot, for the case that it does not listen.
+//! pasta is told the namespace by a file `netns` in a directory of ours, which it watches: it ends when the file goes. So
+//! nothing can leak: the end of a container removes the file, and who heals removes the directory. Its pid is recorded
+//! beside it, for the case that it does not listen. The namespace is bound on the file in a mount namespace that only
+//! pasta is in (it gives up the capabilities that `/proc/PID/ns/net` asks for before it opens it), so no mount is seen.
 //!
 //! ```text
-//! <run directory of the container>/pasta/netns    link to /proc/PID/ns/net
+//! <run directory of the container>/pasta/netns    what pasta watches; empty for everyone else
 //! <run directory of the container>/pasta/pid      written by pasta when it is ready
 //! ```
 
@@ -15,7 +16,7 @@ use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -25,6 +26,7 @@ use super::link::Links;
 use crate::model::error::Error;
 use crate::model::network::{Endpoint, EndpointAddress};
 use crate::model::port::{PortMapping, Protocol};
+use crate::sys::mount;
 
 /// Where queries for names go inside; pasta forwards them to the host's resolver.
 pub(crate) const DNS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(169, 254, 1, 1));
@@ -101,10 +103,9 @@ fn arguments(options: &[String], ports: &[PortMapping], link: &Path, pid: &Path)
     Ok(arguments)
 }
 
-/// Serves the network namespace of the process `init`, which `namespace` refers to. Returns when the network works.
+/// Serves the network namespace that `namespace` refers to. Returns when the network works.
 pub(crate) fn start(
     namespace: BorrowedFd<'_>,
-    init: i32,
     options: &[String],
     ports: &[PortMapping],
     run_dir: &Path,
@@ -116,16 +117,14 @@ pub(crate) fn start(
     let arguments = arguments(options, ports, &link, &pid)?;
     DirBuilder::new().mode(0o700).create(&directory).with_context(|| format!("create {}", directory.display()))?;
     let started = (|| {
-        std::os::unix::fs::symlink(format!("/proc/{init}/ns/net"), &link)
-            .with_context(|| format!("create {}", link.display()))?;
+        let target = fs::File::create(&link).with_context(|| format!("create {}", link.display()))?;
         let mut command = Command::new(&program);
         command.args(&arguments).env_clear().current_dir("/").stdin(Stdio::null());
         if is_host_root() {
             // As the host's root it would become nobody, who may not enter the namespace.
             command.args(["--runas", "0:0"]);
         }
-        // It goes to the background when it is ready; what it says before is an error.
-        let output = command.output().with_context(|| format!("execute {}", program.display()))?;
+        let output = execute(namespace, &target, command).with_context(|| format!("execute {}", program.display()))?;
         if !output.status.success() {
             return Err(refusal(&String::from_utf8_lossy(&output.stderr)).into());
         }
@@ -138,6 +137,21 @@ pub(crate) fn start(
             Err(undone.err().into_iter().fold(error, |error, more| error.context(format!("undo: {more:#}"))))
         }
     }
+}
+
+/// Executes pasta where `target` is the namespace, and waits until it has gone to the background or failed. A thread of
+/// its own has the mount namespace and hands it on.
+fn execute(namespace: BorrowedFd<'_>, target: &fs::File, mut command: Command) -> io::Result<Output> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, move || {
+            use rustix::mount::{MountPropagationFlags as Propagation, mount_change};
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)?;
+            mount_change("/", Propagation::PRIVATE | Propagation::REC)?;
+            mount::attach(mount::clone_tree(namespace, "", false)?, target)?;
+            command.output()
+        })?;
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that starts pasta panicked")))
+    })
 }
 
 /// Whether we are root without a user namespace around us.

@@ -408,9 +408,8 @@ fn pasta_serves_a_namespace_and_ends_with_its_link() {
         std::thread::sleep(Duration::from_millis(5));
     }
     let namespace: OwnedFd = std::fs::File::open(&path).unwrap().into();
-    let pid = i32::try_from(init.id()).unwrap();
     let started = std::time::Instant::now();
-    let got = rootless::start(namespace.as_fd(), pid, &[], &ports(&["8080:80"]), &world.networks);
+    let got = rootless::start(namespace.as_fd(), &[], &ports(&["8080:80"]), &world.networks);
     eprintln!("pasta: {:?} {got:?}", started.elapsed());
     let outcome = got.map(|pasta| {
         serve(&namespace, "0.0.0.0:80");
