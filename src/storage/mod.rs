@@ -6,3 +6,4 @@ pub(crate) mod extract;
 pub(crate) mod member;
 pub(crate) mod tree;
 pub(crate) mod unpack;
+pub(crate) mod volume;
