@@ -5,14 +5,14 @@
 //! that several layers need.
 #![allow(unsafe_code)]
 
+pub(crate) mod cap;
 pub(crate) mod clone;
 pub(crate) mod exec;
 pub(crate) mod keyring;
+pub(crate) mod loopback;
 pub(crate) mod mount;
 pub(crate) mod path;
 pub(crate) mod pidfd;
 pub(crate) mod proc;
-pub(crate) mod cap;
-pub(crate) mod mount;
-pub(crate) mod path;
+pub(crate) mod process;
 pub(crate) mod seccomp;
