@@ -7,7 +7,7 @@ use super::container::{self, Container};
 use crate::model::id::Id;
 use crate::model::status::Status;
 use crate::state::record;
-use crate::sys::process;
+use super::process;
 
 impl Engine {
     /// Waits until the container that `name` means does not run, and returns its exit code; -1 when nobody knows it.

@@ -10,6 +10,7 @@ pub(crate) mod cap;
 pub(crate) mod clone;
 pub(crate) mod exec;
 pub(crate) mod keyring;
+pub(crate) mod loopback;
 pub(crate) mod mount;
 pub(crate) mod path;
 pub(crate) mod pidfd_info;
