@@ -144,6 +144,16 @@ impl Client {
             .await
             .map(drop)
         })
+        .map_err(|error| {
+            let denied =
+                error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(|e| e.kind == ErrorKind::Denied);
+            let tls = error.chain().any(|cause| cause.to_string().starts_with("TLS: "));
+            match denied && !tls {
+                true => Error::new(ErrorKind::Denied, format!("logging into {registry:?}: invalid username/password"))
+                    .into(),
+                false => error.context(format!("logging into {registry:?}")),
+            }
+        })
     }
 
     /// Fetches a small blob whole, such as a configuration.

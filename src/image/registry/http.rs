@@ -330,6 +330,8 @@ pub(crate) fn transport(error: &reqwest::Error, host: String) -> anyhow::Error {
             .hint("put the registry's root certificate into certs.d, or use --tls-verify=false")
     } else if lower.contains("refused") {
         Error::unavailable("connection refused")
+    } else if lower.contains("end of file before message") || lower.contains("connection closed before") {
+        Error::unavailable("connection closed before the end")
     } else if connect && lower.contains("corrupt message") {
         Error::unavailable("server gave HTTP response to HTTPS client")
             .hint("use --tls-verify=false, or name the registry insecure in registries.conf")
@@ -337,7 +339,7 @@ pub(crate) fn transport(error: &reqwest::Error, host: String) -> anyhow::Error {
         Error::unavailable(words)
     };
     // Who refuses now will refuse in a second; a name that is not known stays so.
-    let retry = !permanent && !(connect && !timeout);
+    let retry = !permanent && (!connect || timeout);
     Failure { host, error, retry, after: None, unconnected: connect, status: None }.into()
 }
 

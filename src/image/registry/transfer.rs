@@ -28,7 +28,8 @@ const PROGRESS: u64 = 1 << 20;
 /// Room in the pipe to an unpacking process, so that neither side wakes the other for every page.
 const PIPE_SIZE: usize = 1 << 20;
 
-/// Where a blob goes; the file also keeps what the pipe's reader does not take.
+/// Where a blob goes; the file also keeps what the pipe's reader does not take. An end of file in the pipe says nothing:
+/// only [`Event::Finished`] says that the bytes were the right ones.
 #[derive(Default)]
 pub(crate) struct Sinks {
     pub(crate) file: Option<File>,
