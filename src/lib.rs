@@ -6,7 +6,14 @@
 
 use std::process::ExitCode;
 
+mod engine;
+mod image;
+mod cli;
 mod model;
+mod network;
+mod monitor;
+mod state;
+mod runtime;
 mod sys;
 
 /// Runs the process that the arguments ask for and returns its exit code.

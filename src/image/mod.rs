@@ -1,0 +1,6 @@
+//! Images: from registries and archives into the store, and back.
+
+pub(crate) mod credential;
+pub(crate) mod manifest;
+pub(crate) mod registry;
+pub(crate) mod trust;

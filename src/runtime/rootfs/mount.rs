@@ -1,0 +1,250 @@
+//! Making the planned mounts, in init: each is made detached, its attributes set while nobody can see it, attached by
+//! descriptor on a target that was looked up inside the root, and looked up once more.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::MountAttrFlags;
+
+use super::plan::{Attr, Kind, Planned};
+use super::target::{self, Leaf};
+use super::{cgroup, copy};
+use crate::sys::clone::Namespaces;
+use crate::sys::mount::{FsOption, MountAttr, attach, clone_tree, fs_mount, set_attr};
+use crate::sys::path::{open_beneath, open_in_root};
+use crate::sys::proc::Proc;
+
+/// What the mounts are made of and with.
+pub(crate) struct Mounting<'a> {
+    /// The container's root, attached.
+    pub(crate) root: BorrowedFd<'a>,
+    /// The host's procfs.
+    pub(crate) proc: &'a Proc,
+    /// Detached sources by index in the specification.
+    pub(crate) sources: &'a mut [Option<OwnedFd>],
+    /// The namespaces that are new.
+    pub(crate) new: Namespaces,
+    /// Waits until the process is in its cgroups, and takes it into its cgroup namespace.
+    pub(crate) enter_cgroup: &'a mut dyn FnMut() -> Result<cgroup::View>,
+}
+
+impl Mounting<'_> {
+    /// Makes all mounts of `plan`.
+    pub(crate) fn apply(&mut self, plan: &[Planned]) -> Result<()> {
+        for planned in plan {
+            self.one(planned).with_context(|| match (&planned.kind, &planned.source) {
+                (Kind::FileSystem(kind), _) => format!("mount {kind} on {}", planned.destination.display()),
+                (Kind::Cgroup, _) => format!("mount cgroup on {}", planned.destination.display()),
+                (Kind::Bind { .. }, Some(source)) => {
+                    format!("mount {} on {}", source.display(), planned.destination.display())
+                }
+                (Kind::Bind { .. }, None) => format!("bind mount on {}", planned.destination.display()),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, planned: &Planned) -> Result<()> {
+        match &planned.kind {
+            Kind::Bind { recursive } => {
+                let tree = match self.sources.get_mut(planned.index).and_then(Option::take) {
+                    Some(tree) => tree,
+                    None => {
+                        let source = planned.source.as_deref().unwrap_or(Path::new(""));
+                        clone_tree(rustix::fs::CWD, source, *recursive).context("clone the source")?
+                    }
+                };
+                set_bind_attributes(&tree, planned, *recursive)?;
+                let leaf = match target::file_type(&tree)? {
+                    FileType::Directory => Leaf::Directory,
+                    _ => Leaf::File,
+                };
+                let (target, _) = self.target(&planned.destination, leaf)?;
+                self.attach_checked(&tree, &target, &planned.destination)
+            }
+            Kind::FileSystem(kind) => self.file_system(kind, planned),
+            Kind::Cgroup => {
+                let view = (self.enter_cgroup)()?;
+                let (target, _) = self.target(&planned.destination, Leaf::Directory)?;
+                cgroup::mount(&view, planned, &target)?;
+                Ok(())
+            }
+        }
+    }
+
+    fn file_system(&mut self, kind: &str, planned: &Planned) -> Result<()> {
+        let (target, existed) = self.target(&planned.destination, Leaf::Directory)?;
+        let mut data = planned.data.clone();
+        if kind == "tmpfs" && existed && !data.iter().any(|(key, _)| key == "mode") {
+            // As other runtimes do, a tmpfs over a directory has that directory's mode.
+            let mode = rustix::fs::fstat(&target)?.st_mode & 0o7777;
+            data.push(("mode".to_owned(), Some(format!("{mode:o}"))));
+        }
+        let tree = match make(kind, &data, planned.attr) {
+            Ok(tree) => tree,
+            Err(error) => match self.substitute(kind, planned, &error)? {
+                Some(tree) => tree,
+                None => return Err(error.into()),
+            },
+        };
+        if !planned.recursive.is_empty() {
+            set_attr(&tree, true, planned.recursive.raw())?;
+        }
+        if planned.copy_up {
+            if kind != "tmpfs" {
+                bail!("tmpcopyup is for tmpfs only");
+            }
+            let read_only = planned.attr.set & libc::MOUNT_ATTR_RDONLY != 0;
+            if read_only {
+                set_attr(&tree, false, MountAttr { clear: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() })?;
+            }
+            copy::contents(target.as_fd(), tree.as_fd()).context("copy up")?;
+            if read_only {
+                set_attr(&tree, false, MountAttr { set: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() })?;
+            }
+        }
+        self.attach_checked(&tree, &target, &planned.destination)?;
+        for &(flag, recursive) in planned.propagation.iter().filter(|(flag, _)| *flag != libc::MS_PRIVATE) {
+            set_attr(&tree, recursive, MountAttr { propagation: flag, ..MountAttr::default() })?;
+        }
+        Ok(())
+    }
+
+    /// In a user namespace the kernel refuses an instance of what another user namespace owns; where the container shares
+    /// that part of the host anyway, the host's own tree is bound in its place.
+    fn substitute(&self, kind: &str, planned: &Planned, error: &io::Error) -> Result<Option<OwnedFd>> {
+        let (host, own) = match kind {
+            "proc" => ("/proc", Namespaces::PID),
+            "sysfs" => ("/sys", Namespaces::NETWORK),
+            "mqueue" => ("/dev/mqueue", Namespaces::IPC),
+            "devpts" if error.kind() == io::ErrorKind::InvalidInput => {
+                // The group of terminals is not mapped.
+                let data: Vec<_> = planned.data.iter().filter(|(key, _)| key != "gid").cloned().collect();
+                return Ok(Some(make(kind, &data, planned.attr)?));
+            }
+            _ => return Ok(None),
+        };
+        if error.kind() != io::ErrorKind::PermissionDenied || self.new.contains(own) {
+            return Ok(None);
+        }
+        let tree = clone_tree(rustix::fs::CWD, host, true).with_context(|| format!("clone {host}"))?;
+        let attr = MountAttr { set: planned.attr.set, propagation: libc::MS_PRIVATE, ..MountAttr::default() };
+        set_attr(&tree, true, attr).with_context(|| format!("set attributes of {host}"))?;
+        Ok(Some(tree))
+    }
+
+    /// The place for a mount on `destination`. `/proc`, `/sys` and `/dev` must be directories of the root itself.
+    fn target(&self, destination: &Path, leaf: Leaf) -> Result<(OwnedFd, bool)> {
+        let top = ["proc", "sys", "dev"].into_iter().find(|name| destination == Path::new("/").join(name));
+        if let Some(name) = top {
+            return Ok((target::ensure_real_directory(self.root, name)?, true));
+        }
+        target::ensure(self.root, destination, leaf)
+            .with_context(|| format!("find the place {} in the root", destination.display()))
+    }
+
+    /// Attaches `tree`, and checks that the path now leads into it.
+    fn attach_checked(&self, tree: &OwnedFd, target: &OwnedFd, destination: &Path) -> Result<()> {
+        attach(tree, target)?;
+        let seen = open_in_root(self.root, destination, OFlags::PATH, Mode::empty())?;
+        if target::mount_id(&seen)? != target::mount_id(tree)? {
+            bail!("{} changed while it was mounted", destination.display());
+        }
+        Ok(())
+    }
+}
+
+/// Makes a detached instance of a file system.
+fn make(kind: &str, data: &[(String, Option<String>)], attr: Attr) -> io::Result<OwnedFd> {
+    let options: Vec<_> = data
+        .iter()
+        // devpts: every mount is a new instance since Linux 4.7.
+        .filter(|(key, _)| key != "newinstance")
+        .map(|(key, value)| match value {
+            Some(value) => FsOption::Text(key, value),
+            None => FsOption::Flag(key),
+        })
+        .collect();
+    fs_mount(kind, &options, MountAttrFlags::from_bits_retain(u32::try_from(attr.set).unwrap_or_default()))
+}
+
+/// Sets what a bind's options ask for on the still detached tree.
+fn set_bind_attributes(tree: &OwnedFd, planned: &Planned, recursive: bool) -> Result<()> {
+    // Without a word of the user, nothing passes between the host's mounts and the container's.
+    let mut propagation = planned.propagation.clone();
+    if propagation.is_empty() {
+        propagation.push((libc::MS_PRIVATE, recursive));
+    }
+    if !planned.recursive.is_empty() {
+        set_unless_locked(tree, true, planned.recursive.raw()).context("set recursive attributes")?;
+    }
+    let mut attr = planned.attr.raw();
+    for (flag, deep) in propagation {
+        if !deep || !recursive {
+            attr.propagation = flag;
+            set_unless_locked(tree, false, attr).context("set attributes")?;
+            attr = MountAttr::default();
+        } else {
+            let all = MountAttr { propagation: flag, ..MountAttr::default() };
+            set_attr(tree, true, all).context("set propagation")?;
+        }
+    }
+    if attr.set != 0 || attr.clear != 0 {
+        set_unless_locked(tree, false, attr).context("set attributes")?;
+    }
+    Ok(())
+}
+
+/// Sets attributes. Those that an outer user namespace has locked stay: what cannot be cleared is left as it is.
+fn set_unless_locked(tree: &OwnedFd, recursive: bool, attr: MountAttr) -> io::Result<()> {
+    match set_attr(tree, recursive, attr) {
+        Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) && attr.clear != 0 => {
+            // The time-of-access field must be cleared to be set.
+            let keep = attr.clear & attr.set & libc::MOUNT_ATTR__ATIME;
+            set_attr(tree, recursive, MountAttr { clear: keep, set: attr.set & !libc::MOUNT_ATTR__ATIME, ..attr })
+        }
+        done => done,
+    }
+}
+
+/// Opens the sources of all binds in `mounts` as detached trees, while the caller has the rights and the host's paths;
+/// `bundle` is what relative ones start from. The others stay `None`.
+pub(crate) fn sources(mounts: &[Planned], count: usize, bundle: &Path) -> Result<Vec<Option<OwnedFd>>> {
+    let mut sources: Vec<Option<OwnedFd>> = (0..count).map(|_| None).collect();
+    for planned in mounts {
+        let (Kind::Bind { recursive }, Some(source)) = (&planned.kind, &planned.source) else { continue };
+        let path = bundle.join(source);
+        let tree = clone_tree(rustix::fs::CWD, &path, *recursive).map_err(|error| source_error(&path, &error))?;
+        if let Some(slot) = sources.get_mut(planned.index) {
+            *slot = Some(tree);
+        }
+    }
+    Ok(sources)
+}
+
+fn source_error(path: &Path, error: &io::Error) -> anyhow::Error {
+    use crate::model::error::Error;
+    let path = path.display();
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::NOENT) => Error::not_found(format!("statfs {path}: no such file or directory")).into(),
+        Some(Errno::ACCESS) => {
+            Error::new(crate::model::error::ErrorKind::Denied, format!("statfs {path}: permission denied")).into()
+        }
+        _ => anyhow::anyhow!("open {path} as a mount: {error}"),
+    }
+}
+
+/// Makes the root itself read-only.
+pub(crate) fn make_read_only(root: BorrowedFd<'_>) -> Result<()> {
+    let attr = MountAttr { set: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() };
+    set_attr(root, false, attr).context("make the root read-only")
+}
+
+/// Opens a directory of the container's root that must not be a link.
+pub(crate) fn open_real(root: BorrowedFd<'_>, path: &str) -> io::Result<OwnedFd> {
+    open_beneath(root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
+}
