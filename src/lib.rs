@@ -13,6 +13,7 @@ mod model;
 mod network;
 mod monitor;
 mod state;
+mod storage;
 mod runtime;
 mod sys;
 

@@ -270,7 +270,7 @@ fn staging(paths: &Paths, id: &Id) -> PathBuf {
 }
 
 fn delete_tree(path: &Path) -> Result<()> {
-    crate::storage::tree::remove(path).with_context(|| format!("remove {}", path.display()))
+    crate::storage::tree::remove_path(path)
 }
 
 /// Deletes what killed commands left half made or half removed.

@@ -27,8 +27,19 @@ use crate::sys::process;
 /// How long a monitor that lost its engine may take to undo its start.
 const MONITOR_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Heals a locked container. `None` when that removed it.
-pub(crate) fn heal(engine: &Engine, mut locked: Locked) -> Result<Option<Locked>> {
+/// Heals a locked container. `None` when that removed it. A restart policy goes on in a Cleanup of its own: a reader does
+/// not wait for a back-off.
+pub(crate) fn heal(engine: &Engine, locked: Locked) -> Result<Option<Locked>> {
+    let lived = locked.state.status.is_alive();
+    let healed = settle(engine, locked)?;
+    if let Some(locked) = healed.as_ref().filter(|locked| lived && !locked.state.status.is_alive()) {
+        super::cleanup::resume(engine, locked)?;
+    }
+    Ok(healed)
+}
+
+/// Makes the record of a locked container true. `None` when that removed it.
+pub(crate) fn settle(engine: &Engine, mut locked: Locked) -> Result<Option<Locked>> {
     let status = locked.state.status;
     if status == Status::Removing {
         super::remove::finish(engine, locked)?;
@@ -52,6 +63,7 @@ pub(crate) fn heal(engine: &Engine, mut locked: Locked) -> Result<Option<Locked>
             locked.state.stopper = None;
             locked.save(Durability::Lazy)?;
         }
+        super::exec::sweep(&locked)?;
         return Ok(Some(locked));
     }
     if here && locked.snapshot().exit(&engine.paths)?.is_none() {
@@ -68,10 +80,6 @@ pub(crate) fn heal(engine: &Engine, mut locked: Locked) -> Result<Option<Locked>
     if locked.config.remove {
         super::remove::finish(engine, locked)?;
         return Ok(None);
-    }
-    // The policy is the next Cleanup's business: a reader does not wait for a back-off.
-    if here {
-        super::cleanup::resume(engine, &locked)?;
     }
     Ok(Some(locked))
 }
@@ -108,7 +116,8 @@ pub(crate) fn tidy(engine: &Engine, locked: &mut Locked) -> Result<()> {
     note(super::start::disconnect(engine, locked));
     note(super::start::remove_cgroup(locked));
     let run = locked.run_dir();
-    note(crate::storage::tree::remove(&run).with_context(|| format!("remove {}", run.display())));
+    note(crate::storage::tree::remove_path(&run));
+    note(crate::storage::tree::remove_path(&locked.dir().join("exec")));
     first.map_or(Ok(()), Err)
 }
 
@@ -137,17 +146,13 @@ fn adopt_start(engine: &Engine, locked: &mut Locked) -> Result<bool> {
 /// A start that came to nothing: the monitor sees that its engine is gone, kills init and ends; then the rest is undone.
 fn undo_start(engine: &Engine, locked: &mut Locked) -> Result<()> {
     let path = monitor_lock(&engine.paths, locked.id());
-    if locked.state.boot == boot::id() && lock::is_held(&path)? {
-        if let Some(monitor) = locked.state.monitor
-            && let Some(fd) = process::open(monitor.pid, monitor.start_time).context("open the monitor")?
-        {
-            process::wait(&fd, Some(MONITOR_PATIENCE)).context("wait for the monitor")?;
-        }
+    if locked.state.boot == boot::id() {
+        lock::wait_free(&path, MONITOR_PATIENCE)?;
     }
     if let Some(record) = init_record(locked)?
         && let Some(fd) = process::open(record.init.pid, record.init.start_time).context("open init")?
     {
-        process::signal(&fd, rustix::process::Signal::KILL).context("kill init")?;
+        process::signal(&fd, libc::SIGKILL).context("kill init")?;
         process::wait(&fd, Some(MONITOR_PATIENCE)).context("wait for init")?;
     }
     tidy(engine, locked)?;

@@ -3,17 +3,29 @@
 //! Each call does its work in the calling process and leaves files behind. A container's lock is held through a start
 //! and a removal, never through a grace period, a back-off or a registry.
 
+pub(crate) mod attach;
 pub(crate) mod cleanup;
 pub(crate) mod container;
+pub(crate) mod create;
+pub(crate) mod exec;
+pub(crate) mod facts;
+pub(crate) mod foreground;
 pub(crate) mod heal;
+pub(crate) mod image;
 pub(crate) mod kill;
 pub(crate) mod list;
+pub(crate) mod logs;
+pub(crate) mod naming;
+pub(crate) mod network;
 pub(crate) mod pause;
 pub(crate) mod remove;
 pub(crate) mod request;
+pub(crate) mod rootfs;
 pub(crate) mod spec;
 pub(crate) mod start;
 pub(crate) mod stop;
+pub(crate) mod userns;
+pub(crate) mod volume;
 pub(crate) mod wait;
 
 use std::path::PathBuf;

@@ -98,7 +98,7 @@ impl Held {
     /// Sends a signal by number; that init is gone is success.
     pub(crate) fn signal(&self, signal: i32) -> Result<()> {
         let Some(init) = &self.init else { return Ok(()) };
-        crate::sys::signal::send(init, signal).with_context(|| format!("send signal {signal}"))
+        process::signal(init, signal).with_context(|| format!("send signal {signal}"))
     }
 
     fn wait_init(&self, grace: Duration) -> Result<bool> {

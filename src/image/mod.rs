@@ -1,5 +1,6 @@
 //! Images: from registries and archives into the store, and back.
 
+pub(crate) mod archive;
 pub(crate) mod credential;
 pub(crate) mod manifest;
 pub(crate) mod registry;

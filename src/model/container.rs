@@ -291,6 +291,9 @@ pub(crate) struct ContainerState {
     /// A user stopped it: no restart policy applies.
     #[serde(default)]
     pub(crate) stopped_by_user: bool,
+    /// What may keep its network from working, each with the way out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
     /// When its restart policy starts it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) restart_at: Option<Timestamp>,
@@ -326,6 +329,7 @@ impl ContainerState {
             error: String::new(),
             restarts: 0,
             stopped_by_user: false,
+            warnings: Vec::new(),
             restart_at: None,
             effects: false,
             cgroup: None,

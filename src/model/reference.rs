@@ -493,7 +493,7 @@ mod tests {
         #[test]
         fn valid_shapes_parse(
             domain in proptest::option::of("[a-z][a-z0-9]{0,8}\\.[a-z]{2,4}(:[1-9][0-9]{0,3})?"),
-            path in "[a-z0-9]{1,8}([._-][a-z0-9]{1,4}){0,2}(/[a-z0-9]{1,6}){0,2}",
+            path in "[a-z0-9]{1,8}([_-][a-z0-9]{1,4}){0,2}(/[a-z0-9]{1,6}){0,2}",
             tag in proptest::option::of("[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}"),
         ) {
             let name = match &domain { Some(d) => format!("{d}/{path}"), None => path.clone() };

@@ -46,7 +46,7 @@ impl Lock {
     pub(crate) fn exclusive(rank: Rank, path: &Path) -> Result<Self> {
         let file = open(path)?;
         if !try_lock(&file, path, true)? {
-            wait(&file, path)?;
+            wait(&file, path, PATIENCE)?;
         }
         Ok(Self::ranked(file, rank, path))
     }
@@ -99,6 +99,16 @@ pub(crate) fn is_held(path: &Path) -> Result<bool> {
     }
 }
 
+/// Waits until nobody holds the lock at `path`, for `patience` at most.
+pub(crate) fn wait_free(path: &Path, patience: Duration) -> Result<()> {
+    match File::open(path) {
+        Ok(file) if try_lock(&file, path, true)? => Ok(()),
+        Ok(file) => wait(&file, path, patience),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("open {}", path.display())),
+    }
+}
+
 fn open(path: &Path) -> Result<File> {
     OpenOptions::new()
         .read(true)
@@ -121,18 +131,18 @@ fn try_lock(file: &File, path: &Path, exclusive: bool) -> Result<bool> {
 }
 
 /// Blocks in a thread of its own, so that the wait can end: flock(2) has no deadline.
-fn wait(file: &File, path: &Path) -> Result<()> {
+fn wait(file: &File, path: &Path, patience: Duration) -> Result<()> {
     let waiter = file.try_clone().with_context(|| format!("lock {}", path.display()))?;
     let (done, locked) = mpsc::channel();
     std::thread::spawn(move || {
         // The receiver is gone after the deadline; the lock goes with the file then.
         drop(done.send(FileExt::lock_exclusive(&waiter)));
     });
-    match locked.recv_timeout(PATIENCE) {
+    match locked.recv_timeout(patience) {
         Ok(result) => result.with_context(|| format!("lock {}", path.display())),
         Err(_) => {
             let holder = holder(file).map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
-            let message = format!("{holder} holds the lock {} for more than a minute", path.display());
+            let message = format!("{holder} holds the lock {} for more than {} seconds", path.display(), patience.as_secs());
             Err(Error::new(ErrorKind::Timeout, message)
                 .hint("see what that process does; its end frees the lock")
                 .into())

@@ -24,8 +24,8 @@ extern "C" fn restore_and_die(signal: libc::c_int) {
         // SAFETY: ARMED was true, so SAVED is complete and nobody writes it (its writers clear ARMED first, and the
         // swap lets only one handler in). tcsetattr is async-signal-safe.
         unsafe {
-            if let Some((fd, saved)) = &*&raw const SAVED {
-                libc::tcsetattr(*fd, libc::TCSANOW, saved);
+            if let Some((fd, saved)) = (&raw const SAVED).read() {
+                libc::tcsetattr(fd, libc::TCSANOW, &raw const saved);
             }
         }
     }
@@ -114,19 +114,54 @@ pub(crate) fn resize<F: AsFd>(fd: F, rows: u16, columns: u16) -> io::Result<()> 
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::OwnedFd;
+
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     use rustix::termios::{ControlModes, InputModes, LocalModes};
 
     use super::*;
 
-    #[test]
-    fn raw_mode_ends_with_its_guard() {
+    fn pty() -> (OwnedFd, OwnedFd) {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();
         let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
         let tty = rustix::fs::open(name.as_c_str(), flags, rustix::fs::Mode::empty()).unwrap();
+        (master, tty)
+    }
+
+    /// Set for the child of `a_fatal_signal_restores_the_terminal`.
+    const CHILD: &str = "DHOW_TEST_RAW_CHILD";
+
+    #[test]
+    fn raw_until_killed() {
+        if std::env::var_os(CHILD).is_none() {
+            return;
+        }
+        let _raw = RawMode::enter(std::io::stdin()).unwrap();
+        assert!(!termios::tcgetattr(std::io::stdin()).unwrap().local_modes.contains(LocalModes::ICANON));
+        // SAFETY: raise has no preconditions.
+        unsafe { libc::raise(libc::SIGTERM) };
+    }
+
+    #[test]
+    fn a_fatal_signal_restores_the_terminal() {
+        let (_master, tty) = pty();
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "sys::tty::tests::raw_until_killed"])
+            .env(CHILD, "1")
+            .stdin(tty.try_clone().unwrap())
+            .stdout(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGTERM));
+        assert!(termios::tcgetattr(&tty).unwrap().local_modes.contains(LocalModes::ICANON));
+    }
+
+    #[test]
+    fn raw_mode_ends_with_its_guard() {
+        let (_master, tty) = pty();
         let modes = || {
             let t = termios::tcgetattr(&tty).unwrap();
             (t.local_modes.contains(LocalModes::ICANON), t.input_modes.contains(InputModes::ICRNL))
@@ -140,13 +175,14 @@ mod tests {
         assert_eq!(modes(), (true, true));
         resize(&tty, 33, 77).unwrap();
         assert_eq!(size(&tty).unwrap(), (33, 77));
+        let null = std::fs::File::open("/dev/null").unwrap();
+        assert!(RawMode::enter(&null).is_err());
         drop(RawMode::enter(&tty).unwrap());
     }
 
     #[test]
     fn what_is_no_terminal_is_refused() {
         let null = std::fs::File::open("/dev/null").unwrap();
-        assert!(RawMode::enter(&null).is_err());
         assert!(size(&null).is_err());
     }
 }

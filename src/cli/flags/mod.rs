@@ -5,7 +5,7 @@
 //! One file per command holds an argument struct whose doc comments are the help, and its `Run`:
 //!
 //! ```ignore
-//! /// Print the names of containers that were asked for
+//! /// Remove one or more containers
 //! #[derive(clap::Args)]
 //! pub(crate) struct RmArgs {
 //!     /// Force removal of a running container
@@ -31,7 +31,7 @@
 //!     containers: Vec<String>,
 //! }
 //!
-//! impl Run<Context> for RmArgs {
+//! impl tree::Run<Context> for RmArgs {
 //!     fn run(self, context: &Context) -> anyhow::Result<u8> { ... }
 //! }
 //! ```
@@ -40,6 +40,18 @@
 //! `.aliases(&["remove"])` where there are any; a noun is `Entry::noun("volume", "Manage volumes", &[...])`. Only the
 //! command that is asked for builds its definitions, so a hundred commands cost nothing at start (`Command::defer`
 //! would do the same for parsing, but every name would still be an allocated `Command`).
+//!
+//! The program is then, with a `Tree { name: "dhow", about, globals: GlobalArgs::augment_args, entries: ENTRIES }`:
+//!
+//! ```ignore
+//! let result = match TREE.parse(&args) {
+//!     Ok(Parsed::Run { entry, globals, matches, .. }) => entry.run(&matches, &Context::open(&globals)?),
+//!     Ok(Parsed::Help(text)) => output::stdout::print(&text).map(|()| 0),
+//!     Ok(Parsed::Bare { .. }) => Err(TREE.missing("dhow").into()),      // or --version
+//!     Err(error) => Err(error.into()),
+//! };
+//! exit::finish(result)
+//! ```
 //!
 //! # What parsing does
 //!

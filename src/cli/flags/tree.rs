@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command};
 
 use super::pflag::{self, Scanned};
 use super::usage::UsageError;
@@ -319,6 +319,8 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+
+    use clap::FromArgMatches;
 
     use super::super::value;
     use super::*;

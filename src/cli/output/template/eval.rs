@@ -118,7 +118,11 @@ impl<'a> Executor<'a> {
             Node::Continue => return Ok(Flow::Continue),
             Node::Template { at, name, pipe } => {
                 let Some(block) = self.tree.defined.get(name) else {
-                    return self.fail_at((*at, *at), format_args!("template {name:?} not defined"));
+                    let start = self.text[..*at].rfind("{{").unwrap_or(*at);
+                    let end = self.text[*at..].find("}}").map_or(self.text.len(), |end| at + end + 2);
+                    let context = &self.text[start..end];
+                    let message = format_args!("template {name:?} not defined");
+                    return Err(Failure::execute(self.name, self.text, *at, context, message));
                 };
                 let value = pipe.as_ref().map_or(Ok(Data::Nil), |pipe| self.pipe(pipe, dot))?;
                 let outer = std::mem::replace(&mut self.variables, vec![("$".to_owned(), value.clone())]);
@@ -213,6 +217,7 @@ impl<'a> Executor<'a> {
         self.step()?;
         let (first, rest) = (&command.words[0], &command.words[1..]);
         match &first.kind {
+            ExprKind::Nil => self.fail(first, "nil is not a command"),
             ExprKind::Function(name) => self.call(name, command, dot, rest, piped),
             ExprKind::Field(names) => {
                 let receiver = dot.clone();
@@ -244,10 +249,7 @@ impl<'a> Executor<'a> {
             ExprKind::Int(n) => Ok(Data::Int(*n)),
             ExprKind::Float(f) => Ok(Data::Float(*f)),
             ExprKind::Literal(text) => Ok(Data::text(text.as_str())),
-            ExprKind::Function(name) => {
-                let command = Command { span: expr.span, words: Vec::new() };
-                self.finish_call(name, &command, &[])
-            }
+            ExprKind::Function(name) => self.finish_call(name, expr.span, &[], &[]),
             ExprKind::Field(names) => self.chain(expr, dot.clone(), names, dot, &[], None),
             ExprKind::Variable(name, names) => {
                 let receiver = self.variable(name);
@@ -349,10 +351,16 @@ impl<'a> Executor<'a> {
             arguments.push(self.argument(word, dot)?);
         }
         arguments.extend(piped);
-        self.finish_call(name, command, &arguments)
+        self.finish_call(name, command.span, rest, &arguments)
     }
 
-    fn finish_call(&mut self, name: &str, command: &Command, arguments: &[Data]) -> Result<Data, Failure> {
+    fn finish_call(
+        &mut self,
+        name: &str,
+        span: (usize, usize),
+        words: &[Expr],
+        arguments: &[Data],
+    ) -> Result<Data, Failure> {
         match function::call(name, arguments, MAX_OUTPUT) {
             Ok(value) => {
                 // Text that is made and thrown away costs as much as text that is printed.
@@ -362,8 +370,12 @@ impl<'a> Executor<'a> {
                 }
                 Ok(value)
             }
-            Err(Fault::Arguments(message)) => self.fail_at(command.span, message),
-            Err(Fault::Call(why)) => self.fail_at(command.span, format_args!("error calling {name}: {why}")),
+            Err(Fault::Arguments(message)) => self.fail_at((span.0, span.0 + name.len()), message),
+            Err(Fault::Type(index, message)) => match words.get(index) {
+                Some(word) => self.fail(word, message),
+                None => self.fail_at(span, message),
+            },
+            Err(Fault::Call(why)) => self.fail_at(span, format_args!("error calling {name}: {why}")),
         }
     }
 }

@@ -8,8 +8,10 @@ use crate::cli::output::json;
 
 /// Why a function did not work.
 pub(super) enum Fault {
-    /// It cannot be called with these arguments.
+    /// It cannot be called with so many arguments.
     Arguments(String),
+    /// It cannot be called with the argument at this index.
+    Type(usize, String),
     /// It was called and failed.
     Call(String),
 }
@@ -89,26 +91,27 @@ pub(super) fn call(name: &str, args: &[Data], limit: usize) -> Result<Data, Faul
             Data::text(words.join(" ") + "\n")
         }
         "printf" => {
-            let format = string(&args[0])?;
+            let format = string(args, 0)?;
             Data::text(printf::format(&format, &args[1..], limit).map_err(Fault::Call)?)
         }
         "html" => Data::text(html(&print(args, limit)?)),
         "js" => Data::text(js(&print(args, limit)?)),
         "urlquery" => Data::text(url_query(&print(args, limit)?)),
         "json" => Data::text(json::line(&args[0].to_json())),
-        "lower" => Data::text(string(&args[0])?.to_lowercase()),
-        "upper" => Data::text(string(&args[0])?.to_uppercase()),
-        "title" => Data::text(title(&string(&args[0])?)),
+        "lower" => Data::text(string(args, 0)?.to_lowercase()),
+        "upper" => Data::text(string(args, 0)?.to_uppercase()),
+        "title" => Data::text(title(&string(args, 0)?)),
         "join" => {
-            let (list, separator) = (&args[0], string(&args[1])?);
-            let Data::List(list) = list else { return Err(wrong(list, "[]string")) };
-            let words = list.iter().map(string).collect::<Result<Vec<_>, _>>()?;
+            let separator = string(args, 1)?;
+            let Data::List(list) = &args[0] else { return Err(wrong(args, 0, "[]string")) };
+            let words: Option<Vec<&str>> = list.iter().map(|item| item.as_text().map(|text| &**text)).collect();
+            let words = words.ok_or_else(|| wrong(args, 0, "[]string"))?;
             let size = words.iter().map(|w| w.len() + separator.len()).sum();
             bounded(size, limit)?;
             Data::text(words.join(&separator))
         }
         "split" => {
-            let (text, separator) = (string(&args[0])?, string(&args[1])?);
+            let (text, separator) = (string(args, 0)?, string(args, 1)?);
             let part = |part: &str| Data::text(part);
             if separator.is_empty() {
                 Data::List(text.chars().map(|c| part(c.encode_utf8(&mut [0; 4]))).collect())
@@ -117,8 +120,8 @@ pub(super) fn call(name: &str, args: &[Data], limit: usize) -> Result<Data, Faul
             }
         }
         "pad" => {
-            let text = string(&args[0])?;
-            let (before, after) = (size(&args[1])?, size(&args[2])?);
+            let text = string(args, 0)?;
+            let (before, after) = (size(args, 1)?, size(args, 2)?);
             bounded(before.saturating_add(after).saturating_add(text.len()), limit)?;
             if text.is_empty() {
                 return Ok(Data::text(""));
@@ -126,7 +129,7 @@ pub(super) fn call(name: &str, args: &[Data], limit: usize) -> Result<Data, Faul
             Data::text(format!("{}{text}{}", " ".repeat(before), " ".repeat(after)))
         }
         "truncate" => {
-            let (text, length) = (string(&args[0])?, size(&args[1])?);
+            let (text, length) = (string(args, 0)?, size(args, 1)?);
             // Go cuts bytes; we keep characters whole.
             Data::text(text.chars().take(length).collect::<String>())
         }
@@ -138,18 +141,19 @@ fn bounded(size: usize, limit: usize) -> Result<(), Fault> {
     if size > limit { refuse("too much output") } else { Ok(()) }
 }
 
-fn wrong(value: &Data, expected: &str) -> Fault {
-    Fault::Arguments(format!("wrong type for value; expected {expected}; got {}", value.type_name()))
+fn wrong(args: &[Data], index: usize, expected: &str) -> Fault {
+    let got = args[index].type_name();
+    Fault::Type(index, format!("wrong type for value; expected {expected}; got {got}"))
 }
 
-fn string(value: &Data) -> Result<String, Fault> {
-    value.as_text().map(|t| t.to_string()).ok_or_else(|| wrong(value, "string"))
+fn string(args: &[Data], index: usize) -> Result<String, Fault> {
+    args[index].as_text().map(|t| t.to_string()).ok_or_else(|| wrong(args, index, "string"))
 }
 
-fn size(value: &Data) -> Result<usize, Fault> {
-    match value {
+fn size(args: &[Data], index: usize) -> Result<usize, Fault> {
+    match &args[index] {
         Data::Int(n) => usize::try_from(*n).or_else(|_| refuse(format!("size out of range: {n}"))),
-        other => Err(wrong(other, "int")),
+        _ => Err(wrong(args, index, "int")),
     }
 }
 

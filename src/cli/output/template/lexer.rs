@@ -162,10 +162,8 @@ impl<'a> Lexer<'a> {
                 self.push(Kind::Open, self.at + 1);
             }
             ')' => {
-                let Some(depth) = self.depth.checked_sub(1) else {
-                    return self.fail(self.at, "unexpected right paren U+0029 ')'");
-                };
-                self.depth = depth;
+                // One too many is for the parser to refuse.
+                self.depth = self.depth.saturating_sub(1);
                 self.push(Kind::Close, self.at + 1);
             }
             '"' => self.quoted()?,

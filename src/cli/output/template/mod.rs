@@ -9,7 +9,7 @@ mod function;
 mod lexer;
 mod parser;
 mod printf;
-mod report;
+pub(crate) mod report;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -18,7 +18,6 @@ use serde_json::Value;
 
 pub(crate) use eval::Method;
 pub(crate) use failure::Failure;
-pub(crate) use report::{Report, is_json};
 pub(crate) use value::{Data, Escape};
 
 /// A parsed template.

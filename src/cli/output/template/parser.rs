@@ -414,9 +414,6 @@ impl Parser<'_> {
                 }
             }
         }
-        if matches!(words[0].kind, ExprKind::Nil) && words.len() == 1 {
-            return self.fail("nil is not a command");
-        }
         Ok(Command { span: (start, end), words })
     }
 
@@ -479,7 +476,7 @@ impl Parser<'_> {
                 | ExprKind::Literal(_)
                 | ExprKind::Nil
                 | ExprKind::Dot => {
-                    let shown = self.text.get(at..end).unwrap_or_default();
+                    let shown = self.text.get(at..token.end).unwrap_or_default();
                     return self.fail(format_args!("unexpected . after term {shown:?}"));
                 }
                 ExprKind::Function(_) | ExprKind::Pipe(_) | ExprKind::Chain(..) => {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::report::{Report, is_json};
 use super::*;
 
 fn row() -> Value {
@@ -102,10 +103,11 @@ fn errors_have_the_words_of_go() {
         ("{{$x}}", "template: ps:1: undefined variable \"$x\""),
         ("{{break}}", "template: ps:1: {{break}} outside {{range}}"),
         ("{{(.ID}}", "template: ps:1: unclosed left paren"),
-        ("{{.ID)}}", "template: ps:1: unexpected right paren U+0029 ')'"),
+        ("{{.ID)}}", "template: ps:1: unexpected \")\" in command"),
+        ("{{\"x\".Y}}", "template: ps:1: unexpected . after term \"\\\"x\\\"\""),
         ("{{\"a}}", "template: ps:1: unterminated quoted string"),
         ("{{1x}}", "template: ps:1: bad number syntax: \"1x\""),
-        ("{{nil}}", "template: ps:1: nil is not a command"),
+        ("{{nil}}", "template: ps:1:2: executing \"ps\" at <nil>: nil is not a command"),
         ("{{.ID | 1}}", "template: ps:1: non executable command in pipeline stage 2"),
         ("{{/* x }}", "template: ps:1: unclosed comment"),
         (
@@ -114,9 +116,9 @@ fn errors_have_the_words_of_go() {
         ),
         (
             "{{upper .Size}}",
-            "template: ps:1:2: executing \"ps\" at <upper .Size>: wrong type for value; expected string; got int",
+            "template: ps:1:8: executing \"ps\" at <.Size>: wrong type for value; expected string; got int",
         ),
-        ("{{lt 1}}", "template: ps:1:2: executing \"ps\" at <lt 1>: wrong number of args for lt: want 2 got 1"),
+        ("{{lt 1}}", "template: ps:1:2: executing \"ps\" at <lt>: wrong number of args for lt: want 2 got 1"),
         (
             "{{lt 1 \"a\"}}",
             "template: ps:1:2: executing \"ps\" at <lt 1 \"a\">: error calling lt: incompatible types for comparison",
@@ -125,7 +127,10 @@ fn errors_have_the_words_of_go() {
             "{{.ID 1}}",
             "template: ps:1:2: executing \"ps\" at <.ID>: ID has arguments but cannot be invoked as function",
         ),
-        ("{{template \"x\"}}", "template: ps:1:11: executing \"ps\" at <>: template \"x\" not defined"),
+        (
+            "{{template \"x\"}}",
+            "template: ps:1:11: executing \"ps\" at <{{template \"x\"}}>: template \"x\" not defined",
+        ),
         ("{{range .Up}}{{end}}", "template: ps:1:8: executing \"ps\" at <.Up>: range can't iterate over true"),
     ] {
         assert_eq!(go(text).unwrap_err(), want, "{text}");

@@ -157,7 +157,9 @@ impl Data {
             Self::Int(_) => "int",
             Self::Float(_) => "float64",
             Self::Text(_) | Self::Heading(_) => "string",
+            Self::List(list) if !list.is_empty() && list.iter().all(|v| v.as_text().is_some()) => "[]string",
             Self::List(_) => "[]interface {}",
+            Self::Map(map) if !map.is_empty() && map.iter().all(|(_, v)| v.as_text().is_some()) => "map[string]string",
             Self::Map(_) | Self::Headings(_) => "map[string]interface {}",
             Self::Struct(s) => &s.type_name,
         }
