@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::flags::UsageError;
 use super::output::escape;
+use super::output::stdout::OutputClosed;
 use crate::model::error::{Error, ErrorKind};
 
 /// The engine or the command line failed.
@@ -31,18 +32,6 @@ impl fmt::Display for Coded {
 }
 
 impl std::error::Error for Coded {}
-
-/// Nobody reads our standard output any more, which is not an error to tell anyone.
-#[derive(Debug)]
-pub(crate) struct OutputClosed;
-
-impl fmt::Display for OutputClosed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("write to standard output: broken pipe")
-    }
-}
-
-impl std::error::Error for OutputClosed {}
 
 /// Gives an error an exit code of its own.
 pub(crate) fn with_code(code: u8, error: anyhow::Error) -> anyhow::Error {

@@ -70,7 +70,9 @@ impl NetworkConfig {
         self.options
             .get(name)
             .map(|value| {
-                value.parse().map_err(|_| Error::invalid(format!("unable to parse \"{name}\" of network {}", self.name)))
+                value
+                    .parse()
+                    .map_err(|_| Error::invalid(format!("unable to parse \"{name}\" of network {}", self.name)))
             })
             .transpose()
     }
@@ -293,9 +295,9 @@ fn attachment(network: &str, options: Option<&str>) -> Result<Attachment, Error>
         match name {
             "ip" | "ip6" => {
                 let ip = value.parse::<IpAddr>().ok().filter(|ip| name == "ip" || ip.is_ipv6());
-                asked.static_ips.push(ip.ok_or_else(|| {
-                    Error::invalid(format!("invalid ip address \"{}\"", value.escape_debug()))
-                })?);
+                asked.static_ips.push(
+                    ip.ok_or_else(|| Error::invalid(format!("invalid ip address \"{}\"", value.escape_debug())))?,
+                );
             }
             "mac" => asked.static_mac = Some(value.parse()?),
             "alias" if value.is_empty() => return Err(Error::invalid("alias cannot be empty")),

@@ -13,7 +13,8 @@ use futures_util::future::{join_all, try_join, try_join_all};
 use ipnetwork::IpNetwork;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags};
 use rtnetlink::packet_route::link::{
-    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkInfo, LinkMessage,
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind,
+    InfoVeth, LinkAttribute, LinkInfo, LinkMessage,
 };
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
@@ -125,7 +126,8 @@ async fn find(handle: &Handle, name: &str) -> io::Result<Option<Link>> {
 /// The MTU of the link that the default route goes through.
 async fn default_mtu(handle: &Handle) -> Option<u32> {
     // Any address outside will do; nothing is sent.
-    let route = RouteMessageBuilder::<IpAddr>::new().destination_prefix(IpAddr::from([192, 0, 2, 1]), 32).ok()?.build();
+    let route =
+        RouteMessageBuilder::<IpAddr>::new().destination_prefix(IpAddr::from([203, 0, 113, 1]), 32).ok()?.build();
     let found = handle.route().get(route).execute().try_next().await.ok()??;
     let index = found.attributes.iter().find_map(|attribute| match attribute {
         RouteAttribute::Oif(index) => Some(*index),
@@ -231,15 +233,17 @@ impl Links {
             let Some(mut link) = find(&self.handle, bridge.name).await? else {
                 return Err(io::Error::from_raw_os_error(libc::ENODEV));
             };
-            sysctl::quiet_ipv6(bridge.name, bridge.addresses.iter().any(IpNetwork::is_ipv6))?;
+            let ipv6 = bridge.addresses.iter().any(IpNetwork::is_ipv6);
+            sysctl::quiet_ipv6(bridge.name, ipv6)?;
             try_join_all(bridge.addresses.iter().map(|address| add_address(&self.handle, link.index, *address)))
                 .await?;
-            // The alias comes with the last step: a bridge that has one is complete.
-            let finish = LinkUnspec::new_with_index(link.index)
-                .up()
-                .append_extra_attribute(no_own_ipv6())
-                .alias(bridge.alias)
-                .build();
+            // The alias comes with the last step: a bridge that has one is complete. A bridge with IPv6 needs its
+            // link-local address: neighbours of forwarded packets are asked for from there.
+            let mut finish = LinkUnspec::new_with_index(link.index).up().alias(bridge.alias);
+            if !ipv6 {
+                finish = finish.append_extra_attribute(no_own_ipv6());
+            }
+            let finish = finish.build();
             self.handle.link().set(finish).execute().await.map_err(os_error)?;
             bridge.alias.clone_into(&mut link.alias);
             Ok(link)
@@ -260,16 +264,22 @@ impl Links {
             .controller(pair.bridge.index)
             .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
             .build();
-        // The kernel opens devices before it joins the pair: creating them up is ENOTCONN.
-        let up =
-            LinkUnspec::new_with_name(pair.host).up().append_extra_attribute(no_own_ipv6()).alias(pair.alias).build();
+        // The kernel opens devices before it joins the pair: creating them up is ENOTCONN. Hairpin lets a container reach
+        // its own published port where br_netfilter translates on the bridge.
+        let up = LinkUnspec::new_with_name(pair.host)
+            .up()
+            .append_extra_attribute(no_own_ipv6())
+            .alias(pair.alias)
+            .set_port_kind(InfoPortKind::Bridge)
+            .set_port_data(InfoPortData::BridgePort(vec![InfoBridgePort::HairpinMode(true)]))
+            .build();
         let loopback = LinkUnspec::new_with_index(1).up().build();
         self.runtime.block_on(async {
             let host = async {
                 // Sent together: the second needs the first to be done, not to be answered.
                 let (made, up) = futures_util::future::join(
                     self.handle.link().add(message).execute(),
-                    self.handle.link().set(up).execute(),
+                    self.handle.link().set_port(up).execute(),
                 )
                 .await;
                 made.and(up).map_err(os_error)

@@ -12,6 +12,8 @@ pub(crate) mod ipam;
 pub(crate) mod link;
 pub(crate) mod netns;
 pub(crate) mod sysctl;
+#[cfg(test)]
+mod tests;
 
 use std::cell::Cell;
 use std::os::fd::BorrowedFd;

@@ -9,3 +9,4 @@ pub(crate) mod overlay;
 pub(crate) mod staging;
 pub(crate) mod tree;
 pub(crate) mod unpack;
+pub(crate) mod volume;

@@ -5,12 +5,15 @@
 //! that several layers need.
 #![allow(unsafe_code)]
 
+pub(crate) mod bpf;
 pub(crate) mod cap;
 pub(crate) mod clone;
 pub(crate) mod exec;
 pub(crate) mod keyring;
+pub(crate) mod loopback;
 pub(crate) mod mount;
 pub(crate) mod path;
+pub(crate) mod pidfd_info;
 pub(crate) mod writeback;
 pub(crate) mod pidfd;
 pub(crate) mod proc;

@@ -46,7 +46,7 @@
 //! ```ignore
 //! let result = match TREE.parse(&args) {
 //!     Ok(Parsed::Run { entry, globals, matches, .. }) => entry.run(&matches, &Context::open(&globals)?),
-//!     Ok(Parsed::Help(text)) => output::print(&text).map(|()| 0),
+//!     Ok(Parsed::Help(text)) => output::stdout::print(&text).map(|()| 0),
 //!     Ok(Parsed::Bare { .. }) => Err(TREE.missing("dhow").into()),      // or --version
 //!     Err(error) => Err(error.into()),
 //! };

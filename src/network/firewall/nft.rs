@@ -295,6 +295,10 @@ impl Batch {
             });
         }
         long(&mut body, 10, id);
+        if layout.key == [super::rule::Field::Name] {
+            // Only `nft` reads this: the key's byte order is the host's.
+            attribute(&mut body, 13, &[0, 4, 1, 0, 0, 0]);
+        }
         self.operation(NEW_SET, CREATE, &body);
     }
 
