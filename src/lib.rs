@@ -6,7 +6,14 @@
 
 use std::process::ExitCode;
 
+mod engine;
+mod image;
+mod cli;
 mod model;
+mod network;
+mod monitor;
+mod state;
+mod storage;
 mod runtime;
 mod sys;
 

@@ -1,5 +1,19 @@
 //! The words of the domain. No I/O.
 
+pub(crate) mod container;
 pub(crate) mod digest;
 pub(crate) mod error;
+pub(crate) mod filter;
 pub(crate) mod id;
+pub(crate) mod mount;
+pub(crate) mod network;
+pub(crate) mod platform;
+pub(crate) mod port;
+pub(crate) mod reference;
+pub(crate) mod secret;
+pub(crate) mod size;
+pub(crate) mod time;
+pub(crate) mod status;
+pub(crate) mod log;
+pub(crate) mod volume;
+pub(crate) mod signal;

@@ -5,14 +5,22 @@
 //! that several layers need.
 #![allow(unsafe_code)]
 
+pub(crate) mod bpf;
 pub(crate) mod cap;
 pub(crate) mod clone;
 pub(crate) mod exec;
+pub(crate) mod identity;
 pub(crate) mod keyring;
 pub(crate) mod loopback;
 pub(crate) mod mount;
 pub(crate) mod path;
 pub(crate) mod pidfd;
+pub(crate) mod pidfd_info;
 pub(crate) mod proc;
 pub(crate) mod process;
+pub(crate) mod random;
 pub(crate) mod seccomp;
+pub(crate) mod spawn;
+pub(crate) mod tty;
+pub(crate) mod watch;
+pub(crate) mod writeback;

@@ -40,8 +40,7 @@ pub(crate) fn set_attr(fd: impl AsFd, recursive: bool, attr: MountAttr) -> io::R
 
 /// Clones the mount (with `recursive`: the tree of mounts) at `path` below `dir` into a detached one. open_tree(2).
 pub(crate) fn clone_tree(dir: impl AsFd, path: impl AsRef<Path>, recursive: bool) -> io::Result<OwnedFd> {
-    let mut flags =
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     if recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }

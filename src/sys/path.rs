@@ -18,7 +18,13 @@ pub(crate) fn open_beneath(root: impl AsFd, path: impl AsRef<Path>, flags: OFlag
     open_how(root.as_fd(), path.as_ref(), flags, mode, resolve)
 }
 
-fn open_how(root: BorrowedFd<'_>, path: &Path, flags: OFlags, mode: Mode, resolve: ResolveFlags) -> io::Result<OwnedFd> {
+fn open_how(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    flags: OFlags,
+    mode: Mode,
+    resolve: ResolveFlags,
+) -> io::Result<OwnedFd> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     // EAGAIN: a rename or mount elsewhere raced with `..`; openat2(2) says to try again.
     for _ in 0..128 {

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! <directory>/            0700, given by the caller
-//!   <sha256 of the profile, the compiler's version and the architecture>    0600, replaced by rename
+//!   <sha256 of the profile, our version and the architecture>    0600, replaced by rename
 //! ```
 //!
 //! A file is: magic, format, flags, listener, count (32 bits each, little endian), the instructions of 8 bytes, and the
-//! SHA-256 of all that with the key. It decides what a container may do: it must belong to us, be writable by nobody else, be whole and
-//! belong to its key; otherwise it does not exist and is written anew.
+//! SHA-256 of all that with the key. It decides what a container may do: it must belong to us, be writable by nobody
+//! else, be whole and belong to its key; otherwise it does not exist and is written anew.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -29,7 +29,9 @@ const CHECKSUM: usize = 32;
 /// Gives the name of the program of `seccomp`.
 pub(super) fn key(seccomp: &LinuxSeccomp, compiler: u32) -> Result<String> {
     let mut hash = Hashing(Sha256::new());
-    hash.0.update(format!("{FORMAT} {compiler} {}\n", std::env::consts::ARCH));
+    // The version as well: a new table of calls gives another program.
+    let version = env!("CARGO_PKG_VERSION");
+    hash.0.update(format!("{FORMAT} {version} {compiler} {}\n", std::env::consts::ARCH));
     serde_json::to_writer(&mut hash, seccomp).context("write the seccomp profile as JSON")?;
     Ok(hash.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

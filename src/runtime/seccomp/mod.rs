@@ -29,3 +29,28 @@ pub(crate) fn program(seccomp: &LinuxSeccomp, cache: Option<&Path>) -> Result<Pr
     drop(cache::write(directory, &key, &program));
     Ok(program)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::capability::CapSet;
+
+    #[test]
+    fn the_second_program_comes_from_the_cache() {
+        let directory = std::env::temp_dir().join(format!("dhow-seccomp-{}", std::process::id()));
+        let seccomp = profile::default_profile(profile::Variant::Default, CapSet::DEFAULT).unwrap();
+        let first = program(&seccomp, Some(&directory)).unwrap();
+        assert_eq!(cache::read(&directory, &cache::key(&seccomp, compile::COMPILER).unwrap()).as_ref(), Some(&first));
+        let before = std::time::Instant::now();
+        assert_eq!(program(&seccomp, Some(&directory)).unwrap(), first);
+        let cached = before.elapsed();
+        let before = std::time::Instant::now();
+        assert_eq!(program(&seccomp, None).unwrap(), first);
+        println!("{} instructions, cached {cached:?}, compiled {:?}", first.filter.len(), before.elapsed());
+        std::fs::remove_dir_all(directory).unwrap();
+        // What the cache is told apart by.
+        let other = profile::default_profile(profile::Variant::Default, CapSet::ALL).unwrap();
+        assert_ne!(cache::key(&seccomp, 1).unwrap(), cache::key(&other, 1).unwrap());
+        assert_ne!(cache::key(&seccomp, 1).unwrap(), cache::key(&seccomp, 2).unwrap());
+    }
+}

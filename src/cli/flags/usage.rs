@@ -1,0 +1,42 @@
+//! The error of someone who typed a command wrongly.
+
+use std::fmt;
+
+/// A wrong command line: one line, and where to read more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UsageError {
+    message: String,
+    see: Option<String>,
+}
+
+impl UsageError {
+    /// Makes an error that stands for itself.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), see: None }
+    }
+
+    /// Adds the command whose help explains more.
+    pub(crate) fn see(mut self, path: &str) -> Self {
+        self.see = Some(format!("See '{path} --help'"));
+        self
+    }
+
+    /// Adds a line of its own after the message.
+    pub(crate) fn trailer(mut self, line: impl Into<String>) -> Self {
+        self.see = Some(line.into());
+        self
+    }
+
+    /// Returns what is printed below the message.
+    pub(crate) fn below(&self) -> Option<&str> {
+        self.see.as_deref()
+    }
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for UsageError {}

@@ -1,0 +1,33 @@
+//! Value parsers that several commands share, for `#[arg(value_parser = value::size)]`.
+
+use std::time::Duration;
+
+use crate::model::{size, time};
+
+/// Reads `512m`, `1.5g`, `1GiB` as bytes, powers of 1024.
+pub(crate) fn size(text: &str) -> Result<u64, size::SizeError> {
+    size::parse_ram(text)
+}
+
+/// Reads `512m` as bytes where `-1` is no limit.
+pub(crate) fn size_or_unlimited(text: &str) -> Result<i64, size::SizeError> {
+    match text {
+        "-1" => Ok(-1),
+        _ => size::parse_ram(text).map(|n| i64::try_from(n).unwrap_or(i64::MAX)),
+    }
+}
+
+/// Reads a Go duration: `1h30m`, `500ms`.
+pub(crate) fn duration(text: &str) -> Result<Duration, time::TimeError> {
+    let nanos = time::parse_duration(text)?;
+    u64::try_from(nanos).map(Duration::from_nanos).map_err(|_| time::TimeError::negative(text))
+}
+
+/// Reads `key=value`, where a bare key has the empty value.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').unwrap_or((text, ""));
+    if key.is_empty() {
+        return Err(format!("invalid format: {text:?}, must be KEY=VALUE"));
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}

@@ -1,0 +1,38 @@
+//! What is wrong with a template, in Go's words.
+
+use std::fmt;
+
+/// A template that cannot be parsed or executed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure(String);
+
+impl Failure {
+    /// Says what is wrong with the text at a byte.
+    pub(super) fn parse(name: &str, text: &str, at: usize, message: impl fmt::Display) -> Self {
+        Self(format!("template: {name}:{}: {message}", line(text, at)))
+    }
+
+    /// Says what went wrong while a node was executed; Go names the place of a chain by its second link.
+    pub(super) fn execute(name: &str, text: &str, place: usize, context: &str, message: impl fmt::Display) -> Self {
+        let before = text.get(..place).unwrap_or(text);
+        let column = before.rfind('\n').map_or(place, |newline| place - newline - 1);
+        Self(format!("template: {name}:{}:{column}: executing {name:?} at <{context}>: {message}", line(text, place)))
+    }
+
+    /// Says that a template would never end.
+    pub(super) fn limit(name: &str, what: &str) -> Self {
+        Self(format!("template: {name}: {what}"))
+    }
+}
+
+fn line(text: &str, at: usize) -> usize {
+    1 + text.as_bytes().iter().take(at).filter(|&&b| b == b'\n').count()
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,29 @@
+//! `attach`: one more client of a running container's monitor.
+
+use anyhow::Result;
+
+use super::Engine;
+use super::container;
+use crate::model::id::Id;
+use crate::model::status::Action;
+pub(crate) use crate::monitor::attach::AttachClient;
+
+/// A client of a container that runs.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    pub(crate) id: Id,
+    pub(crate) client: AttachClient,
+    pub(crate) tty: bool,
+    pub(crate) detach_keys: Option<String>,
+}
+
+impl Engine {
+    /// Connects to the monitor of the container that `name` means.
+    pub(crate) fn attach(&self, name: &str) -> Result<Attached> {
+        let id = container::find(&self.paths, name)?;
+        let read = self.read_healed(&id)?.ok_or_else(|| container::no_such(name))?;
+        read.state.status.after(Action::Attach)?;
+        let client = AttachClient::connect(&self.paths.container_run(&id).join("attach"))?;
+        Ok(Attached { id, client, tty: read.config.tty, detach_keys: read.config.detach_keys })
+    }
+}

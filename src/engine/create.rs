@@ -1,0 +1,355 @@
+//! `create`: a request, an image and the host become a configuration; then the directory, the name, the volumes and the
+//! writable layer are made, in that order. Until the last step the record says `Removing`, so a kill at any point leaves
+//! nothing that the next command does not take away.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+
+use super::Engine;
+use super::container::{self, Locked};
+use super::request::{CreateRequest, NamespaceRequest, RemoveRequest, RootRequest};
+use crate::image::store::Image;
+use crate::model::container::{ContainerConfig, ImageRef, Namespace, RootFs};
+use crate::model::error::Error;
+use crate::model::id::Id;
+use crate::model::mount::{Mount, Source};
+use crate::model::network::NetworkMode;
+use crate::model::port::{self, PortMapping};
+use crate::state::{name, record};
+
+/// Processes of one container unless asked otherwise.
+const PIDS: i64 = 2048;
+/// Bytes of /dev/shm unless asked otherwise.
+const SHM: u64 = 64 << 20;
+/// Seconds between the stop signal and SIGKILL unless asked otherwise.
+const STOP_TIMEOUT: u32 = 10;
+
+impl Engine {
+    /// Creates a container and returns it locked; the image is pulled first when it is missing and the policy allows.
+    pub(crate) fn create(&self, request: CreateRequest, progress: &mut dyn super::image::PullProgress) -> Result<Locked> {
+        if let Some(name) = &request.name {
+            name::check(name)?;
+        }
+        check_cidfile(&request)?;
+        let image = match &request.root {
+            RootRequest::Image { name, pull, registry } => Some(self.ensure_image(name, *pull, registry, progress)?),
+            RootRequest::Directory { path, .. } => {
+                let meta = std::fs::metadata(path).with_context(|| format!("open rootfs {}", path.display()))?;
+                if !meta.is_dir() {
+                    return Err(Error::invalid(format!("rootfs {} is not a directory", path.display())).into());
+                }
+                None
+            }
+        };
+        if request.replace {
+            self.remove_replaced(&request)?;
+        }
+        let config = self.configure(&request, image.as_ref())?;
+        let mut locked = Locked::new(&self.paths, config)?;
+        let made = self.furnish(&mut locked, request.name.is_some(), image.as_ref()).and_then(|()| write_cidfile(&request, locked.id()));
+        if let Err(error) = made {
+            let id = locked.id().clone();
+            // The first error is the one to tell; what this cannot undo the next command will.
+            drop(super::remove::finish(self, locked).with_context(|| format!("remove container {}", id.short())));
+            return Err(error);
+        }
+        locked.created()?;
+        Ok(locked)
+    }
+
+    /// `--replace`: the container that has the name goes first.
+    fn remove_replaced(&self, request: &CreateRequest) -> Result<()> {
+        let Some(name) = &request.name else {
+            return Err(Error::invalid("cannot replace container without --name being set").into());
+        };
+        let Some(id) = name::lookup(&self.paths, name)? else { return Ok(()) };
+        let removal = RemoveRequest { force: true, timeout: None, volumes: true };
+        self.remove_id(&id, removal).with_context(|| format!("replace container {name}"))
+    }
+
+    /// Everything that is asked for, with what the image says merged in. Changes nothing.
+    fn configure(&self, request: &CreateRequest, image: Option<&Image>) -> Result<ContainerConfig> {
+        let id = Id::from_random(crate::sys::random::bytes().context("get random bytes")?);
+        let defaults = ImageDefaults::of(image);
+        let (entrypoint, command) = merge_command(request, &defaults)?;
+        let mut mounts = request.mounts.clone();
+        for target in &defaults.volumes {
+            if !mounts.iter().any(|mount| mount.target == *target) {
+                mounts.push(Mount::parse_volume(target, "/")?);
+            }
+        }
+        check_duplicates(&mounts)?;
+        let mut anonymous = Vec::new();
+        for mount in &mut mounts {
+            if let Source::Volume { name: name @ None, .. } = &mut mount.source {
+                let volume = Id::from_random(crate::sys::random::bytes().context("get random bytes")?).to_string();
+                anonymous.push(volume.clone());
+                *name = Some(volume);
+            }
+        }
+        let mut resources = request.resources.clone();
+        if resources.pids.is_none() {
+            resources.pids = Some(PIDS);
+            resources.pids_is_default = true;
+        }
+        let network = self.resolve_network(&request.network)?;
+        let publish = publish(request, &defaults, &network)?;
+        let mut labels = defaults.labels.clone();
+        labels.extend(request.labels.clone());
+        let userns = self.resolve_userns(&request.userns)?;
+        Ok(ContainerConfig {
+            version: record::VERSION,
+            name: match &request.name {
+                Some(name) => name.clone(),
+                None => super::naming::random()?,
+            },
+            created: Timestamp::now(),
+            image: image.map(|image| ImageRef {
+                id: image.id.clone(),
+                name: match &request.root {
+                    RootRequest::Image { name, .. } => image.display_name(name),
+                    RootRequest::Directory { .. } => String::new(),
+                },
+                digest: image.digest().map(|digest| digest.to_string()),
+            }),
+            root_fs: match (&request.root, image) {
+                (RootRequest::Directory { path, overlay }, _) => RootFs::Directory {
+                    path: std::fs::canonicalize(path).context("open rootfs")?.to_string_lossy().into_owned(),
+                    overlay: *overlay,
+                },
+                (RootRequest::Image { .. }, image) => {
+                    RootFs::Image { layers: image.map(Image::chain_ids).unwrap_or_default() }
+                }
+            },
+            entrypoint,
+            command,
+            create_command: request.create_command.clone(),
+            env: merge_env(&defaults.env, &request.env),
+            workdir: request.workdir.clone().or(defaults.workdir).unwrap_or_else(|| "/".to_owned()),
+            user: request.user.clone().or(defaults.user).unwrap_or_default(),
+            group_add: request.group_add.clone(),
+            hostname: request.hostname.clone().unwrap_or_default(),
+            tty: request.tty,
+            stdin: request.stdin,
+            stop_signal: request.stop_signal.or(defaults.stop_signal).unwrap_or(libc::SIGTERM),
+            stop_timeout: request.stop_timeout.unwrap_or(STOP_TIMEOUT),
+            labels,
+            annotations: request.annotations.clone(),
+            mounts,
+            read_only: request.read_only,
+            read_only_tmpfs: request.read_only_tmpfs,
+            shm_size: request.shm_size.unwrap_or(SHM),
+            init: request.init,
+            pid: self.resolve_namespace(&request.pid)?,
+            ipc: self.resolve_namespace(&request.ipc)?,
+            uts: match (&request.uts, &network) {
+                // As podman: with the host's network, the name is the host's unless one was given.
+                (NamespaceRequest::Default, NetworkMode::Host) if request.hostname.is_none() => Namespace::Host,
+                (asked, _) => self.resolve_namespace(asked)?,
+            },
+            cgroup: match &request.cgroup {
+                NamespaceRequest::Default if request.security.privileged && !crate::runtime::cgroup::is_unified() => Namespace::Host,
+                asked => self.resolve_namespace(asked)?,
+            },
+            userns,
+            network,
+            publish,
+            exposed: defaults.exposed.iter().chain(&request.expose).cloned().collect(),
+            cgroup_parent: request.cgroup_parent.clone(),
+            resources,
+            security: request.security.clone(),
+            devices: request.devices.clone(),
+            ulimits: request.ulimits.clone(),
+            sysctls: request.sysctls.clone(),
+            names: request.names.clone(),
+            restart: request.restart,
+            log: request.log.clone(),
+            remove: request.remove,
+            detach_keys: request.detach_keys.clone(),
+            anonymous_volumes: anonymous,
+            unknown: serde_json::Map::new(),
+            id,
+        })
+    }
+
+    /// Reserves the name and makes what the container lives in.
+    fn furnish(&self, locked: &mut Locked, named: bool, image: Option<&Image>) -> Result<()> {
+        if named {
+            name::reserve(&self.paths, &locked.config.name, locked.id())?;
+        } else {
+            // A made-up name that is taken is not the user's mistake.
+            while let Err(error) = name::reserve(&self.paths, &locked.config.name, locked.id()) {
+                if !super::remove::is_conflict(&error) {
+                    return Err(error);
+                }
+                locked.config.name = super::naming::random()?;
+                locked.save_config()?;
+            }
+        }
+        super::rootfs::prepare(self, locked)?;
+        super::volume::prepare(self, locked, image)
+    }
+
+    /// The namespace that is asked for, with the container found.
+    fn resolve_namespace(&self, asked: &NamespaceRequest) -> Result<Namespace> {
+        Ok(match asked {
+            NamespaceRequest::Container(name) => Namespace::Container(container::find(&self.paths, name)?),
+            NamespaceRequest::Path(path) => {
+                check_namespace_path(path)?;
+                Namespace::Path(path.clone())
+            }
+            other => other.plain().unwrap_or_default(),
+        })
+    }
+
+    fn resolve_network(&self, asked: &NetworkMode) -> Result<NetworkMode> {
+        Ok(match asked {
+            NetworkMode::Container(name) => NetworkMode::Container(container::find(&self.paths, name)?.to_string()),
+            NetworkMode::Private if !self.privilege.is_rootless() => {
+                NetworkMode::Bridge(vec![crate::model::network::Attachment::to(crate::model::network::DEFAULT)])
+            }
+            NetworkMode::Private => NetworkMode::Pasta(Vec::new()),
+            NetworkMode::Bridge(_) if self.privilege.is_rootless() => {
+                return Err(Error::unsupported("bridge networks of an ordinary user are not supported")
+                    .hint("use --network pasta, host or none")
+                    .into());
+            }
+            NetworkMode::Path(path) => {
+                check_namespace_path(path)?;
+                asked.clone()
+            }
+            other => other.clone(),
+        })
+    }
+}
+
+fn check_namespace_path(path: &str) -> Result<()> {
+    std::fs::metadata(path).map(drop).with_context(|| format!("cannot find specified namespace path \"{path}\""))
+}
+
+/// What an image gives where the request is silent.
+#[derive(Debug, Default)]
+struct ImageDefaults {
+    entrypoint: Option<Vec<String>>,
+    command: Vec<String>,
+    env: Vec<String>,
+    workdir: Option<String>,
+    user: Option<String>,
+    stop_signal: Option<i32>,
+    labels: BTreeMap<String, String>,
+    volumes: Vec<String>,
+    exposed: Vec<String>,
+}
+
+impl ImageDefaults {
+    fn of(image: Option<&Image>) -> Self {
+        let Some(config) = image.and_then(|image| image.config.config().clone()) else { return Self::default() };
+        let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        Self {
+            entrypoint: config.entrypoint().clone().filter(|words| !words.is_empty()),
+            command: config.cmd().clone().unwrap_or_default(),
+            env: config.env().clone().unwrap_or_default(),
+            workdir: filled(config.working_dir()),
+            user: filled(config.user()),
+            stop_signal: config.stop_signal().as_deref().and_then(crate::model::signal::parse),
+            labels: config.labels().clone().unwrap_or_default().into_iter().collect(),
+            // A volume whose path is nonsense is the image's fault: it selects nothing.
+            volumes: config.volumes().clone().unwrap_or_default().into_iter().filter(|path| path.starts_with('/')).collect(),
+            exposed: config.exposed_ports().clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// podman's rule: a user's entrypoint drops the image's command; a user's command replaces it.
+fn merge_command(request: &CreateRequest, image: &ImageDefaults) -> Result<(Option<Vec<String>>, Vec<String>)> {
+    let entrypoint = match &request.entrypoint {
+        Some(words) => Some(words.clone()).filter(|words| words.iter().any(|word| !word.is_empty())),
+        None => image.entrypoint.clone(),
+    };
+    let command = match (&request.entrypoint, request.command.is_empty()) {
+        (_, false) => request.command.clone(),
+        (Some(_), true) => Vec::new(),
+        (None, true) => image.command.clone(),
+    };
+    if entrypoint.is_none() && command.is_empty() {
+        let message = "no command or entrypoint provided, and no CMD or ENTRYPOINT from image";
+        return Err(Error::invalid(message).hint("give a command after the image").into());
+    }
+    Ok((entrypoint, command))
+}
+
+/// The image's environment with the user's over it; the last of one key wins, in the place of the first.
+fn merge_env(image: &[String], user: &[(String, String)]) -> Vec<String> {
+    let mut merged: Vec<(String, String)> = Vec::new();
+    let pairs = image.iter().filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned()));
+    for (key, value) in pairs.chain(user.iter().cloned()) {
+        match merged.iter_mut().find(|(known, _)| *known == key) {
+            Some(pair) => pair.1 = value,
+            None => merged.push((key, value)),
+        }
+    }
+    merged.into_iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
+fn check_duplicates(mounts: &[Mount]) -> Result<()> {
+    for (index, mount) in mounts.iter().enumerate() {
+        if mounts[..index].iter().any(|other| other.target == mount.target) {
+            return Err(Error::invalid(format!("{}: duplicate mount destination", mount.target)).into());
+        }
+    }
+    Ok(())
+}
+
+/// The ports that are published: those asked for, and with `-P` every exposed one.
+fn publish(request: &CreateRequest, image: &ImageDefaults, network: &NetworkMode) -> Result<Vec<PortMapping>> {
+    let mut ports = request.publish.clone();
+    if request.publish_all {
+        for text in image.exposed.iter().chain(&request.expose) {
+            let (first, range, protocol) = port::parse_expose(text)?;
+            let taken = |mapping: &PortMapping| mapping.protocol == protocol && mapping.container_port == first;
+            if !ports.iter().any(taken) {
+                ports.push(PortMapping { host_ip: String::new(), container_port: first, host_port: 0, range, protocol });
+            }
+        }
+    }
+    // podman: published ports are nothing with the host's network or none.
+    Ok(match network {
+        NetworkMode::Bridge(_) | NetworkMode::Pasta(_) | NetworkMode::Private => port::merge(ports)?,
+        _ => Vec::new(),
+    })
+}
+
+fn check_cidfile(request: &CreateRequest) -> Result<()> {
+    match &request.cidfile {
+        Some(path) if path.exists() => {
+            let message = format!("container id file exists. Ensure another container is not using it or delete {}", path.display());
+            Err(Error::conflict(message).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write_cidfile(request: &CreateRequest, id: &Id) -> Result<()> {
+    let Some(path) = &request.cidfile else { return Ok(()) };
+    write_new(path, id.as_str()).with_context(|| format!("write the container id to {}", path.display()))
+}
+
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    std::fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_value_of_a_variable_wins() {
+        let image = ["A=1".to_owned(), "B=2".to_owned(), "bogus".to_owned()];
+        let user = [("B".to_owned(), "3".to_owned()), ("C".to_owned(), "x=y".to_owned())];
+        assert_eq!(merge_env(&image, &user), ["A=1", "B=3", "C=x=y"]);
+    }
+}

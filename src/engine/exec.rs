@@ -1,0 +1,165 @@
+//! `exec`: a monitor of its own puts one more process into a running container. The container's lock is held while the
+//! record is read and let go before the process runs: a session belongs to its monitor.
+
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use oci_spec::runtime::{ProcessBuilder, UserBuilder};
+
+use super::container::Locked;
+use super::request::ExecRequest;
+use super::{Engine, facts, spec};
+use crate::model::container::{ContainerConfig, ProcessRef};
+use crate::model::error::Error;
+use crate::model::id::Id;
+use crate::model::log::{LogConfig, LogDriver};
+use crate::model::status::Action;
+use crate::monitor::attach::AttachClient;
+use crate::monitor::config::{ExecSource, MonitorConfig};
+use crate::monitor::spawn::{self, Handed, Started};
+use crate::runtime::capability::{self, CapSet};
+use crate::runtime::cgroup::Cgroup;
+use crate::state::lock::Lock;
+
+/// A process that was started in a container.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// 64 hex digits, as `exec -d` prints.
+    pub(crate) id: Id,
+    /// Without it the session was detached.
+    pub(crate) client: Option<AttachClient>,
+    pub(crate) started: Started,
+}
+
+impl Engine {
+    /// Starts a process in the running container that `name` means.
+    pub(crate) fn exec(&self, name: &str, request: &ExecRequest) -> Result<Session> {
+        if request.command.is_empty() {
+            return Err(Error::invalid("you must provide a command to exec").into());
+        }
+        let locked = self.lock(name)?;
+        locked.check(Action::Exec)?;
+        let init = locked.state.init.context("the record names no init")?;
+        let session = Id::from_random(crate::sys::random::bytes().context("get random bytes")?);
+        let config = self.exec_config(&locked, request, init, &session)?;
+        drop(locked);
+        let pair = if request.detach { None } else { Some(AttachClient::pair().context("make the client's socket")?) };
+        let (client, theirs) = pair.map_or((None, None), |(client, theirs)| (Some(client), Some(theirs)));
+        let handed = Handed { foreground: theirs.as_ref().map(AsFd::as_fd), ..Handed::default() };
+        let started = spawn::spawn(&config, &handed)?.running();
+        // A session that did not start has nothing to say any more.
+        let started = match started {
+            Ok(started) => started,
+            Err(error) => {
+                remove_session(&config.data_dir, &config.run_dir)?;
+                return Err(error);
+            }
+        };
+        Ok(Session { id: session, client, started })
+    }
+
+    fn exec_config(&self, locked: &Locked, request: &ExecRequest, init: ProcessRef, session: &Id) -> Result<MonitorConfig> {
+        let data_dir = session_dir(&locked.dir(), session);
+        let run_dir = session_dir(&locked.run_dir(), session);
+        for dir in [&data_dir, &run_dir] {
+            make_private(dir)?;
+        }
+        let (process, requested, seccomp) = process(&locked.config, request)?;
+        let cgroup = match locked.state.cgroup.clone() {
+            Some(value) => serde_json::from_value(value).context("read the cgroup of the container")?,
+            None => Cgroup::none(),
+        };
+        Ok(MonitorConfig {
+            data_dir,
+            run_dir,
+            tty: request.tty,
+            stdin: request.stdin,
+            foreground: !request.detach,
+            log: LogConfig { driver: LogDriver::None, ..LogConfig::default() },
+            durable: false,
+            start_immediately: true,
+            cgroup,
+            seccomp_cache: Some(self.paths.cache()),
+            user: request.user.clone().unwrap_or_else(|| locked.config.user.clone()),
+            groups: if request.user.is_some() { Vec::new() } else { locked.config.group_add.clone() },
+            capabilities: requested,
+            exec: Some(ExecSource { init, process, seccomp }),
+            ..MonitorConfig::new(locked.id().clone(), locked.state.run)
+        })
+    }
+}
+
+/// The process of a session: the container's own environment and confinement, less what `--privileged` lifts.
+fn process(
+    config: &ContainerConfig,
+    request: &ExecRequest,
+) -> Result<(oci_spec::runtime::Process, Vec<String>, Option<oci_spec::runtime::LinuxSeccomp>)> {
+    let mut config = config.clone();
+    if request.privileged {
+        config.security.privileged = true;
+    }
+    config.tty = request.tty;
+    let bounding = CapSet::from_mask(crate::sys::cap::bounding().context("read the bounding set")?);
+    let set = facts::capabilities(&config, bounding)?;
+    let requested = capability::requested(&config.security.cap_add, bounding)?;
+    let mut env = spec::environment(&config);
+    for (key, value) in &request.env {
+        let pair = format!("{key}={value}");
+        match env.iter_mut().find(|known| known.split_once('=').is_some_and(|(name, _)| name == key)) {
+            Some(known) => *known = pair,
+            None => env.push(pair),
+        }
+    }
+    let workdir = request.workdir.as_deref().unwrap_or(&config.workdir);
+    let mut process = ProcessBuilder::default()
+        .terminal(request.tty)
+        .user(UserBuilder::default().uid(0_u32).gid(0_u32).build().context("build user")?)
+        .args(request.command.clone())
+        .env(env)
+        .cwd(if workdir.is_empty() { "/" } else { workdir })
+        .capabilities(capability::sets(set, requested, true)?)
+        .rlimits(facts::rlimits(&config)?)
+        .no_new_privileges(config.security.no_new_privileges)
+        .build()
+        .context("build the process")?;
+    process.set_apparmor_profile(facts::apparmor(&config)?);
+    if let Some((rows, columns)) = request.size {
+        let size = oci_spec::runtime::BoxBuilder::default().height(u64::from(rows)).width(u64::from(columns)).build();
+        process.set_console_size(Some(size.context("build the console size")?));
+    }
+    Ok((process, requested.names().collect(), facts::seccomp(&config, set)?))
+}
+
+fn session_dir(dir: &Path, session: &Id) -> PathBuf {
+    dir.join("exec").join(session.as_str())
+}
+
+fn make_private(dir: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| format!("create {}", dir.display()))
+}
+
+fn remove_session(data_dir: &Path, run_dir: &Path) -> Result<()> {
+    for dir in [data_dir, run_dir] {
+        crate::storage::tree::remove_path(dir)?;
+    }
+    Ok(())
+}
+
+/// Whether sessions of a container have directories and no monitor.
+pub(crate) fn sweep(locked: &Locked) -> Result<()> {
+    let entries = match fs::read_dir(locked.dir().join("exec")) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.context("list exec sessions")?,
+    };
+    for entry in entries {
+        let dir = entry.context("list exec sessions")?.path();
+        let Some(lease) = Lock::lease(&dir.join("monitor.lock"))? else { continue };
+        let run_dir = locked.run_dir().join("exec").join(dir.file_name().unwrap_or_default());
+        remove_session(&dir, &run_dir)?;
+        drop(lease);
+    }
+    Ok(())
+}

@@ -1,0 +1,323 @@
+//! What the specification of a container needs to know about the host, the store and other containers: looked up here, so
+//! that [`super::spec`] stays pure.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use oci_spec::runtime::{
+    LinuxDevice, LinuxDeviceBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, PosixRlimit,
+};
+
+use super::Engine;
+use super::container::{Container, Locked};
+use super::spec::{self, BoundFile, Facts, Joined};
+use crate::model::container::{ContainerConfig, Device, Namespace, UserNamespace};
+use crate::model::error::{Error, ErrorKind};
+use crate::model::id::Id;
+use crate::model::network::NetworkMode;
+use crate::runtime::capability::{self, CapSet};
+use crate::runtime::cgroup::Cgroup;
+use crate::runtime::seccomp::{document, profile};
+use crate::runtime::{lsm, rlimit};
+
+/// The facts, and what goes to the monitor beside the specification.
+pub(crate) struct Prepared {
+    pub(crate) facts: Facts,
+    /// Capabilities that a process which is not root keeps.
+    pub(crate) requested: Vec<String>,
+}
+
+/// Where the cgroup of a container will be. Makes nothing.
+pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup> {
+    let planned = Cgroup::plan(config.cgroup_parent.as_deref(), config.id.as_str(), engine.privilege.is_rootless())
+        .context("plan the cgroup")?;
+    if planned.is_none() && config.resources.is_asked() {
+        let message = "resource limits were asked for, and this user has no cgroup to set them in";
+        return Err(Error::unsupported(message).hint("log in through systemd with cgroup v2 delegation, or leave the limits out").into());
+    }
+    Ok(planned)
+}
+
+/// Looks everything up and writes the container's own files (`hosts`, `resolv.conf`, …) into `bundle`.
+pub(crate) fn gather(engine: &Engine, locked: &Locked, bundle: &Path) -> Result<Prepared> {
+    let config = &locked.config;
+    let rootless = engine.privilege.is_rootless();
+    let bounding = CapSet::from_mask(crate::sys::cap::bounding().context("read the bounding set")?);
+    let set = capabilities(config, bounding)?;
+    let requested = capability::requested(&config.security.cap_add, bounding)?;
+    let own_userns = matches!(config.userns, UserNamespace::Mapped { .. });
+    let (devices, mut rules) = devices(config, rootless || own_userns)?;
+    let mut device_rules = spec::default_device_rules(config.security.privileged)?;
+    device_rules.append(&mut rules);
+    let facts = Facts {
+        rootless,
+        has_tty_group: has_tty_group(config),
+        own_network: !matches!(config.network, NetworkMode::Host),
+        joined: joined(engine, config)?,
+        capabilities: capability::sets(set, requested, true)?,
+        seccomp: seccomp(config, set)?,
+        apparmor: apparmor(config)?,
+        rlimits: rlimits(config)?,
+        devices,
+        device_rules,
+        files: files(engine, config, bundle)?,
+        sources: super::volume::sources(engine, locked)?,
+        shm: shm(engine, config)?,
+        cgroup_path: None,
+        root: PathBuf::from("rootfs"),
+    };
+    Ok(Prepared { facts, requested: requested.names().collect() })
+}
+
+/// The capabilities of root in the container.
+pub(crate) fn capabilities(config: &ContainerConfig, bounding: CapSet) -> Result<CapSet> {
+    let security = &config.security;
+    let base = if security.privileged { bounding } else { CapSet::DEFAULT };
+    let merged = capability::merge(base, &security.cap_add, &security.cap_drop, bounding)?;
+    let missing = merged.without(bounding);
+    // The defaults are what the host can give; what was named must be given.
+    let named = capability::requested(&security.cap_add, bounding)?.intersection(missing);
+    if named != CapSet::EMPTY {
+        let message = format!("capabilities {named} are not in the bounding set of this process");
+        return Err(Error::new(ErrorKind::Denied, message).into());
+    }
+    Ok(merged.intersection(bounding))
+}
+
+/// The system call filter: `--security-opt seccomp=`, dhow's own profile, or none for `--privileged`.
+pub(crate) fn seccomp(config: &ContainerConfig, set: CapSet) -> Result<Option<oci_spec::runtime::LinuxSeccomp>> {
+    match config.security.seccomp.as_deref() {
+        Some("unconfined") => Ok(None),
+        None if config.security.privileged => Ok(None),
+        None => profile::default_profile(profile::Variant::Default, set).map(Some),
+        Some("strict") => profile::default_profile(profile::Variant::Strict, set).map(Some),
+        Some(path) => {
+            let json = fs::read(path).with_context(|| format!("opening seccomp profile {path}"))?;
+            document::parse(&json, &document::Host::current(set)).with_context(|| format!("seccomp profile {path}")).map(Some)
+        }
+    }
+}
+
+/// The AppArmor profile: one that was asked for must be there; the default is not set where the kernel has no AppArmor.
+pub(crate) fn apparmor(config: &ContainerConfig) -> Result<Option<String>> {
+    match config.security.apparmor.as_deref() {
+        None | Some("unconfined" | "") => Ok(None),
+        Some(name) if lsm::apparmor::is_enabled() => Ok(Some(name.to_owned())),
+        Some(name) => {
+            let message = format!("apparmor profile \"{name}\" was asked for, and AppArmor is not enabled on this host");
+            Err(Error::unsupported(message).into())
+        }
+    }
+}
+
+fn rlimits(config: &ContainerConfig) -> Result<Vec<PosixRlimit>> {
+    let asked: Vec<_> = config.ulimits.iter().map(|limit| (limit.name.as_str(), limit.soft, limit.hard)).collect();
+    Ok(rlimit::limits(&asked)?.limits)
+}
+
+/// Nodes of `--device` and, with `--privileged`, of the host's /dev; with the cgroup rules that allow them.
+fn devices(config: &ContainerConfig, bound: bool) -> Result<(Vec<LinuxDevice>, Vec<LinuxDeviceCgroup>)> {
+    let (mut nodes, mut rules) = (Vec::new(), Vec::new());
+    if config.security.privileged && !bound {
+        host_devices(Path::new("/dev"), 0, &mut nodes)?;
+    }
+    for device in &config.devices {
+        let (node, rule) = device_node(device)?;
+        nodes.retain(|other: &LinuxDevice| other.path() != node.path());
+        nodes.push(node);
+        rules.push(rule);
+    }
+    Ok((nodes, rules))
+}
+
+fn device_node(device: &Device) -> Result<(LinuxDevice, LinuxDeviceCgroup)> {
+    let meta = fs::metadata(&device.host).with_context(|| format!("stat {}", device.host))?;
+    let kind = match meta.file_type() {
+        kind if kind.is_char_device() => LinuxDeviceType::C,
+        kind if kind.is_block_device() => LinuxDeviceType::B,
+        _ => return Err(Error::invalid(format!("{} is not a device node", device.host)).into()),
+    };
+    let node = node(Path::new(&device.inside), kind, &meta)?;
+    let rule = LinuxDeviceCgroupBuilder::default()
+        .allow(true)
+        .typ(kind)
+        .major(node.major())
+        .minor(node.minor())
+        .access(device.access.clone())
+        .build()
+        .context("build a device rule")?;
+    Ok((node, rule))
+}
+
+fn node(path: &Path, kind: LinuxDeviceType, meta: &fs::Metadata) -> Result<LinuxDevice> {
+    let rdev = meta.rdev();
+    LinuxDeviceBuilder::default()
+        .path(path)
+        .typ(kind)
+        .major(i64::from(rustix::fs::major(rdev)))
+        .minor(i64::from(rustix::fs::minor(rdev)))
+        .file_mode(meta.mode() & 0o777)
+        .uid(meta.uid())
+        .gid(meta.gid())
+        .build()
+        .with_context(|| format!("describe {}", path.display()))
+}
+
+/// The host's nodes, as podman gives them to a privileged container: without terminals, shm, mqueue and what is ours.
+fn host_devices(dir: &Path, depth: usize, nodes: &mut Vec<LinuxDevice>) -> Result<()> {
+    const PASSED: [&str; 10] = ["pts", "shm", "fd", "mqueue", "console", "null", "zero", "full", "random", "urandom"];
+    for entry in fs::read_dir(dir).with_context(|| format!("list {}", dir.display()))? {
+        let entry = entry.with_context(|| format!("list {}", dir.display()))?;
+        let name = entry.file_name();
+        if PASSED.iter().any(|passed| name == *passed) || name == "tty" || name == "ptmx" {
+            continue;
+        }
+        // A node that goes meanwhile was not there.
+        let Ok(meta) = fs::symlink_metadata(entry.path()) else { continue };
+        let kind = meta.file_type();
+        if kind.is_dir() && depth < 3 {
+            host_devices(&entry.path(), depth + 1, nodes)?;
+        } else if kind.is_char_device() {
+            nodes.push(node(&entry.path(), LinuxDeviceType::C, &meta)?);
+        } else if kind.is_block_device() {
+            nodes.push(node(&entry.path(), LinuxDeviceType::B, &meta)?);
+        }
+    }
+    Ok(())
+}
+
+/// Whether group 5 (tty) is mapped where the container lives; devpts refuses it otherwise.
+fn has_tty_group(config: &ContainerConfig) -> bool {
+    if let UserNamespace::Mapped { gids, .. } = &config.userns {
+        return gids.iter().any(|range| range.inside <= 5 && 5 - range.inside < range.size);
+    }
+    let Ok(map) = fs::read_to_string("/proc/self/gid_map") else { return true };
+    map.lines().any(|line| {
+        let numbers: Vec<u32> = line.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
+        matches!(numbers.as_slice(), [inside, _, size] if *inside <= 5 && 5 - inside < *size)
+    })
+}
+
+/// The namespaces of other containers, by path.
+fn joined(engine: &Engine, config: &ContainerConfig) -> Result<Joined> {
+    let of = |namespace: &Namespace, file: &str| -> Result<Option<PathBuf>> {
+        match namespace {
+            Namespace::Private | Namespace::Host => Ok(None),
+            Namespace::Path(path) => Ok(Some(PathBuf::from(path))),
+            Namespace::Container(id) => Ok(Some(process_dir(engine, id)?.join("ns").join(file))),
+        }
+    };
+    Ok(Joined {
+        network: match &config.network {
+            NetworkMode::Container(id) => Some(process_dir(engine, &id.parse::<Id>()?)?.join("ns/net")),
+            NetworkMode::Path(path) => Some(PathBuf::from(path)),
+            _ => None,
+        },
+        pid: of(&config.pid, "pid")?,
+        ipc: of(&config.ipc, "ipc")?,
+        uts: of(&config.uts, "uts")?,
+        cgroup: of(&config.cgroup, "cgroup")?,
+        user: match &config.userns {
+            UserNamespace::Container { of } => Some(process_dir(engine, of)?.join("ns/user")),
+            UserNamespace::Path { path } => Some(PathBuf::from(path)),
+            _ => None,
+        },
+    })
+}
+
+/// `/proc/PID` of the init of another container, which must run.
+pub(crate) fn process_dir(engine: &Engine, id: &Id) -> Result<PathBuf> {
+    let other = engine.read_healed(id)?.ok_or_else(|| super::container::no_such(id.as_str()))?;
+    match other.state.init {
+        Some(init) if other.state.status.is_alive() => Ok(PathBuf::from(format!("/proc/{}", init.pid))),
+        _ => {
+            let message = format!("cannot join the namespaces of container {id} as it is not running: container state improper");
+            Err(Error::state(message).hint("start it first").into())
+        }
+    }
+}
+
+/// Where /dev/shm comes from when the ipc namespace is not the container's own.
+fn shm(engine: &Engine, config: &ContainerConfig) -> Result<Option<PathBuf>> {
+    match &config.ipc {
+        Namespace::Host => Ok(Some(PathBuf::from("/dev/shm"))),
+        Namespace::Container(id) => Ok(Some(process_dir(engine, id)?.join("root/dev/shm"))),
+        Namespace::Private | Namespace::Path(_) => Ok(None),
+    }
+}
+
+/// Writes the files that every container has of its own and says where they are mounted.
+fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec<BoundFile>> {
+    let mut files = Vec::new();
+    let mut add = |source: PathBuf, target: &str, read_only: bool| {
+        let mut options: Vec<String> = ["bind", "rprivate", "nosuid", "nodev", "noexec"].map(str::to_owned).into();
+        if read_only {
+            options.push("ro".to_owned());
+        }
+        if !config.mounts.iter().any(|mount| mount.target == target) {
+            files.push(BoundFile { source, target: target.to_owned(), options });
+        }
+    };
+    let write = |name: &str, text: &str| -> Result<PathBuf> {
+        let path = bundle.join(name);
+        write_shared(&path, text)?;
+        Ok(path)
+    };
+    if let NetworkMode::Container(id) = &config.network {
+        // The names belong to the network: both containers have the same files.
+        let id: Id = id.parse()?;
+        let shared = engine.paths.container(&id).join("bundle");
+        for (name, target) in [("hosts", "/etc/hosts"), ("resolv.conf", "/etc/resolv.conf")] {
+            if shared.join(name).exists() {
+                add(shared.join(name), target, false);
+            }
+        }
+    } else {
+        if !config.names.no_hosts {
+            add(write("hosts", &super::network::hosts(engine, config, &[])?)?, "/etc/hosts", false);
+        }
+        add(write("resolv.conf", &super::network::resolv(config)?)?, "/etc/resolv.conf", false);
+    }
+    if config.uts == Namespace::Private {
+        add(write("hostname", &format!("{}\n", spec::hostname(config)))?, "/etc/hostname", false);
+    }
+    // podman writes the facts for a privileged container alone; the file itself is what scripts look for.
+    let mut env = String::new();
+    if config.security.privileged {
+        env = format!(
+            "engine=\"dhow-{}\"\nname=\"{}\"\nid=\"{}\"\nimage=\"{}\"\nimageid=\"{}\"\nrootless={}\n",
+            env!("CARGO_PKG_VERSION"),
+            config.name,
+            config.id,
+            config.image.as_ref().map_or("", |image| &image.name),
+            config.image.as_ref().map_or("", |image| &image.id),
+            u8::from(engine.privilege.is_rootless()),
+        );
+    }
+    add(write(".containerenv", &env)?, "/run/.containerenv", false);
+    Ok(files)
+}
+
+/// Writes a file that the container sees: 0644, in place, because it may be mounted already.
+pub(crate) fn write_shared(path: &Path, text: &str) -> Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let written = (|| {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o644).custom_flags(libc::O_NOFOLLOW);
+        let mut file = options.open(path)?;
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
+        file.write_all(text.as_bytes())
+    })();
+    written.with_context(|| format!("write {}", path.display()))
+}
+
+/// The read state of a container, for those who need no lock.
+pub(crate) fn live_init(read: &Container) -> Result<i32> {
+    match read.state.init {
+        Some(init) if read.state.status.is_alive() => Ok(init.pid),
+        _ => Err(Error::state("container is not running: container state improper").into()),
+    }
+}

@@ -1,0 +1,190 @@
+//! What a dead owner left is finished or undone by whoever takes the container's lock next. Every step is idempotent and
+//! "already gone" is success.
+//!
+//! | record says | found | then |
+//! |---|---|---|
+//! | `Removing` | its lock is free | the removal is finished |
+//! | alive | another boot | it ended, its code is not known |
+//! | alive | no monitor, `exit.json` of this run | it ended as that says |
+//! | alive | no monitor, init lives | a successor adopts it |
+//! | alive | no monitor, init is dead | it ended, its code is lost |
+//! | `Stopping` | the stopper is dead | it runs again |
+//! | not alive, with effects | the starter is dead | the start is adopted when the command runs, else undone |
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+
+use super::Engine;
+use super::container::{self, Locked, monitor_lock};
+use crate::model::container::{ExitRecord, InitRecord, ProcessRef};
+use crate::model::status::{Action, Status};
+use crate::state::record::{self, Durability};
+use crate::state::{boot, lock};
+use crate::sys::process;
+
+/// How long a monitor that lost its engine may take to undo its start.
+const MONITOR_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Heals a locked container. `None` when that removed it. A restart policy goes on in a Cleanup of its own: a reader does
+/// not wait for a back-off.
+pub(crate) fn heal(engine: &Engine, locked: Locked) -> Result<Option<Locked>> {
+    let lived = locked.state.status.is_alive();
+    let healed = settle(engine, locked)?;
+    if let Some(locked) = healed.as_ref().filter(|locked| lived && !locked.state.status.is_alive()) {
+        super::cleanup::resume(engine, locked)?;
+    }
+    Ok(healed)
+}
+
+/// Makes the record of a locked container true. `None` when that removed it.
+pub(crate) fn settle(engine: &Engine, mut locked: Locked) -> Result<Option<Locked>> {
+    let status = locked.state.status;
+    if status == Status::Removing {
+        super::remove::finish(engine, locked)?;
+        return Ok(None);
+    }
+    let here = locked.state.boot == boot::id();
+    if !status.is_alive() {
+        if !locked.state.effects {
+            return Ok(Some(locked));
+        }
+        if here && adopt_start(engine, &mut locked)? {
+            return Ok(Some(locked));
+        }
+        undo_start(engine, &mut locked)?;
+        return Ok(Some(locked));
+    }
+    if here && lock::is_held(&monitor_lock(&engine.paths, locked.id()))? {
+        let stopped = |stopper: ProcessRef| !process::is_alive(stopper.pid, stopper.start_time);
+        if status == Status::Stopping && locked.state.stopper.is_none_or(stopped) {
+            locked.state.status = Status::Running;
+            locked.state.stopper = None;
+            locked.save(Durability::Lazy)?;
+        }
+        super::exec::sweep(&locked)?;
+        return Ok(Some(locked));
+    }
+    if here && locked.snapshot().exit(&engine.paths)?.is_none() {
+        let init = locked.state.init.or(init_record(&locked)?.map(|record| record.init));
+        if let Some(init) = init
+            && process::is_alive(init.pid, init.start_time)
+        {
+            super::start::succeed(engine, &mut locked, init)?;
+            return Ok(Some(locked));
+        }
+    }
+    let exit = if here { locked.snapshot().exit(&engine.paths)? } else { None };
+    end(engine, &mut locked, exit)?;
+    if locked.config.remove {
+        super::remove::finish(engine, locked)?;
+        return Ok(None);
+    }
+    Ok(Some(locked))
+}
+
+/// Writes down that the run ended, and takes away what it had outside.
+pub(crate) fn end(engine: &Engine, locked: &mut Locked, exit: Option<ExitRecord>) -> Result<()> {
+    locked.state.status = locked.check(Action::Exit)?;
+    locked.state.exit_code = exit.as_ref().and_then(|exit| exit.exit_code);
+    locked.state.oom_killed = exit.as_ref().is_some_and(|exit| exit.oom_killed);
+    locked.state.finished_at = Some(exit.as_ref().map_or_else(Timestamp::now, |exit| exit.finished_at));
+    if exit.as_ref().is_none_or(|exit| exit.exit_code.is_none()) {
+        "its monitor was lost, and with it the exit code".clone_into(&mut locked.state.error);
+    }
+    tidy(engine, locked)?;
+    locked.state.init = None;
+    locked.state.monitor = None;
+    locked.state.stopper = None;
+    locked.state.effects = false;
+    // A container that goes now needs no record of its end.
+    locked.save(if locked.config.remove { Durability::Lazy } else { Durability::Synced })
+}
+
+/// Takes away what a run has outside: its network, its cgroup, its sockets. Collects errors and goes on.
+pub(crate) fn tidy(engine: &Engine, locked: &mut Locked) -> Result<()> {
+    if !locked.state.effects {
+        return Ok(());
+    }
+    let mut first = None;
+    let mut note = |done: Result<()>| {
+        if let Err(error) = done {
+            first.get_or_insert(error);
+        }
+    };
+    note(super::start::disconnect(engine, locked));
+    note(super::start::remove_cgroup(locked));
+    let run = locked.run_dir();
+    note(crate::storage::tree::remove_path(&run));
+    note(crate::storage::tree::remove_path(&locked.dir().join("exec")));
+    first.map_or(Ok(()), Err)
+}
+
+/// A start whose engine was killed after the monitor let the command go: the container runs, only the record lags.
+fn adopt_start(engine: &Engine, locked: &mut Locked) -> Result<bool> {
+    let path = monitor_lock(&engine.paths, locked.id());
+    let started = |record: &InitRecord| record.started && process::is_alive(record.init.pid, record.init.start_time);
+    if let Some(record) = init_record(locked)?.filter(started)
+        && lock::is_held(&path)?
+    {
+        locked.state.status = Status::Running;
+        locked.state.init = Some(record.init);
+        locked.state.started_at.get_or_insert_with(Timestamp::now);
+        locked.save(Durability::Lazy)?;
+        return Ok(true);
+    }
+    // The command may have run and ended already.
+    if let Some(exit) = locked.snapshot().exit(&engine.paths)? {
+        locked.state.status = Status::Running;
+        end(engine, locked, Some(exit))?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// A start that came to nothing: the monitor sees that its engine is gone, kills init and ends; then the rest is undone.
+fn undo_start(engine: &Engine, locked: &mut Locked) -> Result<()> {
+    let path = monitor_lock(&engine.paths, locked.id());
+    if locked.state.boot == boot::id() {
+        lock::wait_free(&path, MONITOR_PATIENCE)?;
+    }
+    if let Some(record) = init_record(locked)?
+        && let Some(fd) = process::open(record.init.pid, record.init.start_time).context("open init")?
+    {
+        process::signal(&fd, libc::SIGKILL).context("kill init")?;
+        process::wait(&fd, Some(MONITOR_PATIENCE)).context("wait for init")?;
+    }
+    tidy(engine, locked)?;
+    locked.state.effects = false;
+    locked.state.init = None;
+    locked.state.monitor = None;
+    locked.save(Durability::Lazy)
+}
+
+/// What the monitor wrote of this run's init.
+fn init_record(locked: &Locked) -> Result<Option<InitRecord>> {
+    let record = record::read::<InitRecord>(&locked.dir().join("init.json"))?;
+    Ok(record.filter(|record| record.run == locked.state.run))
+}
+
+/// Heals every container that needs it and whose lock is free, sweeps what killed commands left half made, and frees
+/// stale names. One that cannot be healed is passed over: it must not hide the others.
+pub(crate) fn heal_all(engine: &Engine) -> Result<()> {
+    container::sweep(&engine.paths)?;
+    for id in container::ids(&engine.paths)? {
+        let Ok(Some(read)) = container::Container::read(&engine.paths, &id) else { continue };
+        heal_one(engine, &read)?;
+    }
+    Ok(())
+}
+
+/// Heals the container that was read, if it needs it and nobody else works on it. Whether its record may have changed.
+pub(crate) fn heal_one(engine: &Engine, read: &container::Container) -> Result<bool> {
+    if !read.needs_healing(&engine.paths)? {
+        return Ok(false);
+    }
+    let Some(locked) = Locked::try_acquire(&engine.paths, &read.config.id)? else { return Ok(false) };
+    heal(engine, locked).with_context(|| format!("heal container {}", read.config.id.short()))?;
+    Ok(true)
+}

@@ -1,0 +1,67 @@
+//! What users ask for: containers, images, volumes and their life cycles. Every face of dhow goes through [`Engine`].
+//!
+//! Each call does its work in the calling process and leaves files behind. A container's lock is held through a start
+//! and a removal, never through a grace period, a back-off or a registry.
+
+pub(crate) mod attach;
+pub(crate) mod cleanup;
+pub(crate) mod container;
+pub(crate) mod create;
+pub(crate) mod exec;
+pub(crate) mod facts;
+pub(crate) mod foreground;
+pub(crate) mod heal;
+pub(crate) mod image;
+pub(crate) mod kill;
+pub(crate) mod list;
+pub(crate) mod logs;
+pub(crate) mod naming;
+pub(crate) mod network;
+pub(crate) mod pause;
+pub(crate) mod remove;
+pub(crate) mod request;
+pub(crate) mod rootfs;
+pub(crate) mod spec;
+pub(crate) mod start;
+pub(crate) mod stop;
+pub(crate) mod userns;
+pub(crate) mod volume;
+pub(crate) mod wait;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::model::id::Id;
+use crate::state::paths::Paths;
+use crate::state::privilege::Privilege;
+use container::Locked;
+
+/// An open store: where it is, and with which rights it is worked on.
+#[derive(Clone, Debug)]
+pub(crate) struct Engine {
+    pub(crate) paths: Paths,
+    pub(crate) privilege: Privilege,
+}
+
+impl Engine {
+    /// Opens the store below `root` and `run` (`None`: the default places), and makes what is missing.
+    pub(crate) fn open(privilege: Privilege, root: Option<PathBuf>, run: Option<PathBuf>) -> Result<Self> {
+        let (data, default_run) = privilege.default_roots()?;
+        let paths = Paths::new(root.unwrap_or(data), run.unwrap_or(default_run));
+        paths.prepare()?;
+        Ok(Self { paths, privilege })
+    }
+
+    /// Locks the container that `name` means, healed.
+    pub(crate) fn lock(&self, name: &str) -> Result<Locked> {
+        let id = container::find(&self.paths, name)?;
+        self.lock_id(&id)
+    }
+
+    /// Locks container `id`, healed: whatever a dead owner left is finished or undone first.
+    pub(crate) fn lock_id(&self, id: &Id) -> Result<Locked> {
+        let locked = Locked::acquire(&self.paths, id)?;
+        heal::heal(self, locked)?.ok_or_else(|| container::no_such(id.as_str()).into())
+    }
+}

@@ -1,0 +1,78 @@
+//! `rm`: the intent is written first, then everything outside is undone, then the directory goes by one rename.
+
+use anyhow::{Context, Result};
+
+use super::Engine;
+use super::container::{self, Locked};
+use super::request::RemoveRequest;
+use crate::model::error::{Error, ErrorKind};
+use crate::model::id::Id;
+use crate::model::status::{Action, Status};
+use crate::state::record::Durability;
+
+impl Engine {
+    /// Removes the container that `name` means. One that runs is stopped first with `force`, else refused.
+    pub(crate) fn remove(&self, name: &str, request: RemoveRequest) -> Result<Id> {
+        let id = container::find(&self.paths, name)?;
+        self.remove_id(&id, request)?;
+        Ok(id)
+    }
+
+    pub(crate) fn remove_id(&self, id: &Id, request: RemoveRequest) -> Result<()> {
+        if request.force {
+            match self.stop_id(id, request.timeout) {
+                Err(error) if is_gone(&error) => return Ok(()),
+                // A damaged record must not keep a container from being removed.
+                Err(error) if !is_kind(&error, ErrorKind::State) => return Err(error),
+                _ => {}
+            }
+        }
+        let locked = match self.lock_id(id) {
+            Err(error) if request.force && is_gone(&error) => return Ok(()),
+            locked => locked?,
+        };
+        self.remove_locked(locked, request)
+    }
+
+    /// Removes a container whose lock is held.
+    pub(crate) fn remove_locked(&self, mut locked: Locked, request: RemoveRequest) -> Result<()> {
+        let action = if request.force && !locked.state.status.is_alive() { Action::RemoveForce } else { Action::Remove };
+        if let Err(error) = locked.check(action) {
+            let message = format!("cannot remove container {} as it is {}: {error}", locked.id(), locked.state.status);
+            let short = message.split(": cannot").next().unwrap_or(&message).to_owned();
+            return Err(Error::state(format!(
+                "{short} - running or paused containers cannot be removed without force: container state improper"
+            ))
+            .hint("stop it first, or give --force")
+            .into());
+        }
+        if !request.volumes && !locked.config.remove {
+            locked.config.anonymous_volumes.clear();
+            // The volumes stay: the record that is about to go must not take them along.
+            locked.save_config()?;
+        }
+        locked.state.status = Status::Removing;
+        locked.save(if locked.config.remove { Durability::Lazy } else { Durability::Synced })?;
+        finish(self, locked)
+    }
+}
+
+/// Undoes what a container that is being removed still has outside, and deletes it.
+pub(crate) fn finish(engine: &Engine, mut locked: Locked) -> Result<()> {
+    super::heal::tidy(engine, &mut locked)?;
+    let volumes = locked.config.anonymous_volumes.clone();
+    let id = locked.id().clone();
+    for volume in &volumes {
+        super::volume::remove_anonymous(engine, volume, &id).with_context(|| format!("remove volume {volume}"))?;
+    }
+    locked.delete()
+}
+
+/// Whether an error says that the object is not there.
+pub(crate) fn is_gone(error: &anyhow::Error) -> bool {
+    is_kind(error, ErrorKind::NotFound)
+}
+
+fn is_kind(error: &anyhow::Error, kind: ErrorKind) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(|error| error.kind == kind)
+}

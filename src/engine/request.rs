@@ -1,0 +1,184 @@
+//! What a face (command line, in time the API) asks of the engine: plain values, validated by their own parsers, not yet
+//! resolved against images and the host.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::model::container::{Device, Names, Namespace, Resources, RestartPolicy, Security, Ulimit};
+use crate::model::log::LogConfig;
+use crate::model::mount::Mount;
+use crate::model::network::NetworkMode;
+use crate::model::platform::Platform;
+use crate::model::port::PortMapping;
+
+/// When `run` and `create` ask the registry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PullPolicy {
+    #[default]
+    Missing,
+    Always,
+    Never,
+    /// Only when the registry's is newer than ours.
+    Newer,
+}
+
+/// How registries are reached.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RegistryOptions {
+    /// `USER[:PASSWORD]` of `--creds`.
+    pub(crate) credentials: Option<crate::model::secret::Secret>,
+    pub(crate) authfile: Option<PathBuf>,
+    pub(crate) cert_dir: Option<PathBuf>,
+    /// `None`: what registries.conf says.
+    pub(crate) tls_verify: Option<bool>,
+    pub(crate) platform: Option<Platform>,
+    pub(crate) quiet: bool,
+}
+
+/// What the root file system is made from.
+#[derive(Clone, Debug)]
+pub(crate) enum RootRequest {
+    Image { name: String, pull: PullPolicy, registry: RegistryOptions },
+    /// `--rootfs DIR[:O]`.
+    Directory { path: PathBuf, overlay: bool },
+}
+
+/// `--userns`, `--uidmap`, `--gidmap`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum UserNamespaceRequest {
+    #[default]
+    Default,
+    Host,
+    /// The user's own id inside is `uid:gid`, by default the same as outside.
+    KeepId { uid: Option<u32>, gid: Option<u32> },
+    /// A range that no other container has.
+    Auto { size: Option<u32> },
+    /// `INSIDE:OUTSIDE:SIZE` triples.
+    Maps { uids: Vec<crate::model::container::IdRange>, gids: Vec<crate::model::container::IdRange> },
+    Container(String),
+    Path(String),
+}
+
+/// A namespace as asked: the container by the name that the user typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum NamespaceRequest {
+    #[default]
+    Default,
+    Private,
+    Host,
+    Container(String),
+    Path(String),
+    /// `--ipc none|shareable` are private ones.
+    Shareable,
+}
+
+impl NamespaceRequest {
+    /// The namespace, once `Container` was resolved; the default is private.
+    pub(crate) fn plain(&self) -> Option<Namespace> {
+        match self {
+            Self::Default | Self::Private | Self::Shareable => Some(Namespace::Private),
+            Self::Host => Some(Namespace::Host),
+            Self::Path(path) => Some(Namespace::Path(path.clone())),
+            Self::Container(_) => None,
+        }
+    }
+}
+
+/// `run` and `create`.
+#[derive(Clone, Debug)]
+pub(crate) struct CreateRequest {
+    pub(crate) root: RootRequest,
+    pub(crate) name: Option<String>,
+    /// Remove the container that has the name.
+    pub(crate) replace: bool,
+    /// `Some(empty)` clears the image's.
+    pub(crate) entrypoint: Option<Vec<String>>,
+    pub(crate) command: Vec<String>,
+    /// The whole command line, for inspect.
+    pub(crate) create_command: Vec<String>,
+    /// `KEY=VALUE` in order, env files first; what came from the host's environment is resolved already.
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) workdir: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) group_add: Vec<String>,
+    pub(crate) hostname: Option<String>,
+    pub(crate) tty: bool,
+    pub(crate) stdin: bool,
+    pub(crate) stop_signal: Option<i32>,
+    pub(crate) stop_timeout: Option<u32>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) read_only: bool,
+    pub(crate) read_only_tmpfs: bool,
+    /// Bytes.
+    pub(crate) shm_size: Option<u64>,
+    pub(crate) init: bool,
+    pub(crate) pid: NamespaceRequest,
+    pub(crate) ipc: NamespaceRequest,
+    pub(crate) uts: NamespaceRequest,
+    pub(crate) cgroup: NamespaceRequest,
+    pub(crate) userns: UserNamespaceRequest,
+    pub(crate) cgroup_parent: Option<String>,
+    pub(crate) resources: Resources,
+    pub(crate) security: Security,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) ulimits: Vec<Ulimit>,
+    pub(crate) sysctls: BTreeMap<String, String>,
+    pub(crate) names: Names,
+    pub(crate) network: NetworkMode,
+    pub(crate) publish: Vec<PortMapping>,
+    /// `-P`: every port that the image exposes.
+    pub(crate) publish_all: bool,
+    pub(crate) expose: Vec<String>,
+    pub(crate) restart: RestartPolicy,
+    pub(crate) log: LogConfig,
+    pub(crate) remove: bool,
+    pub(crate) detach_keys: Option<String>,
+    pub(crate) cidfile: Option<PathBuf>,
+}
+
+/// `exec`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExecRequest {
+    pub(crate) command: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) workdir: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) tty: bool,
+    pub(crate) stdin: bool,
+    pub(crate) privileged: bool,
+    /// Rows and columns of the caller's terminal.
+    pub(crate) size: Option<(u16, u16)>,
+    pub(crate) detach: bool,
+}
+
+/// `rm`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RemoveRequest {
+    pub(crate) force: bool,
+    /// Seconds of grace when it runs and `force`; `None` is its own.
+    pub(crate) timeout: Option<u32>,
+    /// Anonymous volumes too (always with `--rm`).
+    pub(crate) volumes: bool,
+}
+
+/// `ps` and whatever else lists.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ListRequest {
+    pub(crate) all: bool,
+    /// `(key, value)` in podman's words; one key twice is "or", two keys are "and".
+    pub(crate) filters: Vec<(String, String)>,
+    pub(crate) last: Option<usize>,
+    /// Also how large the writable layers are: slow.
+    pub(crate) size: bool,
+}
+
+/// `logs`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LogRequest {
+    pub(crate) follow: bool,
+    pub(crate) since: Option<jiff::Timestamp>,
+    pub(crate) until: Option<jiff::Timestamp>,
+    pub(crate) tail: Option<u64>,
+}

@@ -1,0 +1,64 @@
+//! The writable layer of a container, and the directories that its overlay is made of.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use rustix::mount::MountAttrFlags;
+
+use super::Engine;
+use super::container::Locked;
+use crate::model::container::{ContainerConfig, RootFs};
+use crate::model::error::Error;
+use crate::storage::{layer, overlay};
+use crate::sys::mount::{self, OverlayDirs};
+
+/// Makes the writable layer of a container that is being created.
+pub(crate) fn prepare(_engine: &Engine, locked: &Locked) -> Result<()> {
+    match &locked.config.root_fs {
+        RootFs::Directory { overlay: false, .. } => Ok(()),
+        _ => overlay::prepare(&locked.dir().join("rootfs")).context("make the writable layer"),
+    }
+}
+
+/// The directories of the container's overlay; `None` where its root is a plain directory.
+pub(crate) fn dirs(engine: &Engine, config: &ContainerConfig, dir: &Path) -> Result<Option<OverlayDirs>> {
+    let lower = match &config.root_fs {
+        RootFs::Directory { overlay: false, .. } => return Ok(None),
+        RootFs::Directory { path, .. } => vec![PathBuf::from(path)],
+        RootFs::Image { layers } => lower(engine, layers)?,
+    };
+    let upper = dir.join("rootfs");
+    Ok(Some(overlay::dirs(lower, &upper, config.remove, engine.privilege.is_rootless())))
+}
+
+/// The directories of an image's layers, the top one first.
+fn lower(engine: &Engine, layers: &[String]) -> Result<Vec<PathBuf>> {
+    let store = layer::Layers::new(&engine.paths);
+    let mut lower = Vec::with_capacity(layers.len());
+    for chain in layers.iter().rev() {
+        let dir = store.dir(chain);
+        if !dir.is_dir() {
+            let message = format!("layer {} of the image is missing from the store", &chain[..12.min(chain.len())]);
+            return Err(Error::state(message).hint("pull the image again").into());
+        }
+        lower.push(dir);
+    }
+    Ok(lower)
+}
+
+/// A detached, read-only view of an image's tree, for what only reads it.
+pub(crate) fn view(engine: &Engine, config: &ContainerConfig) -> Result<OwnedFd> {
+    let lower = match &config.root_fs {
+        RootFs::Directory { path, .. } => {
+            return mount::clone_tree(rustix::fs::CWD, path, false).with_context(|| format!("open rootfs {path}"));
+        }
+        RootFs::Image { layers } => lower(engine, layers)?,
+    };
+    if let [only] = lower.as_slice() {
+        // An overlay wants two layers where none is writable.
+        return mount::clone_tree(rustix::fs::CWD, only, false).context("open the image's layer");
+    }
+    let dirs = OverlayDirs { lower, upper: None, volatile: false, userxattr: engine.privilege.is_rootless() };
+    mount::overlay(&dirs, MountAttrFlags::MOUNT_ATTR_RDONLY).context("mount the image's layers")
+}

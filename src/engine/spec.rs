@@ -1,0 +1,380 @@
+//! From a container's configuration to the OCI runtime specification. Pure: what must be looked up comes in as [`Facts`].
+//!
+//! `run`, `exec` and whatever else puts a process into a container use these functions, so that no default can be
+//! forgotten in one of them. The user's name is resolved later, by the monitor, which has the root file system.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use oci_spec::runtime::{
+    LinuxBuilder, LinuxCapabilities, LinuxCpuBuilder, LinuxDevice, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxIdMapping,
+    LinuxIdMappingBuilder, LinuxMemoryBuilder, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxPidsBuilder,
+    LinuxResources, LinuxResourcesBuilder, LinuxSeccomp, Mount, MountBuilder, PosixRlimit, Process, ProcessBuilder, RootBuilder,
+    Spec, SpecBuilder, UserBuilder,
+};
+
+use crate::model::container::{ContainerConfig, IdRange, Namespace, Resources, UserNamespace};
+
+/// The OCI version that the specification is written in.
+const VERSION: &str = "1.2.0";
+
+/// What is masked in every container that is not privileged: the union of podman's and Docker's lists.
+pub(crate) const MASKED: &[&str] = &[
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/dev/block",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+    "/sys/fs/selinux",
+];
+
+/// What is read-only in every container that is not privileged.
+pub(crate) const READ_ONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// A namespace to be joined, by the path of its file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Joined {
+    pub(crate) network: Option<PathBuf>,
+    pub(crate) pid: Option<PathBuf>,
+    pub(crate) ipc: Option<PathBuf>,
+    pub(crate) uts: Option<PathBuf>,
+    pub(crate) cgroup: Option<PathBuf>,
+    pub(crate) user: Option<PathBuf>,
+}
+
+/// Where the content of a mount is, found by the engine.
+#[derive(Clone, Debug)]
+pub(crate) struct BoundFile {
+    pub(crate) source: PathBuf,
+    pub(crate) target: String,
+    pub(crate) options: Vec<String>,
+}
+
+/// What the configuration does not hold and the host, the image or another container tells.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    /// The engine is in a user namespace: no device can be made, sysfs may have to be bound.
+    pub(crate) rootless: bool,
+    /// Whether gid 5 (tty) is mapped.
+    pub(crate) has_tty_group: bool,
+    pub(crate) own_network: bool,
+    pub(crate) joined: Joined,
+    pub(crate) capabilities: LinuxCapabilities,
+    pub(crate) seccomp: Option<LinuxSeccomp>,
+    pub(crate) apparmor: Option<String>,
+    pub(crate) rlimits: Vec<PosixRlimit>,
+    /// Host nodes that `--device` and `--privileged` give.
+    pub(crate) devices: Vec<LinuxDevice>,
+    pub(crate) device_rules: Vec<LinuxDeviceCgroup>,
+    /// `/etc/hosts` and the like, made by the engine.
+    pub(crate) files: Vec<BoundFile>,
+    /// The sources of the volumes and binds of the configuration, in its order; `None` for a tmpfs.
+    pub(crate) sources: Vec<Option<PathBuf>>,
+    /// Where /dev/shm comes from when ipc is the host's or another container's.
+    pub(crate) shm: Option<PathBuf>,
+    pub(crate) cgroup_path: Option<String>,
+    pub(crate) root: PathBuf,
+}
+
+/// Generates the specification of `config`.
+pub(crate) fn generate(config: &ContainerConfig, facts: &Facts) -> Result<Spec> {
+    let privileged = config.security.privileged;
+    let mut linux = LinuxBuilder::default()
+        .namespaces(namespaces(config, facts)?)
+        .resources(resources(&config.resources, facts)?)
+        .devices(facts.devices.clone())
+        .masked_paths(masked(config))
+        .readonly_paths(read_only(config));
+    if let Some(path) = &facts.cgroup_path {
+        linux = linux.cgroups_path(path);
+    }
+    if let Some(seccomp) = &facts.seccomp {
+        linux = linux.seccomp(seccomp.clone());
+    }
+    if !config.sysctls.is_empty() {
+        linux = linux.sysctl(config.sysctls.clone().into_iter().collect::<std::collections::HashMap<_, _>>());
+    }
+    if let UserNamespace::Mapped { uids, gids, .. } = &config.userns {
+        linux = linux.uid_mappings(id_map(uids)?).gid_mappings(id_map(gids)?);
+    }
+    let mut linux = linux.build().context("build the linux section")?;
+    // The builder's defaults are a runtime's, not ours.
+    if privileged {
+        linux.set_masked_paths(None).set_readonly_paths(None);
+    }
+    let mut spec = SpecBuilder::default()
+        .version(VERSION)
+        .root(RootBuilder::default().path(&facts.root).readonly(config.read_only).build().context("build root")?)
+        .mounts(mounts(config, facts)?)
+        .process(process(config, facts)?)
+        .linux(linux)
+        .build()
+        .context("build the specification")?;
+    if config.uts == Namespace::Private {
+        spec.set_hostname(Some(hostname(config)));
+    } else {
+        spec.set_hostname(None);
+    }
+    if !config.annotations.is_empty() {
+        spec.set_annotations(Some(config.annotations.clone().into_iter().collect()));
+    }
+    Ok(spec)
+}
+
+/// The name that the container has in its own UTS namespace.
+pub(crate) fn hostname(config: &ContainerConfig) -> String {
+    if config.hostname.is_empty() { config.id.short().to_owned() } else { config.hostname.clone() }
+}
+
+fn process(config: &ContainerConfig, facts: &Facts) -> Result<Process> {
+    let mut args: Vec<String> = if config.init { vec!["/dev/init".into(), "--".into()] } else { Vec::new() };
+    args.extend(config.entrypoint.iter().flatten().cloned());
+    args.extend(config.command.iter().cloned());
+    let mut process = ProcessBuilder::default()
+        .terminal(config.tty)
+        .user(UserBuilder::default().uid(0_u32).gid(0_u32).build().context("build user")?)
+        .args(args)
+        .env(environment(config))
+        .cwd(if config.workdir.is_empty() { "/" } else { &config.workdir })
+        .capabilities(facts.capabilities.clone())
+        .rlimits(facts.rlimits.clone())
+        .no_new_privileges(config.security.no_new_privileges)
+        .build()
+        .context("build the process")?;
+    process.set_apparmor_profile(facts.apparmor.clone());
+    Ok(process)
+}
+
+/// podman's environment: its own, the image's and the user's (merged in the configuration already).
+pub(crate) fn environment(config: &ContainerConfig) -> Vec<String> {
+    let mut env = vec!["container=podman".to_owned()];
+    let has = |key: &str| config.env.iter().any(|pair| pair.split_once('=').is_some_and(|(name, _)| name == key));
+    if !has("PATH") {
+        env.push("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
+    }
+    if config.tty && !has("TERM") {
+        env.push("TERM=xterm".to_owned());
+    }
+    if !has("HOSTNAME") {
+        env.push(format!("HOSTNAME={}", hostname(config)));
+    }
+    env.retain(|pair| !has(pair.split_once('=').map_or("", |(key, _)| key)));
+    env.extend(config.env.iter().cloned());
+    env
+}
+
+fn namespaces(config: &ContainerConfig, facts: &Facts) -> Result<Vec<LinuxNamespace>> {
+    use LinuxNamespaceType as Kind;
+    let mut list = Vec::new();
+    let mut add = |kind: Kind, path: Option<&PathBuf>| -> Result<()> {
+        let mut builder = LinuxNamespaceBuilder::default().typ(kind);
+        if let Some(path) = path {
+            builder = builder.path(path);
+        }
+        list.push(builder.build().context("build a namespace")?);
+        Ok(())
+    };
+    add(Kind::Mount, None)?;
+    match &config.userns {
+        UserNamespace::Host => {}
+        UserNamespace::Mapped { .. } => add(Kind::User, None)?,
+        UserNamespace::Container { .. } | UserNamespace::Path { .. } => add(Kind::User, facts.joined.user.as_ref())?,
+    }
+    let shared = [
+        (Kind::Pid, &config.pid, &facts.joined.pid),
+        (Kind::Ipc, &config.ipc, &facts.joined.ipc),
+        (Kind::Uts, &config.uts, &facts.joined.uts),
+        (Kind::Cgroup, &config.cgroup, &facts.joined.cgroup),
+    ];
+    for (kind, asked, path) in shared {
+        match asked {
+            Namespace::Host => {}
+            Namespace::Private => add(kind, None)?,
+            Namespace::Container(_) | Namespace::Path(_) => add(kind, path.as_ref())?,
+        }
+    }
+    match (&facts.joined.network, facts.own_network) {
+        (Some(path), _) => add(Kind::Network, Some(path))?,
+        (None, true) => add(Kind::Network, None)?,
+        (None, false) => {}
+    }
+    Ok(list)
+}
+
+fn id_map(ranges: &[IdRange]) -> Result<Vec<LinuxIdMapping>> {
+    let build = |range: &IdRange| {
+        let builder = LinuxIdMappingBuilder::default().container_id(range.inside).host_id(range.outside).size(range.size);
+        builder.build().context("build an id map")
+    };
+    ranges.iter().map(build).collect()
+}
+
+fn resources(asked: &Resources, facts: &Facts) -> Result<LinuxResources> {
+    let mut builder = LinuxResourcesBuilder::default().devices(facts.device_rules.clone());
+    let memory = (asked.memory, asked.memory_reservation, asked.memory_swap, asked.memory_swappiness, asked.oom_kill_disable);
+    if memory != (None, None, None, None, false) {
+        let mut memory = LinuxMemoryBuilder::default();
+        if let Some(limit) = asked.memory {
+            memory = memory.limit(limit);
+        }
+        if let Some(reservation) = asked.memory_reservation {
+            memory = memory.reservation(reservation);
+        }
+        // As podman: twice the memory where only that was asked for.
+        if let Some(swap) = asked.memory_swap.or(asked.memory.map(|limit| limit.saturating_mul(2))) {
+            memory = memory.swap(swap);
+        }
+        if let Some(swappiness) = asked.memory_swappiness {
+            memory = memory.swappiness(swappiness);
+        }
+        if asked.oom_kill_disable {
+            memory = memory.disable_oom_killer(true);
+        }
+        builder = builder.memory(memory.build().context("build memory limits")?);
+    }
+    let cpu = (asked.cpu_shares, asked.cpu_quota, asked.cpu_period, &asked.cpuset_cpus, &asked.cpuset_mems);
+    if cpu != (None, None, None, &None, &None) {
+        let mut cpu = LinuxCpuBuilder::default();
+        if let Some(shares) = asked.cpu_shares {
+            cpu = cpu.shares(shares);
+        }
+        if let Some(quota) = asked.cpu_quota {
+            cpu = cpu.quota(quota);
+        }
+        if let Some(period) = asked.cpu_period {
+            cpu = cpu.period(period);
+        }
+        if let Some(cpus) = &asked.cpuset_cpus {
+            cpu = cpu.cpus(cpus.clone());
+        }
+        if let Some(mems) = &asked.cpuset_mems {
+            cpu = cpu.mems(mems.clone());
+        }
+        builder = builder.cpu(cpu.build().context("build cpu limits")?);
+    }
+    if let Some(limit) = asked.pids {
+        builder = builder.pids(LinuxPidsBuilder::default().limit(limit).build().context("build pids limit")?);
+    }
+    builder.build().context("build resources")
+}
+
+/// The device rules of a container: nothing but the default nodes (runtime-spec, config-linux.md, "Default Devices").
+pub(crate) fn default_device_rules(privileged: bool) -> Result<Vec<LinuxDeviceCgroup>> {
+    let rule = |allow: bool| -> Result<LinuxDeviceCgroup> {
+        LinuxDeviceCgroupBuilder::default().allow(allow).access("rwm").build().context("build a device rule")
+    };
+    Ok(vec![rule(privileged)?])
+}
+
+fn masked(config: &ContainerConfig) -> Vec<String> {
+    let unmask = &config.security.unmask;
+    let all = unmask.iter().any(|path| path.eq_ignore_ascii_case("all"));
+    let mut paths: Vec<String> =
+        if all { Vec::new() } else { MASKED.iter().filter(|path| !is_listed(unmask, path)).map(|&path| path.to_owned()).collect() };
+    paths.extend(config.security.mask.iter().cloned());
+    paths
+}
+
+fn read_only(config: &ContainerConfig) -> Vec<String> {
+    let unmask = &config.security.unmask;
+    if unmask.iter().any(|path| path.eq_ignore_ascii_case("all")) {
+        return Vec::new();
+    }
+    READ_ONLY.iter().filter(|path| !is_listed(unmask, path)).map(|&path| path.to_owned()).collect()
+}
+
+/// Whether `path` is in `list`, in which a trailing `*` stands for anything.
+fn is_listed(list: &[String], path: &str) -> bool {
+    list.iter().any(|entry| match entry.strip_suffix('*') {
+        Some(prefix) => path.starts_with(prefix),
+        None => entry == path,
+    })
+}
+
+fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
+    let privileged = config.security.privileged;
+    let mut list = Vec::new();
+    let taken = |target: &str| config.mounts.iter().any(|mount| mount.target == target);
+    let mut add = |target: &str, kind: &str, source: &Path, options: &[&str]| -> Result<()> {
+        if taken(target) {
+            return Ok(());
+        }
+        list.push(mount(target, kind, source, options.iter().map(|&option| option.to_owned()).collect())?);
+        Ok(())
+    };
+    // A procfs can be mounted only by who made the pid namespace, a sysfs only by who made the network namespace.
+    if facts.rootless && config.pid == Namespace::Host {
+        add("/proc", "bind", Path::new("/proc"), &["rbind", "rprivate", "nosuid", "noexec", "nodev"])?;
+    } else {
+        add("/proc", "proc", Path::new("proc"), &["nosuid", "noexec", "nodev"])?;
+    }
+    add("/dev", "tmpfs", Path::new("tmpfs"), &["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"])?;
+    let mut pts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
+    if facts.has_tty_group {
+        pts.push("gid=5");
+    }
+    add("/dev/pts", "devpts", Path::new("devpts"), &pts)?;
+    if config.ipc == Namespace::Host && facts.rootless {
+        add("/dev/mqueue", "bind", Path::new("/dev/mqueue"), &["rbind", "nosuid", "noexec", "nodev"])?;
+    } else {
+        add("/dev/mqueue", "mqueue", Path::new("mqueue"), &["nosuid", "noexec", "nodev"])?;
+    }
+    let mode = if privileged { "rw" } else { "ro" };
+    if facts.rootless && !facts.own_network {
+        add("/sys", "bind", Path::new("/sys"), &["rbind", "rprivate", "nosuid", "noexec", "nodev", mode])?;
+    } else {
+        add("/sys", "sysfs", Path::new("sysfs"), &["nosuid", "noexec", "nodev", mode])?;
+    }
+    let cgroup_mode = if privileged && config.cgroup == Namespace::Private { "rw" } else { "ro" };
+    add("/sys/fs/cgroup", "cgroup", Path::new("cgroup"), &["rprivate", "nosuid", "noexec", "nodev", "relatime", cgroup_mode])?;
+    match &facts.shm {
+        Some(source) => add("/dev/shm", "bind", source, &["bind", "rprivate", "nosuid", "noexec", "nodev"])?,
+        None => {
+            let size = format!("size={}", config.shm_size);
+            add("/dev/shm", "tmpfs", Path::new("shm"), &["nosuid", "noexec", "nodev", "mode=1777", &size])?;
+        }
+    }
+    if config.read_only && config.read_only_tmpfs {
+        for target in ["/run", "/tmp", "/var/tmp"] {
+            add(target, "tmpfs", Path::new("tmpfs"), &["rw", "nosuid", "nodev", "mode=1777", "tmpcopyup"])?;
+        }
+    }
+    for file in &facts.files {
+        add(&file.target, "bind", &file.source, &file.options.iter().map(String::as_str).collect::<Vec<_>>())?;
+    }
+    let mut asked: Vec<_> = config.mounts.iter().zip(&facts.sources).collect();
+    // Parents before what lies in them; the user's order otherwise.
+    asked.sort_by_key(|(mount, _)| mount.target.matches('/').count());
+    for (asked, source) in asked {
+        let mut options = asked.options.clone();
+        options.push(if asked.read_only { "ro" } else { "rw" }.to_owned());
+        match source {
+            None => list.push(mount(&asked.target, "tmpfs", Path::new("tmpfs"), options)?),
+            Some(source) => {
+                options.push(if asked.shallow { "bind" } else { "rbind" }.to_owned());
+                let propagates = |option: &String| option.ends_with("private") || option.ends_with("shared") || option.ends_with("slave");
+                if !options.iter().any(propagates) {
+                    options.push("rprivate".to_owned());
+                }
+                if asked.idmap {
+                    options.push("idmap".to_owned());
+                }
+                list.push(mount(&asked.target, "bind", source, options)?);
+            }
+        }
+    }
+    Ok(list)
+}
+
+fn mount(target: &str, kind: &str, source: &Path, options: Vec<String>) -> Result<Mount> {
+    let builder = MountBuilder::default().destination(target).typ(kind).source(source).options(options);
+    builder.build().with_context(|| format!("build the mount of {target}"))
+}

@@ -1,0 +1,192 @@
+//! `start`: under the container's lock, with a deadline at each step. The intent (a new run number, `effects`) is written
+//! before anything is made outside; the end of the start is one write of the state.
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+
+use super::Engine;
+use super::container::Locked;
+use super::facts;
+use crate::model::container::{ContainerConfig, ProcessRef, RootFs};
+use crate::model::id::Id;
+use crate::model::network::NetworkMode;
+use crate::model::status::{Action, Status};
+use crate::monitor::attach::AttachClient;
+use crate::monitor::config::{MonitorConfig, RootSource};
+use crate::monitor::spawn::{self, Handed, Started};
+use crate::runtime::cgroup::Cgroup;
+use crate::state::paths::remove_file;
+use crate::state::record::{self, Durability};
+use crate::sys::process;
+
+/// A container that was started with the caller's terminal or pipes on it.
+#[derive(Debug)]
+pub(crate) struct Foreground {
+    pub(crate) id: Id,
+    pub(crate) client: AttachClient,
+    pub(crate) started: Started,
+}
+
+impl Engine {
+    /// Starts the container `id` in the background.
+    pub(crate) fn start_detached(&self, id: &Id) -> Result<()> {
+        let mut locked = self.lock_id(id)?;
+        if locked.state.status == Status::Running {
+            return Ok(());
+        }
+        self.start_locked(&mut locked, None).map(drop)
+    }
+
+    /// Starts a locked container with a client on it from its first byte on.
+    pub(crate) fn start_foreground(&self, mut locked: Locked) -> Result<Foreground> {
+        let (client, theirs) = AttachClient::pair().context("make the client's socket")?;
+        let started = self.start_locked(&mut locked, Some(theirs))?;
+        Ok(Foreground { id: locked.id().clone(), client, started })
+    }
+
+    /// Starts a locked container. What a start that fails made is undone.
+    pub(crate) fn start_locked(&self, locked: &mut Locked, foreground: Option<OwnedFd>) -> Result<Started> {
+        locked.check(Action::Start)?;
+        let dir = locked.dir();
+        for name in ["exit.json", "init.json"] {
+            remove_file(&dir.join(name)).with_context(|| format!("remove {name}"))?;
+        }
+        locked.state.run += 1;
+        locked.state.effects = true;
+        locked.state.restart_at = None;
+        locked.state.stopped_by_user = false;
+        locked.state.error.clear();
+        let cgroup = facts::cgroup(self, &locked.config)?;
+        locked.state.cgroup = Some(serde_json::to_value(&cgroup).context("encode the cgroup")?);
+        locked.save(Durability::Lazy)?;
+        match self.launch(locked, cgroup, foreground) {
+            Ok(started) => Ok(started),
+            Err(error) => {
+                locked.state.error = format!("{error:#}");
+                let undone = super::heal::tidy(self, locked);
+                locked.state.effects = undone.is_err();
+                locked.state.init = None;
+                locked.state.monitor = None;
+                locked.save(Durability::Lazy)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn launch(&self, locked: &mut Locked, cgroup: Cgroup, foreground: Option<OwnedFd>) -> Result<Started> {
+        let dir = locked.dir();
+        let run_dir = locked.run_dir();
+        let bundle = dir.join("bundle");
+        for path in [&run_dir, &bundle] {
+            make_dir(path)?;
+        }
+        let prepared = facts::gather(self, locked, &bundle)?;
+        let spec = super::spec::generate(&locked.config, &prepared.facts)?;
+        let config = &locked.config;
+        record::write(&bundle.join("config.json"), &spec, Durability::Lazy)?;
+        let connects = matches!(config.network, NetworkMode::Bridge(_) | NetworkMode::Pasta(_));
+        let monitor = MonitorConfig {
+            data_dir: dir.clone(),
+            run_dir,
+            tty: config.tty,
+            stdin: config.stdin,
+            foreground: foreground.is_some(),
+            log: config.log.clone(),
+            durable: !config.remove,
+            start_immediately: !connects,
+            cleanup: self.cleanup_arguments(locked.id(), locked.state.run),
+            bundle,
+            root: self.root_source(config, &dir)?,
+            cgroup,
+            seccomp_cache: Some(self.paths.cache()),
+            user: config.user.clone(),
+            groups: config.group_add.clone(),
+            capabilities: prepared.requested,
+            ports: config.publish.clone(),
+            ..MonitorConfig::new(locked.id().clone(), locked.state.run)
+        };
+        let handed = Handed { foreground: foreground.as_ref().map(AsFd::as_fd), ..Handed::default() };
+        let monitor = spawn::spawn(&monitor, &handed)?;
+        drop(foreground);
+        let (pid, start_time) = monitor.created()?;
+        let init = ProcessRef { pid, start_time };
+        let started = if connects {
+            super::network::connect(self, locked, init)?;
+            monitor.start()?
+        } else {
+            monitor.running()?
+        };
+        let monitor = started.pid().as_raw_nonzero().get();
+        locked.state.status = Status::Running;
+        locked.state.init = Some(init);
+        locked.state.monitor = process::start_time(monitor).map(|start_time| ProcessRef { pid: monitor, start_time });
+        locked.state.started_at = Some(Timestamp::now());
+        locked.save(Durability::Lazy)?;
+        Ok(started)
+    }
+
+    fn root_source(&self, config: &ContainerConfig, dir: &std::path::Path) -> Result<RootSource> {
+        Ok(match super::rootfs::dirs(self, config, dir)? {
+            Some(dirs) => RootSource::overlay(dirs),
+            None => match &config.root_fs {
+                RootFs::Directory { path, .. } => RootSource::Directory { path: PathBuf::from(path) },
+                RootFs::Image { .. } => unreachable!("an image's root is an overlay"),
+            },
+        })
+    }
+}
+
+/// Undoes the container's network. What is not there is undone.
+pub(crate) fn disconnect(engine: &Engine, locked: &mut Locked) -> Result<()> {
+    super::network::disconnect(engine, locked)
+}
+
+/// Removes the cgroup of the run that ended, with whatever is in it.
+pub(crate) fn remove_cgroup(locked: &mut Locked) -> Result<()> {
+    let Some(value) = locked.state.cgroup.clone() else { return Ok(()) };
+    let cgroup: Cgroup = serde_json::from_value(value).context("read the cgroup of the container")?;
+    cgroup.remove().context("remove the cgroup")?;
+    locked.state.cgroup = None;
+    Ok(())
+}
+
+/// Starts a monitor that takes over from one that died.
+pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) -> Result<()> {
+    let config = &locked.config;
+    let cgroup = match locked.state.cgroup.clone() {
+        Some(value) => serde_json::from_value(value).context("read the cgroup of the container")?,
+        None => Cgroup::none(),
+    };
+    let monitor = MonitorConfig {
+        data_dir: locked.dir(),
+        run_dir: locked.run_dir(),
+        tty: config.tty,
+        stdin: config.stdin,
+        log: config.log.clone(),
+        durable: !config.remove,
+        cleanup: engine.cleanup_arguments(locked.id(), locked.state.run),
+        cgroup,
+        ports: config.publish.clone(),
+        adopt: Some(init),
+        ..MonitorConfig::new(locked.id().clone(), locked.state.run)
+    };
+    let started = spawn::spawn(&monitor, &Handed::default())?.running()?;
+    let pid = started.pid().as_raw_nonzero().get();
+    locked.state.init = Some(init);
+    locked.state.monitor = process::start_time(pid).map(|start_time| ProcessRef { pid, start_time });
+    locked.save(Durability::Lazy)
+}
+
+fn make_dir(path: &std::path::Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(error).with_context(|| format!("create directory {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

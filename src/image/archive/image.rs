@@ -1,0 +1,119 @@
+//! An image as archives carry it, read or about to be written.
+
+use std::io::Read;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::tree::{Blob, inflate};
+use crate::image::manifest::{Compression, Config, Descriptor, Manifest};
+use crate::image::registry::transfer::Hash;
+use crate::model::digest::Digest;
+use crate::model::error::Error;
+
+/// An image found in an archive. Manifest and configuration are verified, layers have their promised size; who unpacks
+/// a layer checks its digest and its diff id.
+pub(crate) struct Archived {
+    /// Full or short names, as they were written; may be empty.
+    pub(crate) names: Vec<String>,
+    /// The manifest as it came; for docker archives, which have none, one made of what is there.
+    pub(crate) manifest_bytes: Vec<u8>,
+    pub(crate) manifest: Manifest,
+    pub(crate) config_bytes: Vec<u8>,
+    pub(crate) config: Config,
+    pub(crate) layers: Vec<ArchivedLayer>,
+}
+
+/// A layer in an archive, from the lowest up.
+pub(crate) struct ArchivedLayer {
+    pub(crate) descriptor: Descriptor,
+    pub(crate) diff_id: Digest,
+    /// The bytes that the descriptor names.
+    pub(crate) blob: Blob,
+    pub(crate) compression: Compression,
+}
+
+impl Archived {
+    /// The id of the image, the digest of its configuration.
+    pub(crate) fn id(&self) -> &Digest {
+        &self.manifest.config.digest
+    }
+}
+
+/// Chooses by the part after the path of a reference: `@N` or a name; without one an archive must have one image.
+pub(crate) fn select(mut images: Vec<Archived>, selector: Option<&str>) -> Result<Archived> {
+    let index = match selector {
+        None if images.len() == 1 => 0,
+        None => bail!(Error::invalid(format!("archive has {} images; name one, or use @INDEX", images.len()))),
+        Some(selector) => match selector.strip_prefix('@') {
+            Some(number) => number.parse().ok().filter(|index| *index < images.len()),
+            None => images.iter().position(|image| image.names.iter().any(|name| name == selector)),
+        }
+        .ok_or_else(|| Error::not_found(format!("no image \"{}\" in the archive", selector.escape_debug())))?,
+    };
+    Ok(images.swap_remove(index))
+}
+
+/// An image to write.
+pub(crate) struct Outgoing<'a> {
+    /// Full names with tags.
+    pub(crate) names: Vec<String>,
+    pub(crate) manifest: &'a Manifest,
+    /// The manifest's own bytes, which are kept where the format allows.
+    pub(crate) manifest_bytes: &'a [u8],
+    pub(crate) config: &'a [u8],
+    pub(crate) layers: Vec<OutgoingLayer<'a>>,
+}
+
+/// A layer to write: the kept blob, however it is packed.
+pub(crate) struct OutgoingLayer<'a> {
+    pub(crate) descriptor: &'a Descriptor,
+    pub(crate) diff_id: &'a Digest,
+    pub(crate) compression: Compression,
+    /// The size of the tar stream, where it is known; else it is inflated twice.
+    pub(crate) tar_size: Option<u64>,
+    /// Opens the bytes that the descriptor names.
+    pub(crate) open: &'a dyn Fn() -> Result<Box<dyn Read + 'a>>,
+}
+
+impl<'a> OutgoingLayer<'a> {
+    /// The layer as a plain tar stream, with its size.
+    pub(crate) fn plain(&self) -> Result<(u64, Box<dyn Read + 'a>)> {
+        let open = || inflate(self.compression, (self.open)()?);
+        let size = match (self.compression, self.tar_size) {
+            (Compression::None, _) => self.descriptor.size,
+            (_, Some(size)) => size,
+            (_, None) => std::io::copy(&mut open()?, &mut std::io::sink()).context("inflate layer")?,
+        };
+        Ok((size, open()?))
+    }
+}
+
+/// Passes bytes on, counts and hashes them, so that nothing wrong is written without a word.
+pub(crate) struct Checked<R> {
+    inner: R,
+    hash: Hash,
+    count: u64,
+}
+
+impl<R: Read> Checked<R> {
+    pub(crate) fn new(inner: R, expected: &Digest) -> Self {
+        Self { inner, hash: Hash::of_kind(expected), count: 0 }
+    }
+
+    /// Compares with what was expected, at the end.
+    pub(crate) fn check(&self, expected: &Digest, size: u64) -> Result<()> {
+        if self.count != size {
+            bail!(Error::state(format!("{expected} has {} bytes instead of {size}", self.count)));
+        }
+        self.hash.check(expected)
+    }
+}
+
+impl<R: Read> Read for Checked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hash.update(&buffer[..count]);
+        self.count += count as u64;
+        Ok(count)
+    }
+}

@@ -1,0 +1,25 @@
+//! Archives of images: docker's and OCI's, read from files and pipes, written so that others load them.
+
+use anyhow::{Result, bail};
+
+use crate::model::error::Error;
+use crate::model::platform::Platform;
+
+pub(crate) mod docker;
+pub(crate) mod image;
+pub(crate) mod oci;
+pub(crate) mod tree;
+
+/// Reads all images of an archive of either kind. One that is both (docker 25) is read as docker's, which has the names.
+pub(crate) fn read(tree: &tree::Tree, platform: &Platform) -> Result<Vec<image::Archived>> {
+    if tree.file(docker::MANIFEST)?.is_some() {
+        return docker::read(tree);
+    }
+    if tree.file(oci::LAYOUT)?.is_some() {
+        return oci::read(tree, platform);
+    }
+    bail!(Error::invalid("neither a docker archive nor an OCI archive"))
+}
+
+#[cfg(test)]
+mod tests;

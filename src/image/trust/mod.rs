@@ -1,0 +1,3 @@
+//! Which images may be used at all.
+
+pub(crate) mod policy;

@@ -1,0 +1,201 @@
+//! `policy.json` (containers-policy.json(5)), read closed: what is not understood refuses the image.
+//!
+//! `insecureAcceptAnything` and `reject` are decided here; a scope that asks for signatures refuses with a clear
+//! message, because verification is not there yet. Without any file everything is accepted.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Map, Value};
+
+use crate::image::manifest;
+use crate::model::error::{Error, ErrorKind};
+
+/// A parsed policy.
+#[derive(Clone, Debug)]
+pub(crate) struct Policy {
+    file: Option<PathBuf>,
+    default: Vec<Requirement>,
+    transports: Vec<(String, Vec<Scope>)>,
+}
+
+/// A part of a transport's names, and what is required there.
+type Scope = (String, Vec<Requirement>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Requirement {
+    Accept,
+    Reject,
+    Signature,
+}
+
+impl Policy {
+    /// Where the policy is looked for: the user's file, then the system's. `var` reads the environment.
+    pub(crate) fn places(var: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+        let user = var("HOME").map(|home| PathBuf::from(home).join(".config/containers/policy.json"));
+        user.into_iter().chain([PathBuf::from("/etc/containers/policy.json")]).collect()
+    }
+
+    /// Reads the first of `files` that exists.
+    pub(crate) fn load(files: &[PathBuf]) -> Result<Self> {
+        for file in files {
+            match std::fs::read(file) {
+                Ok(bytes) => return Self::parse(file, &bytes),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error).with_context(|| format!("read {}", file.display())),
+            }
+        }
+        Ok(Self { file: None, default: vec![Requirement::Accept], transports: Vec::new() })
+    }
+
+    /// Reads the text of a policy.
+    pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<Self> {
+        Self::parse_object(bytes, file).with_context(|| format!("read {}", file.display()))
+    }
+
+    fn parse_object(bytes: &[u8], file: &Path) -> Result<Self> {
+        let map = manifest::object(bytes, "policy")?;
+        known(&map, &["default", "transports"], "policy")?;
+        let default = requirements(map.get("default").context("policy has no default")?)?;
+        let mut transports = Vec::new();
+        match map.get("transports") {
+            None => {}
+            Some(Value::Object(named)) => {
+                for (transport, scopes) in named {
+                    let Value::Object(scopes) = scopes else { bail!("transport {transport:?} is not an object") };
+                    let scopes = scopes
+                        .iter()
+                        .map(|(scope, list)| Ok((scope.clone(), requirements(list)?)))
+                        .collect::<Result<_>>()?;
+                    transports.push((transport.clone(), scopes));
+                }
+            }
+            Some(_) => bail!("transports is not an object"),
+        }
+        Ok(Self { file: Some(file.to_owned()), default, transports })
+    }
+
+    /// Decides about an image that comes by `transport`; `name` is its full name there (or a path).
+    pub(crate) fn check(&self, transport: &str, name: &str) -> Result<()> {
+        let scopes = self.transports.iter().find(|(known, _)| known == transport).map(|(_, scopes)| scopes);
+        let found = scopes.and_then(|scopes| {
+            scopes
+                .iter()
+                .filter_map(|(scope, list)| Some((covers(scope, name)?, list)))
+                .max_by_key(|(length, _)| *length)
+                .map(|(_, list)| list)
+        });
+        let file = self.file.as_deref().unwrap_or(Path::new("")).display();
+        for requirement in found.unwrap_or(&self.default) {
+            match requirement {
+                Requirement::Accept => {}
+                Requirement::Reject => bail!(Error::new(
+                    ErrorKind::Denied,
+                    format!("running image {transport}:{name} is rejected by policy {file}")
+                )),
+                Requirement::Signature => bail!(Error::new(
+                    ErrorKind::Unsupported,
+                    format!(
+                        "policy {file} requires a signature for {transport}:{name}, and signature verification is not built yet"
+                    )
+                )),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How much of `name` a scope covers: the whole name, a part of it up to a separator, `*.` hosts, or everything.
+fn covers(scope: &str, name: &str) -> Option<usize> {
+    if scope.is_empty() {
+        return Some(0);
+    }
+    if let Some(domain) = scope.strip_prefix('*') {
+        let host = name.split(['/', ':']).next().unwrap_or_default();
+        // Weaker than any plain scope.
+        return (host.len() > domain.len() && host.ends_with(domain)).then_some(1);
+    }
+    let rest = name.strip_prefix(scope)?;
+    (rest.is_empty() || rest.starts_with(['/', ':', '@']) || scope.ends_with('/')).then_some(scope.len() + 1)
+}
+
+fn requirements(value: &Value) -> Result<Vec<Requirement>> {
+    let Value::Array(list) = value else { bail!("a requirement list is not a list") };
+    if list.is_empty() {
+        bail!("a requirement list is empty");
+    }
+    list.iter()
+        .map(|item| {
+            let Value::Object(item) = item else { bail!("a requirement is not an object") };
+            match item.get("type").and_then(Value::as_str) {
+                Some("insecureAcceptAnything") => known(item, &["type"], "requirement").map(|()| Requirement::Accept),
+                Some("reject") => known(item, &["type"], "requirement").map(|()| Requirement::Reject),
+                Some("signedBy" | "sigstoreSigned" | "signedBaseLayer") => Ok(Requirement::Signature),
+                _ => bail!("unknown requirement type {:?}", item.get("type")),
+            }
+        })
+        .collect()
+}
+
+fn known(map: &Map<String, Value>, keys: &[&str], what: &str) -> Result<()> {
+    match map.keys().find(|key| !keys.contains(&key.as_str())) {
+        Some(key) => bail!("{what} has the unknown key {key:?}"),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn policy(text: &str) -> Result<Policy> {
+        Policy::parse(Path::new("p.json"), text.as_bytes())
+    }
+
+    #[test]
+    fn the_narrowest_scope_decides() {
+        let policy = policy(
+            r#"{"default":[{"type":"reject"}],"transports":{"docker":{"":[{"type":"insecureAcceptAnything"}],
+            "a.b/no":[{"type":"reject"}],"a.b/no/yes":[{"type":"insecureAcceptAnything"}],
+            "*.s.t":[{"type":"reject"}],"c.d":[{"type":"signedBy","keyType":"GPGKeys","keyPath":"/k"}]}}}"#,
+        )
+        .unwrap();
+        let denied = |name: &str| policy.check("docker", name).err().map(|e| e.to_string());
+        assert_eq!(denied("a.b/x:1"), None);
+        assert!(denied("a.b/no:1").unwrap().contains("rejected by policy p.json"));
+        assert_eq!(denied("a.b/nothing:1"), None);
+        assert_eq!(denied("a.b/no/yes:1"), None);
+        assert!(denied("r.s.t/x").is_some());
+        assert!(denied("c.d/x").unwrap().contains("not built yet"));
+        assert!(policy.check("oci-archive", "/x").is_err());
+        assert!(Policy::load(&[]).unwrap().check("docker", "a.b/c").is_ok());
+    }
+
+    #[test]
+    fn what_is_not_understood_refuses() {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            r#"{"default":[]}"#,
+            r#"{"default":[{"type":"new"}]}"#,
+            r#"{"default":[{}]}"#,
+            r#"{"default":[{"type":"insecureAcceptAnything","x":1}]}"#,
+            r#"{"default":[{"type":"insecureAcceptAnything"}],"other":1}"#,
+            r#"{"default":[{"type":"insecureAcceptAnything"}],"default":[{"type":"reject"}]}"#,
+            r#"{"default":[{"type":"insecureAcceptAnything"}],"transports":[]}"#,
+        ] {
+            assert!(policy(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_does_not_panic(text in "\\PC{0,100}") {
+            drop(policy(&text));
+        }
+    }
+}

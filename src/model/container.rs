@@ -1,0 +1,362 @@
+//! A container as it was asked for ([`ContainerConfig`]) and as it is ([`ContainerState`]): the two records of its directory.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::id::Id;
+use super::log::LogConfig;
+use super::mount::Mount;
+use super::network::{Endpoint, NetworkMode};
+use super::port::PortMapping;
+use super::status::Status;
+
+/// What the root file system is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub(crate) enum RootFs {
+    /// Layers of an image, by chain id, the lowest first, under a writable upper directory.
+    Image { layers: Vec<String> },
+    /// A directory of the host; with `overlay` it is the lower of an overlay and is never written (`--rootfs /dir:O`).
+    Directory { path: String, overlay: bool },
+}
+
+/// The image that a container was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ImageRef {
+    /// Hex of the configuration's digest.
+    pub(crate) id: String,
+    /// The name that was asked for, in full (`docker.io/library/busybox:latest`).
+    pub(crate) name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<String>,
+}
+
+/// How a namespace is had.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mode", content = "of", rename_all = "lowercase")]
+pub(crate) enum Namespace {
+    #[default]
+    Private,
+    Host,
+    /// That of another container.
+    Container(Id),
+    /// The one at a path.
+    Path(String),
+}
+
+/// One range of an id map: `size` ids from `inside` on are the host's (or the parent namespace's) from `outside` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IdRange {
+    pub(crate) inside: u32,
+    pub(crate) outside: u32,
+    pub(crate) size: u32,
+}
+
+/// The user namespace of a container, resolved when it is created.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "kebab-case")]
+pub(crate) enum UserNamespace {
+    /// That of the engine: the host's as root, the user's own when rootless.
+    #[default]
+    Host,
+    /// Its own, with these maps (`auto`, `keep-id`, `--uidmap`).
+    Mapped {
+        uids: Vec<IdRange>,
+        gids: Vec<IdRange>,
+        asked: String,
+    },
+    Container {
+        of: Id,
+    },
+    Path {
+        path: String,
+    },
+}
+
+/// What happens when a container's init ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RestartKind {
+    #[default]
+    No,
+    OnFailure,
+    Always,
+    UnlessStopped,
+}
+
+/// `--restart`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RestartPolicy {
+    pub(crate) kind: RestartKind,
+    /// `on-failure:N`; 0 is without limit.
+    pub(crate) retries: u32,
+}
+
+/// Limits; `None` is what the parent gives.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Resources {
+    /// Bytes.
+    pub(crate) memory: Option<i64>,
+    pub(crate) memory_reservation: Option<i64>,
+    /// Memory and swap together, bytes; -1 is without limit.
+    pub(crate) memory_swap: Option<i64>,
+    pub(crate) memory_swappiness: Option<u64>,
+    pub(crate) oom_kill_disable: bool,
+    pub(crate) cpu_shares: Option<u64>,
+    /// Microseconds in a period.
+    pub(crate) cpu_quota: Option<i64>,
+    /// Microseconds.
+    pub(crate) cpu_period: Option<u64>,
+    pub(crate) cpuset_cpus: Option<String>,
+    pub(crate) cpuset_mems: Option<String>,
+    /// -1 is without limit.
+    pub(crate) pids: Option<i64>,
+    /// Whether a user asked for the pids limit, or it is dhow's default, which a host without cgroups may refuse.
+    pub(crate) pids_is_default: bool,
+}
+
+impl Resources {
+    /// Whether a user asked for any limit: then a host without cgroups is an error.
+    pub(crate) fn is_asked(&self) -> bool {
+        let pids = self.pids.filter(|_| !self.pids_is_default);
+        let default = Self { pids_is_default: self.pids_is_default, ..Self::default() };
+        Self { pids, ..self.clone() } != default
+    }
+}
+
+/// `--security-opt`, capabilities and what belongs to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Security {
+    pub(crate) privileged: bool,
+    pub(crate) cap_add: Vec<String>,
+    pub(crate) cap_drop: Vec<String>,
+    pub(crate) no_new_privileges: bool,
+    /// `None` the default profile; `unconfined`, `strict`, or a path.
+    pub(crate) seccomp: Option<String>,
+    /// `None` the default; `unconfined` or a profile's name.
+    pub(crate) apparmor: Option<String>,
+    pub(crate) mask: Vec<String>,
+    /// Paths, or `ALL`.
+    pub(crate) unmask: Vec<String>,
+}
+
+/// `--device HOST[:INSIDE][:rwm]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Device {
+    pub(crate) host: String,
+    pub(crate) inside: String,
+    /// Any of `r`, `w`, `m`.
+    pub(crate) access: String,
+}
+
+/// `--ulimit NAME=SOFT[:HARD]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ulimit {
+    /// Lower case without `RLIMIT_`.
+    pub(crate) name: String,
+    /// -1 is infinity.
+    pub(crate) soft: i64,
+    pub(crate) hard: i64,
+}
+
+/// `--dns`, `--add-host` and what belongs to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Names {
+    pub(crate) dns: Vec<String>,
+    pub(crate) dns_search: Vec<String>,
+    pub(crate) dns_option: Vec<String>,
+    /// `NAME[;NAME…]:ADDRESS`.
+    pub(crate) add_host: Vec<String>,
+    pub(crate) no_hosts: bool,
+}
+
+/// What was asked for, with what the image says already merged in. `config.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ContainerConfig {
+    pub(crate) version: u32,
+    pub(crate) id: Id,
+    pub(crate) name: String,
+    pub(crate) created: Timestamp,
+    pub(crate) image: Option<ImageRef>,
+    pub(crate) root_fs: RootFs,
+    /// `None` where neither the user nor the image gave one.
+    pub(crate) entrypoint: Option<Vec<String>>,
+    pub(crate) command: Vec<String>,
+    /// As given to `create`, for inspect.
+    #[serde(default)]
+    pub(crate) create_command: Vec<String>,
+    /// `KEY=VALUE`, the image's and the user's, one of each key.
+    pub(crate) env: Vec<String>,
+    pub(crate) workdir: String,
+    /// `USER[:GROUP]`, names or numbers; empty is 0.
+    pub(crate) user: String,
+    pub(crate) group_add: Vec<String>,
+    /// Empty: the short id.
+    pub(crate) hostname: String,
+    pub(crate) tty: bool,
+    /// stdin stays open (`-i`).
+    pub(crate) stdin: bool,
+    pub(crate) stop_signal: i32,
+    /// Seconds between the stop signal and SIGKILL.
+    pub(crate) stop_timeout: u32,
+    pub(crate) labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) read_only: bool,
+    /// Fresh tmpfs on /run, /tmp and the like of a read-only container.
+    pub(crate) read_only_tmpfs: bool,
+    /// Bytes of /dev/shm.
+    pub(crate) shm_size: u64,
+    pub(crate) init: bool,
+    pub(crate) pid: Namespace,
+    pub(crate) ipc: Namespace,
+    pub(crate) uts: Namespace,
+    pub(crate) cgroup: Namespace,
+    pub(crate) userns: UserNamespace,
+    /// `Private` is resolved; `Container` holds an id.
+    pub(crate) network: NetworkMode,
+    pub(crate) publish: Vec<PortMapping>,
+    /// `PORT[/PROTOCOL]` of the image and `--expose`, for listings.
+    #[serde(default)]
+    pub(crate) exposed: Vec<String>,
+    /// A cgroup to live below, in place of dhow's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cgroup_parent: Option<String>,
+    pub(crate) resources: Resources,
+    pub(crate) security: Security,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) ulimits: Vec<Ulimit>,
+    pub(crate) sysctls: BTreeMap<String, String>,
+    pub(crate) names: Names,
+    pub(crate) restart: RestartPolicy,
+    pub(crate) log: LogConfig,
+    /// `--rm`.
+    pub(crate) remove: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) detach_keys: Option<String>,
+    /// Anonymous volumes that go with the container.
+    #[serde(default)]
+    pub(crate) anonymous_volumes: Vec<String>,
+    /// What a newer version wrote.
+    #[serde(flatten)]
+    pub(crate) unknown: Map<String, Value>,
+}
+
+/// A process that a record speaks of: valid only with its start time (clock ticks, field 22 of /proc/PID/stat) and boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProcessRef {
+    pub(crate) pid: i32,
+    pub(crate) start_time: u64,
+}
+
+/// How a container is now. `state.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ContainerState {
+    pub(crate) version: u32,
+    pub(crate) status: Status,
+    /// Incremented by every start; what speaks of another run does nothing.
+    pub(crate) run: u64,
+    /// The boot in which the status was written.
+    pub(crate) boot: String,
+    /// `create` has not come to its end; `status` is `Removing` meanwhile, so that a healer takes it away.
+    #[serde(default)]
+    pub(crate) creating: bool,
+    /// Who waits for the grace period of a stop, outside the lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stopper: Option<ProcessRef>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) init: Option<ProcessRef>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) monitor: Option<ProcessRef>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) started_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) finished_at: Option<Timestamp>,
+    /// `None` before the first end, or when the kernel could not tell it.
+    #[serde(default)]
+    pub(crate) exit_code: Option<i32>,
+    #[serde(default)]
+    pub(crate) oom_killed: bool,
+    #[serde(default)]
+    pub(crate) error: String,
+    #[serde(default)]
+    pub(crate) restarts: u32,
+    /// A user stopped it: no restart policy applies.
+    #[serde(default)]
+    pub(crate) stopped_by_user: bool,
+    /// What may keep its network from working, each with the way out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
+    /// When its restart policy starts it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restart_at: Option<Timestamp>,
+    /// A start began and its end was not tidied up: cgroup, links and rules of this run may be there.
+    #[serde(default)]
+    pub(crate) effects: bool,
+    /// Where this run's cgroup is, in the runtime's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cgroup: Option<Value>,
+    /// What the network gave this run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) endpoints: Vec<Endpoint>,
+    #[serde(flatten)]
+    pub(crate) unknown: Map<String, Value>,
+}
+
+impl ContainerState {
+    /// The state of a container that is being created.
+    pub(crate) fn creating(boot: &str) -> Self {
+        Self {
+            version: 1,
+            status: Status::Removing,
+            run: 0,
+            boot: boot.to_owned(),
+            creating: true,
+            stopper: None,
+            init: None,
+            monitor: None,
+            started_at: None,
+            finished_at: None,
+            exit_code: None,
+            oom_killed: false,
+            error: String::new(),
+            restarts: 0,
+            stopped_by_user: false,
+            warnings: Vec::new(),
+            restart_at: None,
+            effects: false,
+            cgroup: None,
+            endpoints: Vec::new(),
+            unknown: Map::new(),
+        }
+    }
+}
+
+/// How a run ended, as its monitor saw it. `exit.json`, removed before each start.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ExitRecord {
+    pub(crate) version: u32,
+    pub(crate) run: u64,
+    /// 0 to 255, 128 and the signal's number when one killed it; `None` when the kernel could not tell.
+    pub(crate) exit_code: Option<i32>,
+    #[serde(default)]
+    pub(crate) oom_killed: bool,
+    pub(crate) finished_at: Timestamp,
+}
+
+/// Init of a run, as its monitor made it. `init.json`: what a healer finds when the starter was killed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct InitRecord {
+    pub(crate) version: u32,
+    pub(crate) run: u64,
+    pub(crate) init: ProcessRef,
+    /// It was let go: the container's own command runs.
+    pub(crate) started: bool,
+}

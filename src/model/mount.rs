@@ -1,0 +1,281 @@
+//! Mounts of a container: what `-v`, `--mount` and `--tmpfs` ask for.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+
+/// Where a mount's content comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(crate) enum Source {
+    /// A path of the host.
+    Bind { path: String },
+    /// A named volume; an anonymous one has no name until the container is created.
+    Volume {
+        name: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subpath: Option<String>,
+    },
+    /// A fresh tmpfs.
+    Tmpfs,
+}
+
+/// One mount, as asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mount {
+    #[serde(flatten)]
+    pub(crate) source: Source,
+    /// Absolute path inside.
+    pub(crate) target: String,
+    #[serde(default)]
+    pub(crate) read_only: bool,
+    /// A writable overlay over the source that goes with the container (`:O`).
+    #[serde(default)]
+    pub(crate) overlay: bool,
+    /// Change the owner of the source to the container's user (`:U`).
+    #[serde(default)]
+    pub(crate) chown: bool,
+    /// Fill an empty volume with what the image has there.
+    #[serde(default)]
+    pub(crate) copy_up: bool,
+    /// Not recursive (`bind` rather than `rbind`).
+    #[serde(default)]
+    pub(crate) shallow: bool,
+    /// Map the container's ids on the source (`idmap`).
+    #[serde(default)]
+    pub(crate) idmap: bool,
+    /// Options for the kernel: `noexec`, `nosuid`, `rprivate`, `size=…`.
+    #[serde(default)]
+    pub(crate) options: Vec<String>,
+}
+
+impl Mount {
+    fn new(source: Source, target: &str) -> Result<Self, Error> {
+        if !target.starts_with('/') {
+            return Err(Error::invalid(format!("invalid container path \"{target}\", must be an absolute path")));
+        }
+        let target = clean(target);
+        if target == "/" {
+            return Err(Error::invalid("container mount destination cannot be '/'"));
+        }
+        let copy_up = matches!(source, Source::Volume { .. });
+        Ok(Self {
+            source,
+            target,
+            read_only: false,
+            overlay: false,
+            chown: false,
+            copy_up,
+            shallow: false,
+            idmap: false,
+            options: Vec::new(),
+        })
+    }
+
+    /// Parses `-v [[SOURCE|NAME:]TARGET[:OPTIONS]]`. A relative source path is joined to `cwd`.
+    pub(crate) fn parse_volume(text: &str, cwd: &str) -> Result<Self, Error> {
+        let bad = || Error::invalid(format!("incorrect volume format, should be [host-dir:]ctr-dir[:option]: {text}"));
+        let parts: Vec<&str> = text.split(':').collect();
+        let (source, target, options) = match parts.as_slice() {
+            [target] => (None, *target, ""),
+            [source, target] if target.starts_with('/') => (Some(*source), *target, ""),
+            [target, options] => (None, *target, *options),
+            [source, target, options] => (Some(*source), *target, *options),
+            _ => return Err(bad()),
+        };
+        let source = match source {
+            None => Source::Volume { name: None, subpath: None },
+            Some("") => return Err(Error::invalid(format!("host directory cannot be empty: {text}"))),
+            Some(path) if path.starts_with('/') => Source::Bind { path: path.to_owned() },
+            Some(path) if path.starts_with('.') || path.contains('/') => {
+                Source::Bind { path: clean(&format!("{cwd}/{path}")) }
+            }
+            Some(name) => Source::Volume { name: Some(name.to_owned()), subpath: None },
+        };
+        let mut mount = Self::new(source, target)?;
+        for option in options.split(',').filter(|option| !option.is_empty()) {
+            mount.option(option, None)?;
+        }
+        Ok(mount)
+    }
+
+    /// Parses `--mount type=bind,src=…,dst=…,…`.
+    pub(crate) fn parse_mount(text: &str, cwd: &str) -> Result<Self, Error> {
+        let (mut kind, mut source, mut target, mut subpath) = ("volume", None, None, None);
+        let mut rest = Vec::new();
+        for field in text.split(',').filter(|field| !field.is_empty()) {
+            let (key, value) = field.split_once('=').map_or((field, None), |(key, value)| (key, Some(value)));
+            let need = || value.ok_or_else(|| Error::invalid(format!("{key} option must have a value")));
+            match key {
+                "type" => kind = need()?,
+                "src" | "source" => source = Some(need()?),
+                "dst" | "destination" | "target" => target = Some(need()?),
+                "subpath" | "volume-subpath" => subpath = Some(need()?.to_owned()),
+                _ => rest.push((key, value)),
+            }
+        }
+        let target = target.ok_or_else(|| Error::invalid("must set volume destination"))?;
+        let source = match (kind, source) {
+            ("bind", None | Some("")) => {
+                return Err(Error::invalid("must set source for a bind mount: host directory cannot be empty"));
+            }
+            ("bind", Some(path)) if path.starts_with('/') => Source::Bind { path: path.to_owned() },
+            ("bind", Some(path)) => Source::Bind { path: clean(&format!("{cwd}/{path}")) },
+            ("volume", name) => Source::Volume { name: name.map(str::to_owned), subpath },
+            ("tmpfs", None) => Source::Tmpfs,
+            ("tmpfs", Some(_)) => {
+                return Err(Error::invalid("\"source\" option not supported for \"tmpfs\" mount types"));
+            }
+            (other, _) => {
+                return Err(Error::unsupported(format!("invalid filesystem type \"{other}\""))
+                    .hint("bind, volume and tmpfs are known"));
+            }
+        };
+        let mut mount = Self::new(source, target)?;
+        for (key, value) in rest {
+            mount.option(key, value)?;
+        }
+        if mount.source == Source::Tmpfs {
+            mount.tmpfs_defaults();
+        }
+        Ok(mount)
+    }
+
+    /// Parses `--tmpfs TARGET[:OPTIONS]`.
+    pub(crate) fn parse_tmpfs(text: &str) -> Result<Self, Error> {
+        let (target, options) = text.split_once(':').unwrap_or((text, ""));
+        let mut mount = Self::new(Source::Tmpfs, target)?;
+        for option in options.split(',').filter(|option| !option.is_empty()) {
+            let (key, value) = option.split_once('=').map_or((option, None), |(key, value)| (key, Some(value)));
+            mount.option(key, value)?;
+        }
+        mount.tmpfs_defaults();
+        Ok(mount)
+    }
+
+    /// podman's defaults of a tmpfs: what is there is copied up, and it is nosuid, nodev, rprivate.
+    fn tmpfs_defaults(&mut self) {
+        let had = |options: &[String], names: [&str; 2]| options.iter().any(|option| names.contains(&option.as_str()));
+        for names in [["nosuid", "suid"], ["nodev", "dev"]] {
+            if !had(&self.options, names) {
+                self.options.push(names[0].to_owned());
+            }
+        }
+        if !had(&self.options, ["tmpcopyup", "notmpcopyup"]) {
+            self.options.push("tmpcopyup".to_owned());
+        }
+        self.options.retain(|option| option != "notmpcopyup");
+    }
+
+    fn option(&mut self, key: &str, value: Option<&str>) -> Result<(), Error> {
+        let boolean = || match value {
+            None | Some("true" | "1") => Ok(true),
+            Some("false" | "0") => Ok(false),
+            Some(other) => Err(Error::invalid(format!("{key}: invalid boolean \"{other}\""))),
+        };
+        let tmpfs = self.source == Source::Tmpfs;
+        match key {
+            "ro" | "readonly" | "read-only" => self.read_only = boolean()?,
+            "rw" => self.read_only = !boolean()?,
+            "O" => self.overlay = true,
+            "U" | "chown" => self.chown = boolean()?,
+            "copy" => self.copy_up = true,
+            "nocopy" | "volume-nocopy" => self.copy_up = false,
+            // SELinux is not on where dhow cannot tell; a label is asked for by name.
+            "z" | "Z" | "relabel" => {}
+            "idmap" => self.idmap = true,
+            "bind" | "bind-nonrecursive" => self.shallow = true,
+            "rbind" => self.shallow = false,
+            "bind-propagation" => {
+                let value = value.ok_or_else(|| Error::invalid("bind-propagation option must have a value"))?;
+                return self.option(value, None);
+            }
+            "shared" | "rshared" | "slave" | "rslave" | "private" | "rprivate" | "unbindable" | "runbindable" => {
+                self.options.push(key.to_owned());
+            }
+            "exec" | "noexec" | "dev" | "nodev" | "suid" | "nosuid" | "atime" | "noatime" | "relatime"
+            | "strictatime" | "nodiratime" | "diratime" | "sync" | "async" | "dirsync" => {
+                self.options.push(key.to_owned())
+            }
+            "tmpcopyup" | "notmpcopyup" | "noswap" if tmpfs => self.options.push(key.to_owned()),
+            "size" | "mode" | "uid" | "gid" | "nr_inodes" | "nr_blocks" | "huge" | "tmpfs-size" | "tmpfs-mode"
+                if tmpfs =>
+            {
+                let value = value.ok_or_else(|| Error::invalid(format!("{key} option must have a value")))?;
+                let key = key.strip_prefix("tmpfs-").unwrap_or(key);
+                if value.contains(|c: char| c.is_control() || c == ',') {
+                    return Err(Error::invalid(format!("invalid value for {key}")));
+                }
+                self.options.push(format!("{key}={value}"));
+            }
+            _ => return Err(Error::invalid(format!("invalid mount option \"{}\"", key.escape_debug()))),
+        }
+        Ok(())
+    }
+}
+
+/// Joins the components of an absolute path, without `.`, `..` and doubled slashes.
+pub(crate) fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volume_forms() {
+        let cases: [(&str, Source, &str, bool); 7] = [
+            ("/a:/b", Source::Bind { path: "/a".into() }, "/b", false),
+            ("/a:/b:ro", Source::Bind { path: "/a".into() }, "/b", true),
+            ("./x:/b/", Source::Bind { path: "/home/x".into() }, "/b", false),
+            ("data:/b", Source::Volume { name: Some("data".into()), subpath: None }, "/b", false),
+            ("data:/b:ro,noexec", Source::Volume { name: Some("data".into()), subpath: None }, "/b", true),
+            ("/b", Source::Volume { name: None, subpath: None }, "/b", false),
+            ("/b:ro", Source::Volume { name: None, subpath: None }, "/b", true),
+        ];
+        for (text, source, target, read_only) in cases {
+            let mount = Mount::parse_volume(text, "/home").unwrap();
+            assert_eq!((mount.source, mount.target.as_str(), mount.read_only), (source, target, read_only), "{text}");
+        }
+        for bad in ["a:b:c:d", ":/b", "/a:b", "x", "/a:/", "/a:/b:bogus", "/a:/b/..:ro"] {
+            assert!(Mount::parse_volume(bad, "/").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn mount_forms() {
+        let mount = Mount::parse_mount("type=tmpfs,dst=/t,tmpfs-size=1m,ro=false", "/").unwrap();
+        assert_eq!(mount.options, ["size=1m", "nosuid", "nodev", "tmpcopyup"]);
+        let mount = Mount::parse_mount("type=bind,source=d,target=/t,readonly,bind-propagation=rslave", "/w").unwrap();
+        assert_eq!((mount.source, mount.read_only), (Source::Bind { path: "/w/d".into() }, true));
+        assert_eq!(mount.options, ["rslave"]);
+        for bad in [
+            "type=bind,dst=/t",
+            "type=bogus,dst=/t",
+            "src=a",
+            "type=tmpfs,src=a,dst=/t",
+            "type=bind,src=/a,dst=/t,size=1",
+        ] {
+            assert!(Mount::parse_mount(bad, "/").is_err(), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(text in ".{0,80}") {
+            drop(Mount::parse_volume(&text, "/"));
+            drop(Mount::parse_mount(&text, "/"));
+            drop(Mount::parse_tmpfs(&text));
+            proptest::prop_assert!(!clean(&text).contains("/../"));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What state a container is in, and which actions that allows. Every pair is decided in one table.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+
+/// The states of a container, podman's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    Created,
+    Initialized,
+    Running,
+    Paused,
+    Stopping,
+    Exited,
+    Removing,
+}
+
+impl Status {
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Created, Self::Initialized, Self::Running, Self::Paused, Self::Stopping, Self::Exited, Self::Removing];
+
+    /// podman's word for it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Initialized => "initialized",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+            Self::Exited => "exited",
+            Self::Removing => "removing",
+        }
+    }
+
+    /// Whether its init lives.
+    pub(crate) fn is_alive(self) -> bool {
+        matches!(self, Self::Running | Self::Paused | Self::Stopping)
+    }
+
+    /// The state after `action`, or podman's refusal. An action that finds its work done gives the same state.
+    pub(crate) fn after(self, action: Action) -> Result<Self, Error> {
+        use Action as A;
+        use Status as S;
+        let refuse = |message: String| Err(Error::state(message));
+        match (self, action) {
+            (S::Created | S::Exited | S::Initialized, A::Start) => Ok(S::Running),
+            (S::Running, A::Start) => Ok(S::Running),
+            (S::Running | S::Stopping, A::Stop) => Ok(S::Stopping),
+            (S::Paused, A::Stop) => Ok(S::Stopping),
+            (S::Created | S::Exited | S::Initialized, A::Stop) => Ok(self),
+            (S::Running | S::Paused | S::Stopping, A::Kill) => Ok(self),
+            (S::Running, A::Pause) => Ok(S::Paused),
+            (S::Paused, A::Unpause) => Ok(S::Running),
+            (S::Running, A::Exec | A::Attach) => Ok(self),
+            (S::Running | S::Paused | S::Stopping, A::Exit) => Ok(S::Exited),
+            (S::Created | S::Initialized | S::Exited | S::Removing, A::Exit) => Ok(self),
+            (S::Created | S::Exited | S::Initialized | S::Removing, A::Remove) => Ok(S::Removing),
+            (_, A::RemoveForce) => Ok(S::Removing),
+            (S::Removing, A::Start | A::Stop | A::Pause | A::Unpause | A::Kill | A::Exec | A::Attach) => {
+                refuse("container is being removed: container state improper".to_owned())
+            }
+            (S::Paused, A::Start) => {
+                refuse("cannot start a paused container, try unpause instead: container state improper".to_owned())
+            }
+            (S::Stopping, A::Start) => refuse("container is stopping: container state improper".to_owned()),
+            (_, A::Kill) => refuse(format!(
+                "can only kill running containers. The container is in state {}: container state improper",
+                self.as_str()
+            )),
+            (_, A::Pause) => {
+                refuse(format!("\"{}\" is not running, can't pause: container state improper", self.as_str()))
+            }
+            (_, A::Unpause) => {
+                refuse(format!("\"{}\" is not paused, can't unpause: container state improper", self.as_str()))
+            }
+            (_, A::Exec) => {
+                refuse("can only create exec sessions on running containers: container state improper".to_owned())
+            }
+            (_, A::Attach) => refuse("you can only attach to running containers".to_owned()),
+            (S::Running | S::Paused | S::Stopping, A::Remove) => refuse(format!(
+                "cannot remove container as it is {} - running or paused containers cannot be removed without force: container state improper",
+                self.as_str()
+            )),
+        }
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is done to a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Start,
+    Stop,
+    Kill,
+    Pause,
+    Unpause,
+    Exec,
+    Attach,
+    /// Its init ended.
+    Exit,
+    Remove,
+    RemoveForce,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_has_no_live_process_is_removed_without_force() {
+        for status in Status::ALL {
+            assert_eq!(status.after(Action::Remove).is_ok(), !status.is_alive(), "{status}");
+            assert_eq!(status.after(Action::RemoveForce), Ok(Status::Removing));
+        }
+    }
+
+    #[test]
+    fn a_paused_container_is_stopped_but_not_started() {
+        assert_eq!(Status::Paused.after(Action::Stop), Ok(Status::Stopping));
+        assert!(Status::Paused.after(Action::Start).is_err());
+    }
+}

@@ -1,0 +1,185 @@
+//! The clients of a monitor: the foreground one, which came with the start, and later ones on the socket `attach`.
+//!
+//! The foreground client exerts back-pressure: while its socket is full, the container's output is not read. A later one
+//! that does not keep up is disconnected, and freed at once. The socket is a path (0600) in a directory (0700), and its
+//! peers are checked: the same user or root.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rustix::event::epoll::EventFlags;
+use rustix::fs::{Mode, OFlags};
+use rustix::net::sockopt::socket_peercred;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+use super::frame::{self, Sent};
+
+/// No more clients than this at once.
+pub(crate) const CLIENTS: usize = 16;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 8;
+
+/// Binds the socket `attach` in `dir`.
+pub(crate) fn listen(dir: &Path) -> Result<OwnedFd> {
+    let what = || format!("bind {}", dir.join("attach").display());
+    crate::state::paths::remove_file(&dir.join("attach")).with_context(what)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket =
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).with_context(what)?;
+    // The inode gets the socket's own mode: set before, there is no moment in which it is open to others.
+    rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR).with_context(what)?;
+    rustix::net::bind(&socket, &address(dir)?.1).with_context(what)?;
+    rustix::net::listen(&socket, BACKLOG).with_context(what)?;
+    Ok(socket)
+}
+
+/// The address of the socket in `dir`, which may have any length: by the descriptor that is returned with it.
+pub(super) fn address(dir: &Path) -> Result<(OwnedFd, SocketAddrUnix)> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd = rustix::fs::open(dir, flags, Mode::empty()).with_context(|| format!("open {}", dir.display()))?;
+    let short = format!("{}/attach", crate::sys::path::fd_path(&fd));
+    let address = SocketAddrUnix::new(short).context("make a socket address")?;
+    Ok((fd, address))
+}
+
+/// Accepts one connection whose peer may attach; `None` when there is none.
+pub(crate) fn accept(listener: BorrowedFd<'_>) -> Option<OwnedFd> {
+    loop {
+        match rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            Ok(socket) => {
+                let uid = socket_peercred(&socket).ok()?.uid;
+                if uid.is_root() || uid == rustix::process::geteuid() {
+                    return Some(socket);
+                }
+            }
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNABORTED) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// One client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    socket: OwnedFd,
+    /// What epoll was told; none: not registered.
+    pub(crate) watched: Option<EventFlags>,
+    /// It hung up; what it said before is still to be read.
+    pub(crate) hung_up: bool,
+}
+
+impl Client {
+    /// Greets a new client. `None`: it is gone already.
+    pub(crate) fn greet(socket: OwnedFd, tty: bool, stdin: bool) -> Option<Self> {
+        match frame::put(&socket, &frame::hello(tty, stdin)) {
+            Sent::Done => Some(Self { socket, watched: None, hung_up: false }),
+            Sent::Full | Sent::Gone => None,
+        }
+    }
+
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Everything that the foreground client has still to get, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog {
+    /// While the container runs at most one frame, whose buffer is kept; what it left in its pipes at its end, and
+    /// `Exit`, come here too, so that the record of the end need not wait for a client that is slow.
+    frames: VecDeque<Vec<u8>>,
+    spare: Vec<u8>,
+}
+
+impl Backlog {
+    /// Makes the buffer for the one frame, once.
+    pub(crate) fn new() -> Self {
+        Self { frames: VecDeque::with_capacity(4), spare: Vec::with_capacity(frame::FRAME) }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Bytes that wait.
+    pub(crate) fn size(&self) -> usize {
+        self.frames.iter().map(Vec::len).sum()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.frames.clear();
+    }
+
+    /// Sends `frame` after what waits already, or keeps it. `false`: the client is gone.
+    pub(crate) fn send(&mut self, socket: BorrowedFd<'_>, frame: &[u8]) -> bool {
+        if !self.flush(socket) {
+            return false;
+        }
+        if self.frames.is_empty() {
+            match frame::put(socket, frame) {
+                Sent::Done => return true,
+                Sent::Gone => return false,
+                Sent::Full => {}
+            }
+        }
+        let mut kept = std::mem::take(&mut self.spare);
+        kept.clear();
+        kept.extend_from_slice(frame);
+        self.frames.push_back(kept);
+        true
+    }
+
+    /// Sends what waits, as far as it goes. `false`: the client is gone.
+    pub(crate) fn flush(&mut self, socket: BorrowedFd<'_>) -> bool {
+        while let Some(frame) = self.frames.front() {
+            match frame::put(socket, frame) {
+                Sent::Done => self.spare = self.frames.pop_front().unwrap_or_default(),
+                Sent::Full => return true,
+                Sent::Gone => return false,
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_socket_is_ours_alone_however_long_its_path() {
+        let dir = std::env::temp_dir().join(format!("dhow-attach-{}-{}", std::process::id(), "x".repeat(150)));
+        std::fs::create_dir_all(&dir).unwrap();
+        let listener = listen(&dir).unwrap();
+        let mode = std::fs::metadata(dir.join("attach")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(accept(listener.as_fd()).is_none());
+        let again = listen(&dir).expect("what a dead monitor left is replaced");
+        drop(again);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_backlog_keeps_order_and_tells_the_end() {
+        let (ours, theirs) = frame::pair().unwrap();
+        let mut backlog = Backlog::new();
+        let count = 40_u8;
+        for n in 0..count {
+            let mut frame = vec![n; frame::FRAME];
+            frame[0] = frame::STDOUT;
+            assert!(backlog.send(ours.as_fd(), &frame));
+        }
+        assert!(!backlog.is_empty() && backlog.size() < 40 * frame::FRAME);
+        let mut buffer = vec![0; frame::FRAME];
+        for n in 0..count {
+            assert_eq!(frame::take(&theirs, &mut buffer), frame::Got::Frame(frame::FRAME), "{n}");
+            assert_eq!(buffer[1], n);
+            assert!(backlog.flush(ours.as_fd()));
+        }
+        drop(theirs);
+        assert!(!backlog.send(ours.as_fd(), &[frame::STDOUT]));
+    }
+}

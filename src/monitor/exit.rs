@@ -1,0 +1,240 @@
+//! The end of a container, as its monitor records it.
+//!
+//! `exit.json` in the container's directory is removed before a start and written before the monitor lets its lock go:
+//! a free lock without it means that the monitor was lost.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use serde::{Deserialize, Serialize};
+
+use super::log::time;
+use crate::state::record::{self, Durability, VERSION};
+use crate::sys::pidfd_info;
+
+/// How long a foreign parent may take to reap its child.
+const REAP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Code(i32),
+    Signal(i32),
+    /// The kernel told nobody whom we could ask.
+    Lost,
+}
+
+impl End {
+    /// Reads a status of wait(2).
+    pub(crate) fn from_wait_status(status: i32) -> Self {
+        match status & 0x7f {
+            0 => Self::Code(status >> 8 & 0xff),
+            signal => Self::Signal(signal),
+        }
+    }
+
+    /// The exit code that people see: 128 and the signal, and 255 where it is lost.
+    pub(crate) fn code(self) -> i32 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => 128 + signal,
+            Self::Lost => 255,
+        }
+    }
+}
+
+/// The record of an end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExitRecord {
+    pub(crate) version: u32,
+    /// The run that ended.
+    pub(crate) run: u64,
+    /// The exit code; none when it is lost.
+    pub(crate) code: Option<i32>,
+    /// The signal that ended the process; the code is then 128 and it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signal: Option<i32>,
+    /// Whether the kernel killed for want of memory.
+    #[serde(default)]
+    pub(crate) oom: bool,
+    /// RFC 3339.
+    pub(crate) finished_at: String,
+}
+
+impl ExitRecord {
+    pub(crate) fn new(run: u64, end: End, oom: bool) -> Self {
+        let stem = time::stem(time::now());
+        let signal = if let End::Signal(signal) = end { Some(signal) } else { None };
+        let code = (end != End::Lost).then(|| end.code());
+        let finished_at = format!("{}Z", String::from_utf8_lossy(&stem));
+        Self { version: VERSION, run, code, signal, oom, finished_at }
+    }
+
+    /// Writes the record into the container's directory.
+    pub(crate) fn write(&self, dir: &Path, durability: Durability) -> Result<()> {
+        record::write(&path(dir), self, durability)
+    }
+}
+
+/// Where the record of the container with directory `dir` is.
+pub(crate) fn path(dir: &Path) -> PathBuf {
+    dir.join("exit.json")
+}
+
+/// Reads the record of the container with directory `dir`, if there is one of run `run`.
+pub(crate) fn read(dir: &Path, run: u64) -> Result<Option<ExitRecord>> {
+    Ok(record::read::<ExitRecord>(&path(dir))?.filter(|record| record.run == run))
+}
+
+/// The process that a container lives by.
+pub(crate) enum Child {
+    /// Our own: we reap it.
+    Ours(OwnedFd),
+    /// Of a monitor that died: somebody else reaps it.
+    Adopted { pidfd: OwnedFd, pid: i32 },
+}
+
+impl Child {
+    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Ours(pidfd) | Self::Adopted { pidfd, .. } => pidfd.as_fd(),
+        }
+    }
+
+    /// How it ended; `None` while it lives.
+    pub(crate) fn end(&self) -> io::Result<Option<End>> {
+        match self {
+            Self::Ours(pidfd) => reap(pidfd.as_fd()),
+            Self::Adopted { pidfd, pid } => foreign(pidfd.as_fd(), *pid),
+        }
+    }
+
+    /// Kills it and waits for its end.
+    pub(crate) fn kill(&self) {
+        use rustix::process::{Signal, pidfd_send_signal};
+        // It may have ended by itself meanwhile.
+        pidfd_send_signal(self.pidfd(), Signal::KILL).ok();
+        let mut fds = [rustix::event::PollFd::from_borrowed_fd(self.pidfd(), rustix::event::PollFlags::IN)];
+        while rustix::event::poll(&mut fds, None) == Err(rustix::io::Errno::INTR) {}
+        self.end().ok();
+    }
+}
+
+fn reap(pidfd: BorrowedFd<'_>) -> io::Result<Option<End>> {
+    match waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+        Ok(None) => Ok(None),
+        Ok(Some(status)) => Ok(Some(match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => End::Code(code),
+            (None, Some(signal)) => End::Signal(signal),
+            (None, None) => End::Lost,
+        })),
+        // Not our child after all.
+        Err(rustix::io::Errno::CHILD) => Ok(Some(End::Lost)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The end of a process that is not our child: from its pidfd once it is reaped, before that from the zombie.
+fn foreign(pidfd: BorrowedFd<'_>, pid: i32) -> io::Result<Option<End>> {
+    let mut fds = [rustix::event::PollFd::from_borrowed_fd(pidfd, rustix::event::PollFlags::IN)];
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    if rustix::event::poll(&mut fds, Some(&now))? == 0 {
+        return Ok(None);
+    }
+    let deadline = Instant::now() + REAP_PATIENCE;
+    loop {
+        if let Some(status) = pidfd_info::exit_status(pidfd)? {
+            return Ok(Some(End::from_wait_status(status)));
+        }
+        // A readable pidfd is a zombie until somebody reaps it, and holds its number until then.
+        if let Some(status) = zombie_status(pid) {
+            return Ok(Some(End::from_wait_status(status)));
+        }
+        if Instant::now() > deadline {
+            return Ok(Some(End::Lost));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Field 52 of `/proc/PID/stat`, `exit_code`, of a zombie.
+fn zombie_status(pid: i32) -> Option<i32> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    parse_zombie(&stat)
+}
+
+fn parse_zombie(stat: &[u8]) -> Option<i32> {
+    // The command in brackets may hold anything; the fields behind the last bracket are plain. The third is the state.
+    let end = memchr::memrchr(b')', stat)?;
+    let mut fields = std::str::from_utf8(&stat[end + 1..]).ok()?.split_ascii_whitespace();
+    if fields.next()? != "Z" {
+        return None;
+    }
+    fields.nth(52 - 4)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn wait_statuses_become_codes() {
+        for (status, end, code) in
+            [(0, End::Code(0), 0), (0x300, End::Code(3), 3), (9, End::Signal(9), 137), (0x8b, End::Signal(11), 139)]
+        {
+            assert_eq!((End::from_wait_status(status), end.code()), (end, code));
+        }
+    }
+
+    #[test]
+    fn reads_the_zombies_field() {
+        let numbers = |count: usize| vec!["0"; count].join(" ");
+        assert_eq!(parse_zombie(format!("7 (a) Z b) Z {} 256", numbers(48)).as_bytes()), Some(256));
+        assert_eq!(parse_zombie(format!("7 (sh) S {} 256", numbers(48)).as_bytes()), None);
+        for bad in ["", "7 (sh", "7 (sh) Z 1 2"] {
+            assert_eq!(parse_zombie(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn our_child_and_a_foreign_one_tell_their_end() {
+        for (script, want) in [("exit 7", End::Code(7)), ("kill -9 $$", End::Signal(9))] {
+            let mut ours = Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
+            let pid = i32::try_from(ours.id()).unwrap();
+            let raw = rustix::process::Pid::from_raw(pid).unwrap();
+            let open = || rustix::process::pidfd_open(raw, rustix::process::PidfdFlags::empty()).unwrap();
+            let foreign = Child::Adopted { pidfd: open(), pid };
+            let child = Child::Ours(open());
+            let mut fds = [rustix::event::PollFd::from_borrowed_fd(child.pidfd(), rustix::event::PollFlags::IN)];
+            rustix::event::poll(&mut fds, None).unwrap();
+            assert_eq!(foreign.end().unwrap(), Some(want), "from the zombie");
+            assert_eq!(child.end().unwrap(), Some(want), "by reaping");
+            // After the reaping, Linux 6.15 still knows.
+            if pidfd_info::exit_status(foreign.pidfd()).unwrap().is_some() {
+                assert_eq!(foreign.end().unwrap(), Some(want), "from the pidfd");
+            } else {
+                eprintln!("skipped: PIDFD_INFO_EXIT needs Linux 6.15");
+            }
+            ours.wait().ok();
+        }
+    }
+
+    #[test]
+    fn a_record_of_another_run_is_none() {
+        let dir = std::env::temp_dir().join(format!("dhow-exit-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        assert_eq!(read(&dir, 1).unwrap(), None);
+        ExitRecord::new(1, End::Signal(9), true).write(&dir, Durability::Synced).unwrap();
+        let record = read(&dir, 1).unwrap().unwrap();
+        assert_eq!((record.code, record.signal, record.oom), (Some(137), Some(9), true));
+        assert_eq!(read(&dir, 2).unwrap(), None);
+        ExitRecord::new(2, End::Lost, false).write(&dir, Durability::Lazy).unwrap();
+        assert_eq!(read(&dir, 2).unwrap().unwrap().code, None);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}

@@ -1,0 +1,219 @@
+//! Starting a monitor: called by the engine, in any process, with any number of threads.
+//!
+//! The monitor executes a copy of our own binary's mount that cannot be written through, so that nothing which later
+//! reaches its executable from a container can change the installed file: a sealed overlay (two lower directories, no
+//! upper: it cannot be made writable), else a read-only detached bind. What the monitor executes inherits that.
+
+use std::ffi::{CString, OsStr};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
+use rustix::mount::MountAttrFlags;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
+use super::config::MonitorConfig;
+use super::report::{Channel, Command, Report};
+use crate::model::error::{Error, ErrorKind};
+use crate::sys::mount::{self, MountAttr, OverlayDirs};
+use crate::sys::spawn::{self, Program};
+
+/// How long the small steps may take: reading a message, sending one.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a monitor may take to make a container: pulls in cold files, waits for cgroups.
+const PATIENCE_CREATE: Duration = Duration::from_secs(60);
+
+/// A monitor that was started, seen from the engine. Dropping it before [`Monitor::start`] undoes the container.
+#[derive(Debug)]
+pub(crate) struct Monitor {
+    pid: Pid,
+    pidfd: OwnedFd,
+    channel: Channel,
+}
+
+/// The files that go to a monitor, besides the channel.
+#[derive(Default)]
+pub(crate) struct Handed<'a> {
+    /// The monitor's end of the foreground client's pair.
+    pub(crate) foreground: Option<BorrowedFd<'a>>,
+    /// The caller's own streams, for the passthrough driver.
+    pub(crate) streams: Option<[BorrowedFd<'a>; 3]>,
+    /// Descriptors for the container (`--preserve-fds`), which are 3 and so on there.
+    pub(crate) preserved: &'a [BorrowedFd<'a>],
+}
+
+/// Starts a monitor and gives it its configuration.
+pub(crate) fn spawn(config: &MonitorConfig, handed: &Handed<'_>) -> Result<Monitor> {
+    let (ours, theirs) = Channel::pair().context("make the monitor's channel")?;
+    let file = sealed_binary(&config.run_dir).context("open our own binary")?;
+    let null = File::options().read(true).write(true).open("/dev/null").context("open /dev/null")?;
+    let stdio = handed.streams.unwrap_or([null.as_fd(); 3]);
+    let mut fds = vec![theirs.as_fd()];
+    fds.extend(handed.foreground);
+    fds.extend_from_slice(handed.preserved);
+    let arguments = [c"dhow", c"monitor", c"--"].map(CString::from);
+    let arguments: Vec<_> = arguments.into_iter().chain(CString::new(config.id.as_str())).collect();
+    let program = Program { file: file.as_fd(), arguments: &arguments, environment: &[], stdio, fds: &fds };
+    let (pid, pidfd) = spawn::spawn(&program).context("execute the monitor")?;
+    drop(theirs);
+    let monitor = Monitor { pid, pidfd, channel: ours };
+    // A monitor that ends before it has read everything says more by its report or exit code than this error does.
+    monitor.channel.send(config, PATIENCE).context("configure the monitor")?;
+    Ok(monitor)
+}
+
+impl Monitor {
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Fires when the monitor, and the Cleanup that it becomes, have ended.
+    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Waits until the container's first process exists. Gives its pid and start time.
+    pub(crate) fn created(&self) -> Result<(i32, u64)> {
+        match self.report(PATIENCE_CREATE)? {
+            Report::Created { pid, start_time } => Ok((pid, start_time)),
+            Report::Failed(error) => Err(error.into()),
+            Report::Running => Err(out_of_turn()),
+        }
+    }
+
+    /// Lets the process execute its program, and waits until it has. The channel closes with this call.
+    pub(crate) fn start(self) -> Result<Started> {
+        self.channel.send(&Command::Start, PATIENCE)?;
+        self.running()
+    }
+
+    /// Waits until the program runs, for a monitor that was told to start immediately.
+    pub(crate) fn running(self) -> Result<Started> {
+        loop {
+            match self.report(PATIENCE_CREATE)? {
+                Report::Running => return Ok(Started { pid: self.pid, pidfd: self.pidfd }),
+                Report::Failed(error) => return Err(error.into()),
+                // Not asked for, not wrong.
+                Report::Created { .. } => {}
+            }
+        }
+    }
+
+    fn report(&self, patience: Duration) -> Result<Report> {
+        let report = self.channel.receive(patience).context("hear from the monitor")?;
+        report.ok_or_else(|| {
+            let how = match reap(self.pidfd.as_fd(), WaitIdOptions::EXITED) {
+                Ok(Some(code)) => format!(" with code {code}"),
+                _ => String::new(),
+            };
+            Error::new(ErrorKind::Unavailable, format!("the monitor ended{how} before it reported")).into()
+        })
+    }
+}
+
+fn out_of_turn() -> anyhow::Error {
+    Error::new(ErrorKind::Unavailable, "the monitor reported out of turn").into()
+}
+
+/// A monitor whose container runs. It stays when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pid: Pid,
+    pidfd: OwnedFd,
+}
+
+impl Started {
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Fires when the monitor, and the Cleanup that it becomes, have ended.
+    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Waits until monitor and Cleanup have ended, and reaps them: they are our children while we live.
+    pub(crate) fn wait(self) -> io::Result<()> {
+        reap(self.pidfd.as_fd(), WaitIdOptions::EXITED).map(|_| ())
+    }
+}
+
+/// Reaps our child `pidfd`: its exit code, or 128 and its signal.
+fn reap(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> io::Result<Option<i32>> {
+    loop {
+        match waitid(WaitId::PidFd(pidfd), options) {
+            Ok(status) => {
+                return Ok(status.and_then(|status| {
+                    status.exit_status().or(status.terminating_signal().map(|signal| 128 + signal))
+                }));
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Opens our own binary through a mount that nothing can write through. `second` is any directory: an overlay without
+/// upper wants two.
+fn sealed_binary(second: &Path) -> io::Result<OwnedFd> {
+    let own = rustix::fs::open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    if rustix::fs::fstatvfs(&own)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        // Sealed before: we are what a monitor executed. Or the installation itself is read-only.
+        return Ok(own);
+    }
+    overlay_of_binary(second).or_else(|_| {
+        let tree = mount::clone_tree(&own, "", false)?;
+        mount::set_attr(&tree, false, MountAttr { set: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() })?;
+        Ok(tree)
+    })
+}
+
+fn overlay_of_binary(second: &Path) -> io::Result<OwnedFd> {
+    let path = std::fs::read_link("/proc/self/exe")?;
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::Error::from(io::ErrorKind::NotFound));
+    };
+    let lower = vec![dir.to_owned(), second.to_owned()];
+    let dirs = OverlayDirs { lower, upper: None, volatile: false, userxattr: false };
+    let overlay = mount::overlay(&dirs, MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NODEV)?;
+    let file = rustix::fs::openat(&overlay, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    // The path is only a name: it may have been replaced by another version since we were executed.
+    let stat = |fd: BorrowedFd<'_>| rustix::fs::fstat(fd).map(|stat| (stat.st_size, stat.st_mtime, stat.st_mtime_nsec));
+    let own = rustix::fs::open(c"/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    if stat(file.as_fd())? != stat(own.as_fd())? {
+        return Err(io::Error::from(io::ErrorKind::NotFound));
+    }
+    Ok(file)
+}
+
+/// A C string of an argument or path.
+pub(super) fn c_string(text: &OsStr) -> Result<CString> {
+    CString::new(text.as_bytes()).context("an argument holds a NUL byte")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_binary_is_opened_through_a_read_only_mount() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: mounts need root");
+            return;
+        }
+        let dir = std::env::temp_dir().join(format!("dhow-seal-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        for file in [sealed_binary(&dir).unwrap(), overlay_of_binary(&dir).unwrap()] {
+            assert!(rustix::fs::fstatvfs(&file).unwrap().f_flag.contains(StatVfsMountFlags::RDONLY));
+            let path = crate::sys::path::fd_path(&file);
+            let error = File::options().write(true).open(path).unwrap_err();
+            assert!(matches!(error.raw_os_error(), Some(libc::EROFS | libc::ETXTBSY)), "{error}");
+        }
+        std::fs::remove_dir(&dir).unwrap();
+    }
+}

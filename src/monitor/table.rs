@@ -1,0 +1,114 @@
+//! What a monitor does, as one table: state by event. Every pair is decided here, and nothing is left to an `if`.
+
+/// Where the container is, seen from its monitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The process exists and waits for the command to start.
+    Created,
+    /// The program runs.
+    Running,
+    /// It has ended and that is recorded; the foreground client has not yet taken what is left for it.
+    Leaving,
+    /// Nothing more to do.
+    Gone,
+}
+
+/// What can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The engine says `Start`.
+    Start,
+    /// The program could not be executed.
+    StartFailed,
+    /// The engine closed its channel, or broke its rules.
+    EngineGone,
+    /// The process has ended.
+    ChildExited,
+    /// The foreground client says that it cleans up.
+    Cleaning,
+    /// The foreground client hung up.
+    ForegroundGone,
+    /// The foreground client has everything, `Exit` included, or there is none.
+    Delivered,
+    /// The time for what we wait for is over.
+    Deadline,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Nothing,
+    /// Let the process go, and report.
+    Start,
+    /// Report that it died before its start, and undo.
+    Died,
+    /// Kill the process and undo whatever was made for it.
+    Undo,
+    /// Close the channel: its work is done.
+    Close,
+    /// Reap, drain, record, tell the clients.
+    Finish,
+    /// Give the foreground client a while to say that it cleans up.
+    Await,
+    /// End without cleaning up.
+    Leave,
+    /// Become `Cleanup`.
+    CleanUp,
+}
+
+/// The table.
+pub(crate) fn decide(state: State, event: Event) -> (Action, State) {
+    use Event as E;
+    use State::{Created, Gone, Leaving, Running};
+    match (state, event) {
+        (Created, E::Start) => (Action::Start, Running),
+        (Created, E::ChildExited) => (Action::Died, Gone),
+        // The engine died, or takes too long: nobody waits for this container any more.
+        (Created, E::EngineGone | E::Deadline | E::StartFailed) => (Action::Undo, Gone),
+        // Its engine follows it, or starts the container all the same.
+        (Created, E::Cleaning | E::ForegroundGone | E::Delivered) => (Action::Nothing, Created),
+
+        (Running, E::StartFailed) => (Action::Undo, Gone),
+        (Running, E::EngineGone) => (Action::Close, Running),
+        (Running, E::ChildExited) => (Action::Finish, Leaving),
+        // A second start is as good as the first. Who went, went: the container goes on.
+        (Running, E::Start | E::Cleaning | E::ForegroundGone | E::Delivered | E::Deadline) => {
+            (Action::Nothing, Running)
+        }
+
+        (Leaving, E::Delivered) => (Action::Await, Leaving),
+        (Leaving, E::Cleaning) => (Action::Leave, Gone),
+        (Leaving, E::ForegroundGone | E::Deadline) => (Action::CleanUp, Gone),
+        (Leaving, E::EngineGone) => (Action::Close, Leaving),
+        (Leaving, E::Start | E::StartFailed | E::ChildExited) => (Action::Nothing, Leaving),
+
+        (Gone, _) => (Action::Nothing, Gone),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_is_as_written_here() {
+        use Action as A;
+        use State::{Created as C, Gone as G, Leaving as L, Running as R};
+        const STATES: [State; 4] = [C, R, L, G];
+        let rows = [
+            (Event::Start, [(A::Start, R), (A::Nothing, R), (A::Nothing, L), (A::Nothing, G)]),
+            (Event::StartFailed, [(A::Undo, G), (A::Undo, G), (A::Nothing, L), (A::Nothing, G)]),
+            (Event::EngineGone, [(A::Undo, G), (A::Close, R), (A::Close, L), (A::Nothing, G)]),
+            (Event::ChildExited, [(A::Died, G), (A::Finish, L), (A::Nothing, L), (A::Nothing, G)]),
+            (Event::Cleaning, [(A::Nothing, C), (A::Nothing, R), (A::Leave, G), (A::Nothing, G)]),
+            (Event::ForegroundGone, [(A::Nothing, C), (A::Nothing, R), (A::CleanUp, G), (A::Nothing, G)]),
+            (Event::Delivered, [(A::Nothing, C), (A::Nothing, R), (A::Await, L), (A::Nothing, G)]),
+            (Event::Deadline, [(A::Undo, G), (A::Nothing, R), (A::CleanUp, G), (A::Nothing, G)]),
+        ];
+        for (event, wanted) in rows {
+            for (state, want) in STATES.into_iter().zip(wanted) {
+                assert_eq!(decide(state, event), want, "{state:?} {event:?}");
+            }
+        }
+    }
+}

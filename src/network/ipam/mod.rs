@@ -1,0 +1,3 @@
+//! Who gives addresses out.
+
+pub(crate) mod host_local;

@@ -1,0 +1,204 @@
+//! Links, addresses, names and rules of containers' networks. Runs in the command's process, as root of the network
+//! namespace it is in.
+//!
+//! One lock, `networks/lock`, is held through each operation: the kernel's own lock for links allows no more at once
+//! anyway, and so the last container can take bridge and table with it while nobody else is on the way in.
+
+pub(crate) mod bridge;
+pub(crate) mod config;
+pub(crate) mod driver;
+pub(crate) mod firewall;
+pub(crate) mod ipam;
+pub(crate) mod link;
+pub(crate) mod netns;
+pub(crate) mod sysctl;
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use self::driver::{Driver, Job, Kernel};
+use self::firewall::Firewall;
+use self::ipam::host_local::Leases;
+use self::link::Links;
+use crate::model::error::Error;
+use crate::model::id::Id;
+use crate::model::network::{Attachment, Endpoint, NetworkConfig};
+use crate::model::port::PortMapping;
+use crate::state::lock::{Lock, Rank};
+
+/// What `connect` made.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// What may keep the network from working: each with the way out.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The drivers that there are.
+fn choose(network: &NetworkConfig) -> Result<&'static dyn Driver> {
+    match network.driver.as_str() {
+        "bridge" => Ok(&bridge::Bridge),
+        other => {
+            let message =
+                format!("network {} has driver \"{}\", which is not supported", network.name, other.escape_debug());
+            Err(Error::unsupported(message).into())
+        }
+    }
+}
+
+fn lock(networks: &Path) -> Result<Lock> {
+    Lock::exclusive(Rank::Network, &networks.join("lock"))
+}
+
+fn open() -> Result<Kernel> {
+    let links = Links::open().context("open netlink for links")?;
+    Ok(Kernel { links, firewall: Firewall::open()?, remade: Cell::new(false) })
+}
+
+/// Joins the container whose network namespace is `namespace` to networks, in the order of `attachments`, and publishes
+/// `ports`. All is checked before anything changes; after an error all that was made is undone.
+pub(crate) fn connect(
+    networks: &Path,
+    container: &Id,
+    namespace: BorrowedFd<'_>,
+    attachments: &[Attachment],
+    ports: &[PortMapping],
+) -> Result<Connected> {
+    let _lock = lock(networks)?;
+    let kernel = open()?;
+    let configs = attachments
+        .iter()
+        .map(|attachment| config::load_or_default(networks, &attachment.network, &kernel.links))
+        .collect::<Result<Vec<_>>>()?;
+    let directories: Vec<_> = configs.iter().map(|network| config::directory(networks, &network.name)).collect();
+    let mut jobs = Vec::with_capacity(attachments.len());
+    for (number, ((network, directory), attachment)) in configs.iter().zip(&directories).zip(attachments).enumerate() {
+        let driver = choose(network)?;
+        // What a run that was killed left would stand in the way of this one.
+        collect(driver.teardown(&kernel, network, directory, container))?;
+        let job = Job { network, directory, container, attachment, number, ports };
+        driver.validate(&job)?;
+        jobs.push((driver, job));
+    }
+    let mut endpoints = Vec::with_capacity(jobs.len());
+    for (done, (driver, job)) in jobs.iter().enumerate() {
+        match driver.setup(&kernel, namespace, job) {
+            Ok(endpoint) => endpoints.push(endpoint),
+            Err(error) => {
+                let mut undone = Vec::new();
+                for (driver, job) in jobs[..=done].iter().rev() {
+                    undone.extend(driver.teardown(&kernel, job.network, job.directory, container));
+                }
+                let error = error.context(format!("connect to network {}", job.network.name));
+                return Err(undone.into_iter().fold(error, |error, more| error.context(format!("undo: {more:#}"))));
+            }
+        }
+    }
+    let mut warnings = Vec::new();
+    if kernel.remade.get() {
+        reapply(&kernel, networks)?;
+        for network in &configs {
+            warnings.extend(kernel.firewall.warnings(&network.network_interface)?);
+        }
+    }
+    Ok(Connected { endpoints, warnings })
+}
+
+/// Takes everything away that `container` has in any network. Works when its namespace is gone, and again.
+pub(crate) fn disconnect(networks: &Path, container: &Id) -> Result<()> {
+    let _lock = lock(networks)?;
+    let mut errors = Vec::new();
+    let mut kernel = None;
+    for (name, read) in config::list(networks)? {
+        let network = match read {
+            Ok(network) => network,
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        let directory = config::directory(networks, &name);
+        if !Leases::open(&directory)?.holders().iter().any(|holder| holder.container == *container) {
+            continue;
+        }
+        let kernel = match &kernel {
+            Some(kernel) => kernel,
+            None => kernel.insert(open()?),
+        };
+        match choose(&network) {
+            Ok(driver) => errors.extend(driver.teardown(kernel, &network, &directory, container)),
+            Err(error) => errors.push(error),
+        }
+    }
+    collect(errors)
+}
+
+/// The containers that hold something in a network and that `is_alive` does not know. The network lock is not held
+/// while it is asked.
+pub(crate) fn orphans(networks: &Path, is_alive: impl Fn(&Id) -> bool) -> Result<Vec<Id>> {
+    let mut found = Vec::new();
+    {
+        let _lock = lock(networks)?;
+        for (name, _) in config::list(networks)? {
+            for holder in Leases::open(&config::directory(networks, &name))?.holders() {
+                if !found.contains(&holder.container) {
+                    found.push(holder.container.clone());
+                }
+            }
+        }
+    }
+    found.retain(|container| !is_alive(container));
+    Ok(found)
+}
+
+/// Removes what is left of containers that `is_alive` does not know: addresses, links, elements; and bridges and rules
+/// that nobody uses. `is_alive` is asked with the network lock held and must not take a lock.
+pub(crate) fn heal(networks: &Path, is_alive: impl Fn(&Id) -> bool) -> Result<()> {
+    let _lock = lock(networks)?;
+    let kernel = open()?;
+    let mut errors = Vec::new();
+    for (name, read) in config::list(networks)? {
+        let (network, driver) = match read.and_then(|network| Ok((choose(&network)?, network))) {
+            Ok((driver, network)) => (network, driver),
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        let directory = config::directory(networks, &name);
+        let leases = Leases::open(&directory)?;
+        for holder in leases.holders().iter().filter(|holder| !is_alive(&holder.container)) {
+            errors.extend(driver.teardown(&kernel, &network, &directory, &holder.container));
+        }
+        errors.extend(driver.sweep(&kernel, &network, &directory));
+    }
+    collect(errors)
+}
+
+/// Writes the firewall again from the leases: after someone flushed it.
+pub(crate) fn reload(networks: &Path) -> Result<()> {
+    let _lock = lock(networks)?;
+    reapply(&open()?, networks)
+}
+
+fn reapply(kernel: &Kernel, networks: &Path) -> Result<()> {
+    let mut errors = Vec::new();
+    for (name, read) in config::list(networks)? {
+        let directory = config::directory(networks, &name);
+        let done = read.and_then(|network| choose(&network)?.reapply(kernel, &network, &directory));
+        errors.extend(done.err());
+    }
+    collect(errors)
+}
+
+/// Success, or one error that tells all.
+fn collect(errors: Vec<anyhow::Error>) -> Result<()> {
+    let mut errors = errors.into_iter();
+    let Some(first) = errors.next() else { return Ok(()) };
+    Err(errors.fold(first, |error, more| error.context(format!("{more:#}"))))
+}

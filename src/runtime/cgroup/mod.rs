@@ -1,0 +1,225 @@
+//! The cgroup of a container: which layout the host has, where the container's place is, and what is done there.
+//!
+//! `Host` looks once and cheaply at the host; `Host::place` gives a `Cgroup`, which is stored with the container and
+//! goes through `driver::Driver`. A container's place is `<parent>/<id>`, the parent being `/dhow` unless asked
+//! otherwise, below the root of each hierarchy or below what was delegated to the user. A limit that was asked for and
+//! cannot be given is an error that names the controller; without limits a container runs without a cgroup.
+
+mod detect;
+mod device;
+pub(crate) mod driver;
+mod tree;
+mod v1;
+mod v2;
+
+use std::os::fd::OwnedFd;
+
+use anyhow::Result;
+use oci_spec::runtime::LinuxResources;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use detect::{Host, is_unified};
+pub(crate) use driver::Stats;
+
+use crate::model::error::{Error, ErrorKind};
+use driver::Driver;
+
+/// Where containers are placed unless the user says otherwise.
+const PARENT: &str = "/dhow";
+
+/// The cgroup of one container, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "layout", rename_all = "snake_case")]
+pub(crate) enum Cgroup {
+    /// None: the container stays where its starter is.
+    None,
+    /// Hierarchies by controller.
+    V1(v1::Tree),
+    /// One tree.
+    V2(v2::Tree),
+}
+
+impl Host {
+    /// Gives the place of container `id` below `parent`, or below the default one.
+    pub(crate) fn place(&self, parent: Option<&str>, id: &str) -> Result<Cgroup> {
+        let parent = parent.filter(|parent| !parent.is_empty()).unwrap_or(PARENT);
+        self.at(&format!("{parent}/{id}"))
+    }
+
+    /// Gives the place at a bundle's `cgroupsPath`; the form for systemd, `slice:prefix:name`, is read as its path.
+    pub(crate) fn place_at(&self, path: &str) -> Result<Cgroup> {
+        match path.split(':').collect::<Vec<_>>()[..] {
+            [slice, "", name] => self.at(&format!("{slice}/{name}.scope")),
+            [slice, prefix, name] => self.at(&format!("{slice}/{prefix}-{name}.scope")),
+            _ => self.at(path),
+        }
+    }
+
+    fn at(&self, path: &str) -> Result<Cgroup> {
+        let path = normal(path)?;
+        Ok(match self {
+            Self::None(_) => Cgroup::None,
+            Self::V2 { mount, anchor } => {
+                Cgroup::V2(v2::Tree { mount: mount.clone(), anchor: anchor.clone(), path, hybrid: false })
+            }
+            Self::V1 { mounts, unified } => {
+                let unified = unified.as_ref().map(|mount| v2::Tree {
+                    mount: mount.clone(),
+                    anchor: String::new(),
+                    path: path.clone(),
+                    hybrid: true,
+                });
+                Cgroup::V1(v1::Tree { mounts: mounts.clone(), unified, path })
+            }
+        })
+    }
+
+    /// Lists the controllers that containers can be limited by, for people.
+    pub(crate) fn controllers(&self) -> Vec<String> {
+        match self {
+            Self::None(_) => Vec::new(),
+            Self::V2 { mount, anchor } => {
+                v2::controllers(&mount.join(anchor.trim_start_matches('/')), "cgroup.controllers")
+            }
+            Self::V1 { mounts, unified } => {
+                let mut names: Vec<String> = mounts.keys().filter(|name| !name.contains('=')).cloned().collect();
+                names.extend(unified.iter().flat_map(|mount| v2::controllers(mount, "cgroup.controllers")));
+                names.sort();
+                names.dedup();
+                names
+            }
+        }
+    }
+}
+
+/// Gives the path with a slash before each name. What leads elsewhere, or into the files of a cgroup, is refused.
+fn normal(path: &str) -> Result<String> {
+    let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
+    let bad =
+        |name: &&str| *name == ".." || name.contains(['\n', '\0']) || name.starts_with("cgroup.") || name.len() > 255;
+    if names.is_empty() || names.iter().any(bad) {
+        return Err(Error::invalid(format!("{path:?} is not a place for a cgroup")).into());
+    }
+    Ok(names.into_iter().flat_map(|name| ["/", name]).collect())
+}
+
+impl Cgroup {
+    /// Gives the place of container `id` on this host below `parent`, or below the default one. Makes nothing.
+    pub(crate) fn plan(parent: Option<&str>, id: &str, rootless: bool) -> Result<Self> {
+        Host::detect(rootless)?.place(parent, id)
+    }
+
+    /// Gives the cgroup of a container that has none.
+    pub(crate) fn none() -> Self {
+        Self::None
+    }
+
+    /// Says whether there is none.
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    fn driver(&self) -> Option<&dyn Driver> {
+        match self {
+            Self::None => None,
+            Self::V1(tree) => Some(tree),
+            Self::V2(tree) => Some(tree),
+        }
+    }
+
+    /// Makes it, ready for what `resources` asks. It must not have processes.
+    pub(crate) fn create(&self, resources: &LinuxResources) -> Result<()> {
+        self.driver().map_or_else(|| refuse_limits(resources), |driver| driver.create(resources))
+    }
+
+    /// Sets the limits that `resources` names and no others.
+    pub(crate) fn apply(&self, resources: &LinuxResources) -> Result<()> {
+        self.driver().map_or_else(|| refuse_limits(resources), |driver| driver.apply(resources))
+    }
+
+    /// Moves a process in; `inside` says that clone3 already put it into `into_fd`. On v1 this waits for the kernel.
+    pub(crate) fn add_process(&self, pid: i32, inside: bool) -> Result<()> {
+        self.driver().map_or(Ok(()), |driver| driver.add_process(pid, inside))
+    }
+
+    /// Opens the directory for CLONE_INTO_CGROUP, where there is one.
+    #[expect(clippy::wrong_self_convention, reason = "named for CLONE_INTO_CGROUP")]
+    pub(crate) fn into_fd(&self) -> Result<Option<OwnedFd>> {
+        self.driver().map_or(Ok(None), Driver::into_fd)
+    }
+
+    /// Stops all processes, and waits until they are.
+    pub(crate) fn freeze(&self) -> Result<()> {
+        self.required("pause")?.freeze(true)
+    }
+
+    /// Lets all processes go on.
+    pub(crate) fn thaw(&self) -> Result<()> {
+        self.required("unpause")?.freeze(false)
+    }
+
+    /// Says whether the processes are stopped.
+    pub(crate) fn is_frozen(&self) -> Result<bool> {
+        self.driver().map_or(Ok(false), Driver::is_frozen)
+    }
+
+    /// Sends SIGKILL to all processes, stopped ones included.
+    pub(crate) fn kill_all(&self) -> Result<()> {
+        self.driver().map_or(Ok(()), Driver::kill_all)
+    }
+
+    /// Lists the processes, here and below.
+    pub(crate) fn processes(&self) -> Result<Vec<i32>> {
+        self.required("list the processes of")?.processes()
+    }
+
+    /// Removes it, waiting for its last processes to end; gone is fine.
+    pub(crate) fn remove(&self) -> Result<()> {
+        self.driver().map_or(Ok(()), Driver::remove)
+    }
+
+    /// Measures; without a cgroup nothing is known.
+    pub(crate) fn stats(&self) -> Result<Stats> {
+        self.driver().map_or_else(|| Ok(Stats::default()), Driver::stats)
+    }
+
+    /// Counts the processes that were killed for want of memory. To be asked before `remove`.
+    pub(crate) fn oom_kills(&self) -> Result<u64> {
+        self.driver().map_or(Ok(0), Driver::oom_kills)
+    }
+
+    fn required(&self, verb: &str) -> Result<&dyn Driver> {
+        let none = || Error::unsupported(format!("cannot {verb} a container that has no cgroup"));
+        Ok(self.driver().ok_or_else(none)?)
+    }
+}
+
+/// Without a cgroup no limit can be given. Device rules are not missed: who has no cgroup makes no devices.
+fn refuse_limits(resources: &LinuxResources) -> Result<()> {
+    // The kernel's own names cover all there is to ask.
+    let asked = serde_json::to_value(resources)?;
+    let none = serde_json::Map::new();
+    let is_empty = |value: &serde_json::Value| match value {
+        serde_json::Value::Object(map) => map.is_empty(),
+        serde_json::Value::Array(list) => list.is_empty(),
+        other => other.is_null(),
+    };
+    let unlimited = resources.pids().is_some_and(|pids| pids.limit() <= 0);
+    let limit = asked
+        .as_object()
+        .unwrap_or(&none)
+        .iter()
+        .find(|(name, value)| !is_empty(value) && *name != "devices" && !(*name == "pids" && unlimited));
+    match limit {
+        None => Ok(()),
+        Some((name, _)) => {
+            let message = format!("the limits of {name} need a cgroup, and none can be made here");
+            let hint = "ordinary users get one by systemd's delegation on cgroup v2: loginctl enable-linger";
+            Err(Error::new(ErrorKind::Unsupported, message).hint(hint).into())
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "cgroup_test.rs"]
+mod tests;

@@ -1,0 +1,9 @@
+//! Blobs, layers, writable layers and volumes: everything that keeps bytes for containers.
+
+pub(crate) mod compression;
+pub(crate) mod content;
+pub(crate) mod extract;
+pub(crate) mod member;
+pub(crate) mod tree;
+pub(crate) mod unpack;
+pub(crate) mod volume;

@@ -1,0 +1,74 @@
+//! What a test needs of the machine. A test that cannot run writes why into a file of its own, which the last step of
+//! `.ci/run` counts and prints; with `DHOW_TEST_STRICT=1` it fails instead.
+
+use std::path::{Path, PathBuf};
+
+/// Returns from the test, recorded as skipped, unless the machine has everything that is named.
+#[macro_export]
+macro_rules! require {
+    ($($need:ident),+ $(,)?) => {{
+        fn here() {}
+        let name = std::any::type_name_of_val(&here);
+        let name = name.trim_end_matches("::here").split_once("::").map_or(name, |(_, rest)| rest);
+        if !$crate::support::require::met(name.trim_end_matches("::here"), &[$(stringify!($need)),+]) {
+            return;
+        }
+    }};
+}
+
+/// Where the reasons are written.
+pub(crate) fn directory() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("skips")
+}
+
+/// Whether every need is met; if not, records the skip of `test`.
+pub(crate) fn met(test: &str, needs: &[&str]) -> bool {
+    let missing: Vec<String> = needs.iter().filter_map(|need| missing(need)).collect();
+    let program = env!("CARGO_CRATE_NAME");
+    let file = directory().join(format!("{program}-{}", test.replace("::", ".")));
+    if missing.is_empty() {
+        drop(std::fs::remove_file(&file));
+        return true;
+    }
+    let reason = format!("{program}::{test}: {}\n", missing.join(", "));
+    assert!(std::env::var("DHOW_TEST_STRICT").as_deref() != Ok("1"), "cannot run: {reason}");
+    std::fs::create_dir_all(directory()).expect("make the directory of skips");
+    std::fs::write(&file, reason).expect("record a skip");
+    false
+}
+
+/// Why a need is not met; None when it is.
+fn missing(need: &str) -> Option<String> {
+    match need {
+        "root" => (!nix::unistd::geteuid().is_root()).then(|| "not root".to_owned()),
+        "cgroup_v2" => {
+            let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+            (!unified).then(|| "no unified cgroup hierarchy".to_owned())
+        }
+        "cgroup" => {
+            let any = ["/sys/fs/cgroup/cgroup.controllers", "/sys/fs/cgroup/memory/cgroup.procs"];
+            (!any.iter().any(|path| Path::new(path).exists())).then(|| "no cgroup with a memory controller".to_owned())
+        }
+        "tun" => (!Path::new("/dev/net/tun").exists()).then(|| "no /dev/net/tun".to_owned()),
+        "loop_device" => (!Path::new("/dev/loop-control").exists()).then(|| "no loop devices".to_owned()),
+        "registry" => program_missing("docker-registry"),
+        "nft" | "ip" | "pasta" | "crun" | "podman" | "skopeo" | "buildah" | "umoci" | "debootstrap" | "strace"
+        | "busybox" | "newuidmap" => program_missing(need),
+        "ext4" => program_missing("mke2fs"),
+        "xfs" => program_missing("mkfs.xfs"),
+        other => panic!("no such requirement: {other}"),
+    }
+}
+
+fn program_missing(name: &str) -> Option<String> {
+    program(name).is_none().then(|| format!("{name} is not installed"))
+}
+
+/// The path of an installed program, also of those that an ordinary user's PATH lacks.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    path.split(':')
+        .chain(["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/bin"])
+        .map(|directory| Path::new(directory).join(name))
+        .find(|candidate| candidate.is_file())
+}
