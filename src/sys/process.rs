@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! What a process is about itself: its ids, personality, and how closely others may look at it.
 
 use std::io;
@@ -35,4 +36,50 @@ pub(crate) fn set_io_priority(class: i32, priority: i32) -> io::Result<()> {
     // SAFETY: integers only; IOPRIO_WHO_PROCESS (1) and 0 mean this thread.
     let code = unsafe { libc::syscall(libc::SYS_ioprio_set, 1, 0, class << 13 | priority) };
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+=======
+//! Processes that a record speaks of: a pid counts only with its start time.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use super::{pidfd, proc};
+
+/// Whether the process that a record speaks of lives: it is there, with that start time, and is no zombie.
+pub(crate) fn is_alive(pid: i32, start: u64) -> bool {
+    matches!(open(pid, start), Ok(Some(fd)) if !pidfd::ended_within(fd.as_fd(), Some(Duration::ZERO)).unwrap_or(true))
+}
+
+/// The start time of `pid`, when it is there.
+pub(crate) fn start_time(pid: i32) -> Option<u64> {
+    proc::start_time(pid).ok()
+}
+
+/// This process's pid and start time.
+pub(crate) fn own() -> io::Result<(i32, u64)> {
+    let pid = rustix::process::getpid().as_raw_nonzero().get();
+    Ok((pid, proc::start_time(pid)?))
+}
+
+/// Opens the process that a record speaks of. `None` when it is gone: another may have its pid.
+pub(crate) fn open(pid: i32, start: u64) -> io::Result<Option<OwnedFd>> {
+    match pidfd::open(pid) {
+        Ok(fd) => Ok((start_time(pid) == Some(start)).then_some(fd)),
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Sends signal number `number`; that the process is gone is success.
+pub(crate) fn signal(fd: impl AsFd, number: i32) -> io::Result<()> {
+    match pidfd::signal(fd.as_fd(), number) {
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+        done => done,
+    }
+}
+
+/// Waits until the process is dead, for at most `timeout`. Whether it is.
+pub(crate) fn wait(fd: impl AsFd, timeout: Option<Duration>) -> io::Result<bool> {
+    pidfd::ended_within(fd.as_fd(), timeout)
+>>>>>>> runtime
 }
