@@ -18,7 +18,6 @@ pub(crate) mod logs;
 pub(crate) mod naming;
 pub(crate) mod network;
 pub(crate) mod pause;
-pub(crate) mod process;
 pub(crate) mod remove;
 pub(crate) mod request;
 pub(crate) mod rootfs;
