@@ -17,7 +17,7 @@
 pub(crate) mod attach;
 pub(crate) mod client;
 pub(crate) mod config;
-mod exit;
+pub(crate) mod exit;
 pub(crate) mod frame;
 pub(crate) mod log;
 mod process;

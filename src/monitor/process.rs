@@ -19,7 +19,7 @@ use crate::runtime::cgroup::Cgroup;
 use crate::runtime::create::{CreateRequest, Init, Placement, Rootfs, create, sources};
 use crate::runtime::exec::{ExecRequest, exec};
 use crate::runtime::stdio::Stdio;
-use crate::runtime::{bundle, kill, user};
+use crate::runtime::{bundle, user};
 use crate::sys::mount::{self, OverlayDirs};
 
 /// A process with what the monitor keeps of it.
@@ -91,10 +91,10 @@ pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Ve
     }
     let gone = || Error::state("the container has ended");
     let ProcessRef { pid, start_time } = source.init;
-    let pidfd = kill::open(pid, start_time)?.ok_or_else(gone)?;
+    let pidfd = crate::sys::process::open(pid, start_time)?.ok_or_else(gone)?;
     let mut process = source.process.clone();
     let root = directory(Path::new(&format!("/proc/{pid}/root")))?;
-    if !kill::is_alive(pid, start_time)? {
+    if !crate::sys::process::is_alive(pid, start_time) {
         // The number may have been another process's when its root was opened.
         return Err(gone().into());
     }
