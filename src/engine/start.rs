@@ -60,7 +60,7 @@ impl Engine {
         locked.state.restart_at = None;
         locked.state.stopped_by_user = false;
         locked.state.error.clear();
-        let cgroup = facts::cgroup(&locked.config)?;
+        let cgroup = facts::cgroup(self, &locked.config)?;
         locked.state.cgroup = Some(serde_json::to_value(&cgroup).context("encode the cgroup")?);
         locked.save(Durability::Lazy)?;
         match self.launch(locked, cgroup, foreground) {

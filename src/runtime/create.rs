@@ -56,14 +56,15 @@ impl<'a> Placement<'a> {
     /// out by a rule of its own), beside it, to be moved.
     pub(crate) fn clone3(&mut self, namespaces: Namespaces) -> io::Result<Cloned> {
         let args = CloneArgs { namespaces, cgroup: self.birthplace.as_ref().map(AsFd::as_fd), sibling: false };
+        let placed = args.cgroup.is_some();
         match clone3(args) {
             Err(error)
-                if args.cgroup.is_some()
+                if placed
                     && matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EINVAL | libc::E2BIG | libc::EOPNOTSUPP)) =>
             {
                 self.birthplace = None;
                 self.follows = true;
-                clone3(CloneArgs { cgroup: None, ..args })
+                clone3(CloneArgs { namespaces, cgroup: None, sibling: false })
             }
             done => done,
         }
