@@ -4,4 +4,5 @@ pub(crate) mod archive;
 pub(crate) mod credential;
 pub(crate) mod manifest;
 pub(crate) mod registry;
+pub(crate) mod store;
 pub(crate) mod trust;
