@@ -21,7 +21,7 @@ use crate::monitor::spawn::{self, Handed, Started};
 use crate::runtime::cgroup::Cgroup;
 use crate::state::paths::remove_file;
 use crate::state::record::{self, Durability};
-use super::process;
+use crate::sys::process;
 
 /// A container that was started with the caller's terminal or pipes on it.
 #[derive(Debug)]

@@ -16,12 +16,12 @@ use rustix::io::Errno;
 
 use super::channel::{Channel, Message};
 use super::seccomp::Program;
-use super::{capability, lsm, user};
+use super::{capability, lsm, rlimit, user};
 use crate::model::error::{Error, ErrorKind};
 use crate::sys::cap::{self, Sets};
 use crate::sys::exec::{Image, close_on_exec_from, may_execute, place, working_directory};
 use crate::sys::proc::Proc;
-use crate::sys::{process as own, seccomp};
+use crate::sys::{identity as own, seccomp};
 
 /// What the process becomes.
 pub(crate) struct Confinement<'a> {
@@ -56,6 +56,11 @@ impl Confinement<'_> {
         }
         rustix::process::umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022) & 0o777));
         place(fds).context("put the streams in their places")?;
+        own::reset_signals().context("reset the signals")?;
+        for limit in process.rlimits().iter().flatten() {
+            let Some((resource, value)) = rlimit::resource(limit) else { continue };
+            rustix::process::setrlimit(resource, value).with_context(|| format!("set limit {}", limit.typ()))?;
+        }
 
         let sets = capability::masks(process.capabilities().as_ref());
         cap::keep_bounding(sets.bounding).context("limit the bounding set")?;

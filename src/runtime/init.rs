@@ -26,7 +26,7 @@ use super::{idmap, terminal};
 use crate::sys::clone::{Namespaces, unshare};
 use crate::sys::exec::{close_all_but, leave};
 use crate::sys::proc::Proc;
-use crate::sys::{keyring, loopback, process as own};
+use crate::sys::{keyring, loopback, identity as own};
 
 /// All that init needs, made before it is born.
 pub(crate) struct Init<'a> {
