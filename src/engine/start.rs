@@ -60,7 +60,7 @@ impl Engine {
         locked.state.restart_at = None;
         locked.state.stopped_by_user = false;
         locked.state.error.clear();
-        let cgroup = facts::cgroup(self, &locked.config)?;
+        let cgroup = facts::cgroup(&locked.config)?;
         locked.state.cgroup = Some(serde_json::to_value(&cgroup).context("encode the cgroup")?);
         locked.save(Durability::Lazy)?;
         match self.launch(locked, cgroup, foreground) {
@@ -159,7 +159,7 @@ pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
     let config = &locked.config;
     let cgroup = match locked.state.cgroup.clone() {
         Some(value) => serde_json::from_value(value).context("read the cgroup of the container")?,
-        None => Cgroup::none(),
+        None => Cgroup::None,
     };
     let monitor = MonitorConfig {
         data_dir: locked.dir(),

@@ -15,3 +15,5 @@ pub(crate) mod size;
 pub(crate) mod time;
 pub(crate) mod status;
 pub(crate) mod log;
+pub(crate) mod volume;
+pub(crate) mod signal;

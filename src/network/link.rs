@@ -13,7 +13,8 @@ use futures_util::future::{join_all, try_join, try_join_all};
 use ipnetwork::IpNetwork;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags};
 use rtnetlink::packet_route::link::{
-    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVeth, LinkAttribute, LinkInfo, LinkMessage,
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind,
+    InfoVeth, LinkAttribute, LinkInfo, LinkMessage,
 };
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
@@ -125,7 +126,8 @@ async fn find(handle: &Handle, name: &str) -> io::Result<Option<Link>> {
 /// The MTU of the link that the default route goes through.
 async fn default_mtu(handle: &Handle) -> Option<u32> {
     // Any address outside will do; nothing is sent.
-    let route = RouteMessageBuilder::<IpAddr>::new().destination_prefix(IpAddr::from([192, 0, 2, 1]), 32).ok()?.build();
+    let route =
+        RouteMessageBuilder::<IpAddr>::new().destination_prefix(IpAddr::from([203, 0, 113, 1]), 32).ok()?.build();
     let found = handle.route().get(route).execute().try_next().await.ok()??;
     let index = found.attributes.iter().find_map(|attribute| match attribute {
         RouteAttribute::Oif(index) => Some(*index),

@@ -27,6 +27,11 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// A view of nothing, where none is mounted.
+    pub(crate) fn empty(private: bool) -> Self {
+        Self { unified: false, private, hierarchies: Vec::new() }
+    }
+
     /// Reads the cgroups that this process is in; to be called before it gets a cgroup namespace.
     pub(crate) fn read(this: &Proc, private: bool) -> Result<Self> {
         let unified = rustix::fs::statfs(HOST)?.f_type == 0x6367_7270; // CGROUP2_SUPER_MAGIC
