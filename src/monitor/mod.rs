@@ -25,8 +25,6 @@ mod report;
 mod serve;
 pub(crate) mod port;
 pub(crate) mod relay;
-pub(crate) mod report;
-pub(crate) mod serve;
 #[cfg(test)]
 mod serve_test;
 pub(crate) mod spawn;
