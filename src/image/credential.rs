@@ -364,7 +364,7 @@ mod tests {
     impl Scratch {
         fn new(name: &str) -> Self {
             let dir = std::env::temp_dir().join(format!("dhow-credential-{name}-{}", std::process::id()));
-            let _ = std::fs::remove_dir_all(&dir);
+            drop(std::fs::remove_dir_all(&dir));
             std::fs::create_dir_all(&dir).unwrap();
             Self(dir)
         }
@@ -383,7 +383,7 @@ mod tests {
 
     impl Drop for Scratch {
         fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
+            drop(std::fs::remove_dir_all(&self.0));
         }
     }
 
@@ -462,8 +462,8 @@ mod tests {
     proptest! {
         #[test]
         fn entries_of_any_shape_do_not_panic(text in "\\PC{0,40}", key in "[a-z:/.]{0,20}") {
-            let _ = decode(&json!({"auth": text}));
-            let _ = decode(&json!(text));
+            drop(decode(&json!({"auth": text})));
+            drop(decode(&json!(text)));
             let _ = bare(&key);
             let keys = keys_of("h", &key);
             prop_assert_eq!(keys.last().map(String::as_str), Some("h"));

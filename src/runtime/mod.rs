@@ -1,6 +1,23 @@
 //! The OCI runtime: from a bundle to a process.
 
+pub(crate) mod bundle;
 pub(crate) mod capability;
 pub(crate) mod cgroup;
 pub(crate) mod rlimit;
+pub(crate) mod channel;
+pub(crate) mod confine;
+pub(crate) mod create;
+pub(crate) mod exec;
+pub(crate) mod idmap;
+pub(crate) mod init;
+pub(crate) mod kill;
+pub(crate) mod lsm;
+pub(crate) mod namespace;
+pub(crate) mod reaper;
+pub(crate) mod rootfs;
 pub(crate) mod seccomp;
+pub(crate) mod stdio;
+pub(crate) mod sysctl;
+pub(crate) mod terminal;
+pub(crate) mod user;
+pub(crate) mod validate;

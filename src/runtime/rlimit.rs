@@ -1,10 +1,14 @@
-//! Resource limits: `--ulimit` words, dhow's defaults, and what the host allows of them.
+//! Resource limits: names, dhow's defaults, and what the host allows of them.
+
+use std::os::unix::fs::MetadataExt;
 
 use anyhow::Result;
 use oci_spec::runtime::{PosixRlimit, PosixRlimitBuilder, PosixRlimitType as Kind};
 use rustix::process::{Resource, Rlimit, getrlimit};
 
+use super::capability::CapSet;
 use crate::model::error::Error;
+use crate::sys::cap;
 
 /// No limit.
 const INFINITY: u64 = u64::MAX;
@@ -29,51 +33,68 @@ const NAMES: [(&str, Kind, Resource); 16] = [
     ("stack", Kind::RlimitStack, Resource::Stack),
 ];
 
-/// What the host lets a container have at most.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ceiling {
-    /// Whether hard limits may be raised: CAP_SYS_RESOURCE in the first user namespace.
-    pub(crate) may_raise: bool,
+/// The limits of a container, and what people should know of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) limits: Vec<PosixRlimit>,
+    /// A line for each limit that had to be lowered.
+    pub(crate) warnings: Vec<String>,
 }
 
-/// Parses `name=soft[:hard]`; -1 is no limit. `name` may have its prefix and any case.
-pub(crate) fn parse(word: &str) -> Result<PosixRlimit> {
-    let invalid = || Error::invalid(format!("invalid ulimit {word:?}")).hint("like nofile=1024:2048");
-    let (name, values) = word.split_once('=').ok_or_else(invalid)?;
+/// Gives the limits of a container for which `asked` was given: name, soft and hard limit, -1 being none. The defaults
+/// fill up, and all are lowered to what the host allows.
+pub(crate) fn limits(asked: &[(&str, i64, i64)]) -> Result<Limits> {
+    let mut limits = asked.iter().map(|(name, soft, hard)| named(name, *soft, *hard)).collect::<Result<Vec<_>>>()?;
+    for default in defaults()? {
+        if limits.iter().all(|limit| limit.typ() != default.typ()) {
+            limits.push(default);
+        }
+    }
+    let may_raise = may_raise();
+    clamp_to(&limits, |kind| most(kind, may_raise))
+}
+
+/// Lowers the limits of a bundle to what the host allows.
+pub(crate) fn clamp(limits: &[PosixRlimit]) -> Result<Limits> {
+    let may_raise = may_raise();
+    clamp_to(limits, |kind| most(kind, may_raise))
+}
+
+/// Checks one limit.
+fn named(name: &str, soft: i64, hard: i64) -> Result<PosixRlimit> {
     let lower = name.to_ascii_lowercase();
     let plain = lower.strip_prefix("rlimit_").unwrap_or(&lower);
     let (_, kind, _) = NAMES
         .iter()
         .find(|(known, ..)| *known == plain)
         .ok_or_else(|| Error::invalid(format!("invalid ulimit type: {name}")))?;
-    let value = |text: &str| match text {
-        "-1" | "unlimited" => Ok(INFINITY),
-        digits if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            digits.parse().map_err(|_| invalid())
-        }
-        _ => Err(invalid()),
+    let value = |value: i64| match value {
+        -1 => Ok(INFINITY),
+        value => u64::try_from(value).map_err(|_| Error::invalid(format!("ulimit {name}: {value} is not a limit"))),
     };
-    let (soft, hard) = values.split_once(':').unwrap_or((values, values));
     let (soft, hard) = (value(soft)?, value(hard)?);
     if soft > hard {
-        return Err(Error::invalid(format!("ulimit {word:?}: the soft limit is above the hard one")).into());
+        return Err(Error::invalid(format!("ulimit {name}: the soft limit is above the hard one")).into());
     }
     Ok(limit(*kind, soft, hard)?)
 }
 
+/// Says whether we may raise hard limits: with CAP_SYS_RESOURCE, in the first user namespace, whose inode the kernel
+/// fixes (`PROC_USER_INIT_INO`).
+fn may_raise() -> bool {
+    let resource = CapSet::named("SYS_RESOURCE").unwrap_or_default();
+    let has = cap::current().is_ok_and(|sets| CapSet::from_mask(sets.effective).contains(resource));
+    has && std::fs::metadata("/proc/self/ns/user").is_ok_and(|namespace| namespace.ino() == 0xefff_fffd)
+}
+
 /// Gives the limits of a container for which nothing was asked: open files alone; processes are counted by its cgroup.
-pub(crate) fn defaults() -> Result<Vec<PosixRlimit>> {
+fn defaults() -> Result<Vec<PosixRlimit>> {
     Ok(vec![limit(Kind::RlimitNofile, 1024, 524_288)?])
 }
 
-/// Gives `limits` such that setting them succeeds here, and a line for people for each that had to be lowered.
-pub(crate) fn clamp(limits: &[PosixRlimit], ceiling: Ceiling) -> Result<(Vec<PosixRlimit>, Vec<String>)> {
-    clamp_to(limits, |kind| most(kind, ceiling))
-}
-
 /// Gives the highest hard limit that can be set.
-fn most(kind: Kind, ceiling: Ceiling) -> u64 {
-    if ceiling.may_raise {
+fn most(kind: Kind, may_raise: bool) -> u64 {
+    if may_raise {
         return match kind {
             // Not even root may have more open files than this.
             Kind::RlimitNofile => open_files().unwrap_or(1 << 20),
@@ -88,7 +109,7 @@ fn open_files() -> Option<u64> {
     std::fs::read_to_string("/proc/sys/fs/nr_open").ok()?.trim().parse().ok()
 }
 
-fn clamp_to(limits: &[PosixRlimit], most: impl Fn(Kind) -> u64) -> Result<(Vec<PosixRlimit>, Vec<String>)> {
+fn clamp_to(limits: &[PosixRlimit], most: impl Fn(Kind) -> u64) -> Result<Limits> {
     let mut clamped = Vec::with_capacity(limits.len());
     let mut warnings = Vec::new();
     for asked in limits {
@@ -100,7 +121,7 @@ fn clamp_to(limits: &[PosixRlimit], most: impl Fn(Kind) -> u64) -> Result<(Vec<P
         }
         clamped.push(limit(asked.typ(), soft, hard)?);
     }
-    Ok((clamped, warnings))
+    Ok(Limits { limits: clamped, warnings })
 }
 
 /// Gives what setrlimit(2) takes: the resource, the soft and the hard limit.
@@ -121,41 +142,37 @@ fn shown(value: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
-    fn words_are_parsed() {
-        for (word, expected) in [
-            ("nofile=1024:2048", Ok((Kind::RlimitNofile, 1024, 2048))),
-            ("nofile=1024", Ok((Kind::RlimitNofile, 1024, 1024))),
-            ("RLIMIT_CORE=0:-1", Ok((Kind::RlimitCore, 0, INFINITY))),
-            ("core=unlimited", Ok((Kind::RlimitCore, INFINITY, INFINITY))),
-            ("stack=-1:5", Err("the soft limit is above the hard one")),
-            ("nofile=2:1", Err("the soft limit is above the hard one")),
-            ("files=1", Err("invalid ulimit type: files")),
-            ("nofile", Err("invalid ulimit")),
-            ("nofile=", Err("invalid ulimit")),
-            ("nofile=+1", Err("invalid ulimit")),
-            ("nofile=1:2:3", Err("invalid ulimit")),
-            ("nofile=18446744073709551616", Err("invalid ulimit")),
+    fn names_and_values_are_checked() {
+        for (name, soft, hard, expected) in [
+            ("nofile", 1024, 2048, Ok((Kind::RlimitNofile, 1024, 2048))),
+            ("RLIMIT_CORE", 0, -1, Ok((Kind::RlimitCore, 0, INFINITY))),
+            ("Stack", -1, -1, Ok((Kind::RlimitStack, INFINITY, INFINITY))),
+            ("stack", -1, 5, Err("the soft limit is above the hard one")),
+            ("nofile", 2, 1, Err("the soft limit is above the hard one")),
+            ("nofile", -2, 1, Err("-2 is not a limit")),
+            ("files", 1, 1, Err("invalid ulimit type: files")),
+            ("", 1, 1, Err("invalid ulimit type")),
         ] {
-            match (parse(word), expected) {
-                (Ok(limit), Ok(expected)) => assert_eq!((limit.typ(), limit.soft(), limit.hard()), expected, "{word}"),
-                (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{word}: {error}"),
-                (given, _) => panic!("{word}: {given:?}"),
+            match (named(name, soft, hard), expected) {
+                (Ok(limit), Ok(expected)) => assert_eq!((limit.typ(), limit.soft(), limit.hard()), expected, "{name}"),
+                (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{name}: {error}"),
+                (given, _) => panic!("{name}: {given:?}"),
             }
         }
     }
 
     #[test]
     fn what_the_host_does_not_allow_is_lowered_and_said() {
-        let limits = [defaults().unwrap(), vec![parse("core=-1").unwrap(), parse("nproc=5").unwrap()]].concat();
+        let limits =
+            [defaults().unwrap(), vec![named("core", -1, -1).unwrap(), named("nproc", 5, 5).unwrap()]].concat();
         let most = |kind| match kind {
             Kind::RlimitNofile => 20_000,
             Kind::RlimitCore => 0,
             _ => INFINITY,
         };
-        let (clamped, warnings) = clamp_to(&limits, most).unwrap();
+        let Limits { limits: clamped, warnings } = clamp_to(&limits, most).unwrap();
         let values: Vec<_> = clamped.iter().map(|limit| (limit.soft(), limit.hard())).collect();
         assert_eq!(values, [(1024, 20_000), (0, 0), (5, 5)]);
         assert_eq!(
@@ -169,18 +186,19 @@ mod tests {
 
     #[test]
     fn what_is_clamped_can_be_set() {
-        let all: Vec<_> = NAMES.iter().map(|(name, ..)| parse(&format!("{name}=-1")).unwrap()).collect();
-        let (clamped, _) = clamp(&all, Ceiling { may_raise: false }).unwrap();
-        for limit in &clamped {
+        let all: Vec<_> = NAMES.iter().map(|(name, ..)| named(name, -1, -1).unwrap()).collect();
+        for limit in &clamp_to(&all, |kind| most(kind, false)).unwrap().limits {
             let (resource, value) = resource(limit).unwrap();
             assert_eq!(value.maximum, getrlimit(resource).maximum);
         }
     }
 
-    proptest! {
-        #[test]
-        fn foreign_words_never_panic(word in "\\PC{0,40}") {
-            drop(parse(&word));
-        }
+    #[test]
+    fn what_was_asked_for_stands_before_the_default() {
+        let kinds = |asked: &[(&str, i64, i64)]| -> Vec<_> {
+            limits(asked).unwrap().limits.iter().map(|limit| (limit.typ(), limit.soft())).collect()
+        };
+        assert_eq!(kinds(&[("core", 0, 0)]), [(Kind::RlimitCore, 0), (Kind::RlimitNofile, 1024)]);
+        assert_eq!(kinds(&[("nofile", 64, 64)]), [(Kind::RlimitNofile, 64)]);
     }
 }

@@ -53,14 +53,20 @@ pub(crate) fn current() -> io::Result<Sets> {
         effective: join(words[0].effective, words[1].effective),
         permitted: join(words[0].permitted, words[1].permitted),
         inheritable: join(words[0].inheritable, words[1].inheritable),
-        ..Sets::default()
+        bounding: bounding()?,
+        ambient: 0,
     };
     for number in 0..=u64::from(last()) {
-        sets.bounding |= u64::from(prctl(libc::PR_CAPBSET_READ, number, 0)? == 1) << number;
         let raised = prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_IS_SET.unsigned_abs().into(), number)?;
         sets.ambient |= u64::from(raised == 1) << number;
     }
     Ok(sets)
+}
+
+/// Reads the bounding set. prctl(2), PR_CAPBSET_READ.
+pub(crate) fn bounding() -> io::Result<u64> {
+    (0..=u64::from(last()))
+        .try_fold(0, |set, number| Ok(set | u64::from(prctl(libc::PR_CAPBSET_READ, number, 0)? == 1) << number))
 }
 
 /// Drops every capability from the bounding set that is not in `keep`. Needs CAP_SETPCAP where there is one to drop.

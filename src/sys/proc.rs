@@ -11,8 +11,9 @@ pub(crate) struct Proc(OwnedFd);
 impl Proc {
     /// Opens the host's `/proc`.
     pub(crate) fn host() -> io::Result<Self> {
+        const MAGIC: i64 = 0x9fa0;
         let fd = rustix::fs::open("/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        if rustix::fs::fstatfs(&fd)?.f_type != rustix::fs::PROC_SUPER_MAGIC.into() {
+        if rustix::fs::fstatfs(&fd)?.f_type != MAGIC {
             return Err(io::Error::other("/proc is not a proc file system"));
         }
         Ok(Self(fd))

@@ -21,8 +21,8 @@ use super::auth::{self, Challenge, Token};
 use super::config::Registries;
 use super::http;
 use super::mirror::{self, Endpoint};
-use super::transfer::Hash;
 use crate::image::credential::{AuthFiles, Credential};
+use crate::image::hash::Hash;
 use crate::image::manifest::{ACCEPTED, DOCUMENT_MAX, Descriptor, Document, Manifest};
 use crate::model::digest::Digest;
 use crate::model::error::{Error, ErrorKind};
@@ -143,6 +143,16 @@ impl Client {
             })
             .await
             .map(drop)
+        })
+        .map_err(|error| {
+            let denied =
+                error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(|e| e.kind == ErrorKind::Denied);
+            let tls = error.chain().any(|cause| cause.to_string().starts_with("TLS: "));
+            match denied && !tls {
+                true => Error::new(ErrorKind::Denied, format!("logging into {registry:?}: invalid username/password"))
+                    .into(),
+                false => error.context(format!("logging into {registry:?}")),
+            }
         })
     }
 

@@ -461,9 +461,9 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_text_does_not_panic(text in "\\PC{0,80}", key in "[a-z-]{1,12}", value in "[a-z0-9'\\[\\]{}=., *]{0,20}") {
-            let _ = parse(&text);
-            let _ = parse(&format!("[[registry]]\n{key} = {value}\n[[registry.mirror]]\n{key} = {value}"));
-            let _ = parse(&format!("{key} = {value}"));
+            drop(parse(&text));
+            drop(parse(&format!("[[registry]]\n{key} = {value}\n[[registry.mirror]]\n{key} = {value}")));
+            drop(parse(&format!("{key} = {value}")));
             let _ = matched(&text, &key);
         }
     }

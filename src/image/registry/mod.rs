@@ -6,3 +6,6 @@ pub(crate) mod config;
 mod http;
 pub(crate) mod mirror;
 pub(crate) mod transfer;
+
+#[cfg(test)]
+mod tests;

@@ -32,14 +32,14 @@ struct Membership<'a> {
 }
 
 impl Host {
-    /// Looks at this host, as this process sees it.
-    pub(crate) fn detect() -> Result<Self> {
+    /// Looks at this host, as this process sees it. An ordinary user, `rootless`, never gets the root of the tree.
+    pub(crate) fn detect(rootless: bool) -> Result<Self> {
         let own = std::fs::read_to_string("/proc/self/cgroup").context("read /proc/self/cgroup")?;
         let memberships = parse(&own);
         let root = Path::new(ROOT);
-        if magic(root) == Some(CGROUP2) {
+        if is_unified() {
             let path = memberships.iter().find(|line| line.controllers.is_empty()).map_or("/", |line| line.path);
-            return Ok(match anchor(root, path) {
+            return Ok(match anchor(root, path, rootless) {
                 Some(anchor) => Self::V2 { mount: root.to_owned(), anchor },
                 None => Self::None(format!("cgroup {path} was not delegated to this user")),
             });
@@ -85,6 +85,11 @@ impl Host {
     }
 }
 
+/// Says whether the host has cgroup v2 alone.
+pub(crate) fn is_unified() -> bool {
+    magic(Path::new(ROOT)) == Some(CGROUP2)
+}
+
 /// Parses /proc/PID/cgroup; lines that are no memberships are left out.
 fn parse(text: &str) -> Vec<Membership<'_>> {
     let line = |line| {
@@ -110,8 +115,9 @@ fn directories(root: &Path, line: &Membership<'_>) -> Vec<PathBuf> {
 
 /// Gives the part of the tree below which we may make cgroups, seen from our own `path`: the root for root; for an
 /// ordinary user what systemd delegated, `user@UID.service`, else our own if that was.
-fn anchor(mount: &Path, path: &str) -> Option<String> {
-    let candidates = std::iter::once("").chain(manager(path)).chain(std::iter::once(path.trim_end_matches('/')));
+fn anchor(mount: &Path, path: &str, rootless: bool) -> Option<String> {
+    let top = (!rootless).then_some("");
+    let candidates = top.into_iter().chain(manager(path)).chain(std::iter::once(path.trim_end_matches('/')));
     candidates
         .filter(|path| !path.contains(".."))
         .find(|path| is_writable(&mount.join(path.trim_start_matches('/'))))

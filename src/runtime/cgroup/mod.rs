@@ -18,7 +18,7 @@ use anyhow::Result;
 use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use detect::Host;
+pub(crate) use detect::{Host, is_unified};
 pub(crate) use driver::Stats;
 
 use crate::model::error::{Error, ErrorKind};
@@ -104,6 +104,21 @@ fn normal(path: &str) -> Result<String> {
 }
 
 impl Cgroup {
+    /// Gives the place of container `id` on this host below `parent`, or below the default one. Makes nothing.
+    pub(crate) fn plan(parent: Option<&str>, id: &str, rootless: bool) -> Result<Self> {
+        Host::detect(rootless)?.place(parent, id)
+    }
+
+    /// Gives the cgroup of a container that has none.
+    pub(crate) fn none() -> Self {
+        Self::None
+    }
+
+    /// Says whether there is none.
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
     fn driver(&self) -> Option<&dyn Driver> {
         match self {
             Self::None => None,
@@ -206,5 +221,4 @@ fn refuse_limits(resources: &LinuxResources) -> Result<()> {
 }
 
 #[cfg(test)]
-#[path = "cgroup_test.rs"]
 mod tests;

@@ -1,0 +1,134 @@
+//! The volumes of a container: made and filled when it is created, found when it starts, removed with it when they are
+//! its own.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::Engine;
+use super::container::{self, Container, Locked};
+use crate::image::store::Image;
+use crate::model::error::Error;
+use crate::model::id::Id;
+use crate::model::mount::{Mount, Source};
+use crate::model::volume::VolumeConfig;
+use crate::storage::overlay;
+use crate::storage::volume::local::Volumes;
+use crate::storage::volume::populate;
+
+/// Makes the volumes that a container being created names, and fills those that are new and empty.
+pub(crate) fn prepare(engine: &Engine, locked: &mut Locked, image: Option<&Image>) -> Result<()> {
+    let named = locked.config.mounts.iter().any(|mount| matches!(mount.source, Source::Volume { .. }));
+    if named {
+        let volumes = Volumes::new(&engine.paths);
+        let _lock = volumes.lock()?;
+        for mount in &locked.config.mounts {
+            let Source::Volume { name: Some(name), .. } = &mount.source else { continue };
+            let anonymous = locked.config.anonymous_volumes.contains(name);
+            let mut volume = match volumes.read(name)? {
+                Some(volume) => volume,
+                None => volumes.create(name, BTreeMap::new(), BTreeMap::new(), anonymous)?,
+            };
+            if mount.copy_up && !volume.populated && image.is_some() && volume.options.is_empty() {
+                fill(engine, locked, &volumes, &volume, mount).with_context(|| format!("copy up into volume {name}"))?;
+                volume.populated = true;
+                volumes.save(&volume)?;
+            }
+        }
+    }
+    for (index, mount) in locked.config.mounts.iter().enumerate() {
+        if mount.overlay {
+            overlay::prepare(&overlay_dir(&locked.dir(), index)).context("make the layer of an overlay mount")?;
+        }
+    }
+    Ok(())
+}
+
+fn fill(engine: &Engine, locked: &Locked, volumes: &Volumes, volume: &VolumeConfig, mount: &Mount) -> Result<()> {
+    let view = super::rootfs::view(engine, &locked.config)?;
+    let source = match populate::open_dir(view.as_fd(), &mount.target) {
+        Ok(source) => source,
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP)) => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("open {} of the image", mount.target)),
+    };
+    let target = File::open(volumes.data(&volume.name)).context("open the volume")?;
+    if populate::is_empty(target.as_fd())? {
+        populate::populate(source.as_fd(), target.as_fd())?;
+        // What a volume holds is told to be kept.
+        rustix::fs::syncfs(&target).context("sync the volume")?;
+    }
+    Ok(())
+}
+
+/// The sources of a container's mounts, in their order; `None` for a tmpfs.
+pub(crate) fn sources(engine: &Engine, locked: &Locked) -> Result<Vec<Option<PathBuf>>> {
+    let volumes = Volumes::new(&engine.paths);
+    locked.config.mounts.iter().map(|mount| source(&volumes, mount)).collect()
+}
+
+fn source(volumes: &Volumes, mount: &Mount) -> Result<Option<PathBuf>> {
+    match &mount.source {
+        Source::Tmpfs => Ok(None),
+        Source::Bind { path } => match std::fs::metadata(path) {
+            Ok(_) => Ok(Some(PathBuf::from(path))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(Error::not_found(format!("statfs {path}: no such file or directory")).hint("make it first").into())
+            }
+            Err(error) => Err(error).with_context(|| format!("stat {path}")),
+        },
+        Source::Volume { name: None, .. } => Err(Error::state("an anonymous volume has no name").into()),
+        Source::Volume { name: Some(name), subpath } => {
+            let volume = volumes.read(name)?.ok_or_else(|| crate::storage::volume::local::no_such(name))?;
+            let data = volumes.data(name);
+            match volume.options.get("type").map(String::as_str) {
+                Some("tmpfs") => return Ok(None),
+                Some("none" | "bind") => return Ok(volume.options.get("device").map(PathBuf::from)),
+                _ => {}
+            }
+            Ok(Some(match subpath {
+                Some(subpath) => below(&data, subpath)?,
+                None => data,
+            }))
+        }
+    }
+}
+
+/// A directory inside a volume: it must be there without any link (R1).
+fn below(data: &Path, subpath: &str) -> Result<PathBuf> {
+    let root = File::open(data).context("open the volume")?;
+    let relative = subpath.trim_start_matches('/');
+    crate::sys::path::open_beneath(&root, relative, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty())
+        .with_context(|| format!("open subpath {subpath} of the volume"))?;
+    Ok(data.join(relative))
+}
+
+/// Where the writable layer of an overlay mount (`:O`) is.
+pub(crate) fn overlay_dir(dir: &Path, index: usize) -> PathBuf {
+    dir.join(format!("overlay-{index}"))
+}
+
+/// Removes an anonymous volume of container `id`, unless another container uses it.
+pub(crate) fn remove_anonymous(engine: &Engine, name: &str, id: &Id) -> Result<()> {
+    if users(engine, name)?.iter().any(|user| user != id) {
+        return Ok(());
+    }
+    let volumes = Volumes::new(&engine.paths);
+    let _lock = volumes.lock()?;
+    volumes.remove(name)
+}
+
+/// The containers that mount volume `name`: derived from their records, never counted.
+pub(crate) fn users(engine: &Engine, name: &str) -> Result<Vec<Id>> {
+    let mut users = Vec::new();
+    for id in container::ids(&engine.paths)? {
+        let Ok(Some(read)) = Container::read(&engine.paths, &id) else { continue };
+        let uses = |mount: &Mount| matches!(&mount.source, Source::Volume { name: Some(used), .. } if used == name);
+        if read.config.mounts.iter().any(uses) {
+            users.push(id);
+        }
+    }
+    Ok(users)
+}

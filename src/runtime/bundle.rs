@@ -1,0 +1,34 @@
+//! A bundle on disk: a directory with `config.json`.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use oci_spec::runtime::Spec;
+
+use crate::model::error::Error;
+
+/// The largest `config.json`.
+const MAX_CONFIG: u64 = 16 << 20;
+
+/// Reads the specification of the bundle at `path`.
+pub(crate) fn load(path: &Path) -> Result<Spec> {
+    let file = path.join("config.json");
+    let describe = || format!("read {}", file.display());
+    let mut text = Vec::new();
+    std::fs::File::open(&file)
+        .with_context(describe)?
+        .take(MAX_CONFIG + 1)
+        .read_to_end(&mut text)
+        .with_context(describe)?;
+    if text.len() as u64 > MAX_CONFIG {
+        bail!(Error::invalid(format!("{} is too large", file.display())));
+    }
+    serde_json::from_slice(&text).with_context(|| format!("parse {}", file.display()))
+}
+
+/// The root of the specification, as an absolute path.
+pub(crate) fn root(spec: &Spec, bundle: &Path) -> Result<PathBuf> {
+    let Some(root) = spec.root() else { bail!(Error::invalid("the specification has no root")) };
+    Ok(bundle.join(root.path()))
+}

@@ -1,0 +1,292 @@
+//! The last stage of every process that enters a container, of `create` as of `exec`: streams in their places, limits,
+//! ids, capabilities, labels, the filter, execve. One path, so that no default can be forgotten in one of them.
+//!
+//! With no_new_privs the filter is the last call but execve. Without it the filter needs CAP_SYS_ADMIN, so the ids and
+//! capabilities follow it; all checks come before.
+
+use std::convert::Infallible;
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use anyhow::{Context, Result, bail};
+use oci_spec::runtime::{IOPriorityClass, LinuxPersonality, LinuxPersonalityDomain, Process};
+use rustix::fs::{FileType, Mode};
+use rustix::io::Errno;
+
+use super::channel::{Channel, Message};
+use super::seccomp::Program;
+use super::{capability, lsm, rlimit, user};
+use crate::model::error::{Error, ErrorKind};
+use crate::sys::cap::{self, Sets};
+use crate::sys::exec::{Image, close_on_exec_from, may_execute, place, working_directory};
+use crate::sys::proc::Proc;
+use crate::sys::{identity as own, seccomp};
+
+/// What the process becomes.
+pub(crate) struct Confinement<'a> {
+    pub(crate) process: &'a Process,
+    pub(crate) seccomp: Option<&'a Program>,
+    pub(crate) personality: Option<&'a LinuxPersonality>,
+    /// The root directory, which is `/` by now.
+    pub(crate) root: BorrowedFd<'a>,
+    /// This process's directory in the host's procfs.
+    pub(crate) this: &'a Proc,
+    pub(crate) channel: &'a Channel,
+}
+
+impl Confinement<'_> {
+    /// Becomes the command, with `fds` as 0, 1, 2 and so on. Returns only an error.
+    pub(crate) fn execute(&self, fds: Vec<OwnedFd>) -> Result<Infallible> {
+        let process = self.process;
+        let args = strings(process.args().iter().flatten())?;
+        let env = self.environment()?;
+        let first_closed = u32::try_from(fds.len())?;
+
+        set_label(self.this, process)?;
+        set_personality(self.personality)?;
+        if let Some(io) = process.io_priority() {
+            let class = match io.class() {
+                IOPriorityClass::IoprioClassRt => 1,
+                IOPriorityClass::IoprioClassBe => 2,
+                IOPriorityClass::IoprioClassIdle => 3,
+            };
+            let priority = i32::try_from(io.priority()).context("io priority")?;
+            own::set_io_priority(class, priority).context("set the io priority")?;
+        }
+        rustix::process::umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022) & 0o777));
+        place(fds).context("put the streams in their places")?;
+        own::reset_signals().context("reset the signals")?;
+        for limit in process.rlimits().iter().flatten() {
+            let Some((resource, value)) = rlimit::resource(limit) else { continue };
+            rustix::process::setrlimit(resource, value).with_context(|| format!("set limit {}", limit.typ()))?;
+        }
+
+        let sets = capability::masks(process.capabilities().as_ref());
+        cap::keep_bounding(sets.bounding).context("limit the bounding set")?;
+        let no_new_privileges = process.no_new_privileges().unwrap_or(false);
+        // As root first: another user may not be allowed to pass the directories above.
+        let entered = self.enter_directory();
+        if no_new_privileges {
+            self.become_user(sets)?;
+            entered.or_else(|_| self.enter_directory())?;
+            let path = find(&args, &env)?;
+            self.verify(sets)?;
+            close_on_exec_from(first_closed).context("close what is not the container's")?;
+            rustix::thread::set_no_new_privs(true).context("forbid new privileges")?;
+            let image = Image::new(&path, &args, &env);
+            self.channel.send(&Message::Executing)?;
+            self.filter()?;
+            return Err(exec_error(&args, &image.exec()));
+        }
+        let path = match &entered {
+            Ok(()) => Some(find(&args, &env)?),
+            Err(_) => None,
+        };
+        close_on_exec_from(first_closed).context("close what is not the container's")?;
+        self.filter()?;
+        self.become_user(sets)?;
+        let path = match path {
+            Some(path) => path,
+            None => {
+                self.enter_directory()?;
+                find(&args, &env)?
+            }
+        };
+        let image = Image::new(&path, &args, &env);
+        self.channel.send(&Message::Executing)?;
+        Err(exec_error(&args, &image.exec()))
+    }
+
+    /// The environment of the specification; HOME from the container's passwd when it is not set.
+    fn environment(&self) -> Result<Vec<CString>> {
+        let mut env = strings(self.process.env().iter().flatten())?;
+        if !env.iter().any(|entry| entry.to_bytes().starts_with(b"HOME=")) {
+            let home = user::home(self.root, self.process.user().uid());
+            env.push(CString::new(format!("HOME={home}"))?);
+        }
+        Ok(env)
+    }
+
+    /// Goes to the working directory, which must lie inside the root.
+    fn enter_directory(&self) -> Result<()> {
+        let cwd = self.process.cwd();
+        rustix::process::chdir(cwd).map_err(|errno| {
+            let text = format!("workdir {:?} does not exist on container", cwd.display().to_string());
+            match errno {
+                Errno::NOENT => anyhow::Error::new(Error::not_found(text)),
+                errno => anyhow::Error::new(io::Error::from(errno)).context(format!("chdir to {}", cwd.display())),
+            }
+        })?;
+        let now = working_directory().context("look at the working directory")?;
+        if now.to_bytes().first() != Some(&b'/') {
+            bail!("the working directory is outside the container");
+        }
+        Ok(())
+    }
+
+    fn become_user(&self, sets: Sets) -> Result<()> {
+        let user = self.process.user();
+        cap::keep_over_setuid(true).context("keep the capabilities")?;
+        let groups = user.additional_gids().as_deref().unwrap_or_default();
+        own::become_user(user.uid(), user.gid(), groups)
+            .with_context(|| format!("become user {} and group {}", user.uid(), user.gid()))?;
+        cap::set(sets.effective, sets.permitted, sets.inheritable).context("set the capabilities")?;
+        cap::set_ambient(sets.ambient).context("set the ambient capabilities")
+    }
+
+    /// Refuses to go on with other capabilities or ids than those of the specification.
+    fn verify(&self, sets: Sets) -> Result<()> {
+        let now = cap::current().context("read the capabilities")?;
+        // What the host does not have cannot be given, and is no danger.
+        let more = |now: u64, wanted: u64| now & !wanted != 0;
+        if more(now.bounding, sets.bounding)
+            || now.effective != sets.effective
+            || now.permitted != sets.permitted
+            || now.inheritable != sets.inheritable
+            || now.ambient != sets.ambient
+        {
+            bail!("the capabilities are not those that were asked for");
+        }
+        let user = self.process.user();
+        let ids = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        if ids != (user.uid(), user.gid()) {
+            bail!("user and group are not those that were asked for");
+        }
+        Ok(())
+    }
+
+    fn filter(&self) -> Result<()> {
+        if let Some(program) = self.seccomp {
+            let listener = seccomp::install(&program.filter, program.flags).context("install the seccomp filter")?;
+            drop(listener);
+        }
+        Ok(())
+    }
+}
+
+/// Finds the command as execvp(3) does.
+pub(crate) fn find(args: &[CString], env: &[CString]) -> Result<CString> {
+    let Some(name) = args.first().filter(|name| !name.is_empty()) else {
+        bail!(Error::new(ErrorKind::NoCommand, "no command specified"));
+    };
+    if name.to_bytes().contains(&b'/') {
+        return match executable(name) {
+            Ok(()) => Ok(name.clone()),
+            Err(errno) => Err(command_error(name, errno, false)),
+        };
+    }
+    let path = env.iter().rev().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH="));
+    let mut denied = None;
+    for directory in
+        path.unwrap_or(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").split(|&b| b == b':')
+    {
+        let directory = if directory.is_empty() { b".".as_slice() } else { directory };
+        let candidate = CString::new([directory, b"/", name.to_bytes()].concat())?;
+        match executable(&candidate) {
+            Ok(()) => return Ok(candidate),
+            Err(Errno::ACCESS) => denied = Some(Errno::ACCESS),
+            Err(_) => {}
+        }
+    }
+    Err(command_error(name, denied.unwrap_or(Errno::NOENT), true))
+}
+
+/// Whether the process may execute the file at `path`; a directory is none.
+fn executable(path: &CStr) -> Result<(), Errno> {
+    let known = |error: io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+    let stat = rustix::fs::stat(path)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(Errno::ACCESS);
+    }
+    may_execute(rustix::fs::CWD, path).map_err(known)
+}
+
+/// Says in the words that callers know why a command cannot be executed, and with which exit code.
+fn command_error(name: &CStr, errno: Errno, searched: bool) -> anyhow::Error {
+    let name = name.to_string_lossy();
+    let reason = os_text(errno);
+    let (kind, text) = match errno {
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP if searched => {
+            (ErrorKind::NoCommand, format!("executable file `{name}` not found in $PATH: {reason}"))
+        }
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => {
+            (ErrorKind::NoCommand, format!("executable file `{name}` not found: {reason}"))
+        }
+        _ => (ErrorKind::NotExecutable, format!("open executable `{name}`: {reason}")),
+    };
+    Error::new(kind, text).into()
+}
+
+pub(crate) fn exec_error(args: &[CString], error: &io::Error) -> anyhow::Error {
+    let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
+    let name = args.first().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let kind = match errno {
+        // The interpreter of a script, or the loader of a program, is missing.
+        Errno::NOENT | Errno::NOTDIR => ErrorKind::NoCommand,
+        _ => ErrorKind::NotExecutable,
+    };
+    Error::new(kind, format!("exec container process `{name}`: {}", os_text(errno))).into()
+}
+
+/// The message of `errno`, without Rust's number behind it.
+fn os_text(errno: Errno) -> String {
+    let text = io::Error::from(errno).to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+fn strings<'a>(texts: impl Iterator<Item = &'a String>) -> Result<Vec<CString>> {
+    texts.map(|text| CString::new(text.as_str()).context("a NUL byte in an argument or variable")).collect()
+}
+
+fn set_label(this: &Proc, process: &Process) -> Result<()> {
+    if let Some(profile) = process.apparmor_profile() {
+        lsm::apparmor::set(this, profile)?;
+    }
+    if let Some(label) = process.selinux_label() {
+        lsm::selinux::set(this, label)?;
+    }
+    Ok(())
+}
+
+fn set_personality(personality: Option<&LinuxPersonality>) -> Result<()> {
+    let Some(personality) = personality else { return Ok(()) };
+    let domain = match personality.domain() {
+        LinuxPersonalityDomain::PerLinux => 0,
+        LinuxPersonalityDomain::PerLinux32 => 8,
+    };
+    own::set_personality(domain).context("set the personality")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_commands_have_their_kind_and_words() {
+        for (errno, searched, kind, text) in [
+            (
+                Errno::NOENT,
+                true,
+                ErrorKind::NoCommand,
+                "executable file `x` not found in $PATH: No such file or directory",
+            ),
+            (Errno::NOENT, false, ErrorKind::NoCommand, "executable file `x` not found: No such file or directory"),
+            (Errno::ACCESS, true, ErrorKind::NotExecutable, "open executable `x`: Permission denied"),
+        ] {
+            let error = command_error(c"x", errno, searched);
+            let error = error.downcast_ref::<Error>().unwrap();
+            assert_eq!((error.kind, error.message.as_str()), (kind, text));
+        }
+        let error = exec_error(&[c"/x".to_owned()], &Errno::NOEXEC.into());
+        let error = error.downcast_ref::<Error>().unwrap();
+        assert_eq!(error.kind, ErrorKind::NotExecutable);
+        assert_eq!(error.message, "exec container process `/x`: Exec format error");
+    }
+
+    #[test]
+    fn a_directory_is_not_executable() {
+        assert_eq!(executable(c"/tmp"), Err(Errno::ACCESS));
+        assert_eq!(executable(c"/nowhere/x"), Err(Errno::NOENT));
+    }
+}

@@ -1,0 +1,371 @@
+//! `create`: from a specification to a process that waits to start. Runs in the monitor, which has one thread.
+//!
+//! One clone3 makes all namespaces; on cgroup v2 it also puts the child into its cgroup, on v1 the parent moves it while
+//! the child makes its mounts. Only what must belong to a user namespace that is joined needs a process in between.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
+use rustix::io::Errno;
+
+use super::cgroup::Cgroup;
+use super::channel::{Channel, Message};
+use super::namespace::{self, Joined, Numbers, Plan};
+use super::rootfs::pivot::open_root;
+use super::rootfs::plan::{self, Planned};
+use super::rootfs::{device, mount};
+use super::stdio::Stdio;
+use super::{idmap, init, seccomp, sysctl, validate};
+use crate::model::error::Error;
+use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3, enter};
+use crate::sys::exec::leave;
+use crate::sys::mount::{MountAttr, clone_tree, set_attr};
+use crate::sys::pidfd;
+use crate::sys::proc::{Proc, start_time};
+
+/// The root file system.
+pub(crate) enum Rootfs {
+    /// A mount that the caller made and nobody has attached.
+    Detached(OwnedFd),
+    /// A directory; what is mounted below comes with it.
+    Path(PathBuf),
+}
+
+/// How a process gets into its cgroups.
+pub(crate) struct Placement<'a> {
+    cgroup: &'a Cgroup,
+    /// Where it is born, on a unified hierarchy.
+    birthplace: Option<OwnedFd>,
+    /// The parent moves it, and tells when that is done.
+    pub(crate) follows: bool,
+}
+
+impl<'a> Placement<'a> {
+    pub(crate) fn new(cgroup: &'a Cgroup) -> Result<Self> {
+        let birthplace = cgroup.into_fd()?;
+        let follows = match cgroup {
+            Cgroup::None => false,
+            Cgroup::V1(_) => true,
+            Cgroup::V2(_) => birthplace.is_none(),
+        };
+        Ok(Self { cgroup, birthplace, follows })
+    }
+
+    /// Clones in the cgroup; where the kernel cannot do that (before Linux 5.7, in a cgroup that is threaded, or frozen
+    /// out by a rule of its own), beside it, to be moved.
+    pub(crate) fn clone3(&mut self, namespaces: Namespaces) -> io::Result<Cloned> {
+        let Some(birthplace) = &self.birthplace else {
+            return clone3(CloneArgs { namespaces, ..CloneArgs::default() });
+        };
+        let cloned = clone3(CloneArgs { namespaces, cgroup: Some(birthplace.as_fd()), sibling: false });
+        match &cloned {
+            Err(error)
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::EBUSY | libc::EINVAL | libc::E2BIG | libc::EOPNOTSUPP)
+                ) =>
+            {
+                self.birthplace = None;
+                self.follows = true;
+                clone3(CloneArgs { namespaces, ..CloneArgs::default() })
+            }
+            _ => cloned,
+        }
+    }
+
+    /// Does the parent's part for the child `pid`.
+    pub(crate) fn join(&self, pid: i32, channel: &Channel) -> Result<()> {
+        self.cgroup.add_process(pid, self.birthplace.is_some())?;
+        if self.follows { channel.send(&Message::Joined) } else { Ok(()) }
+    }
+}
+
+/// What a container is made of.
+pub(crate) struct CreateRequest<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) bundle: &'a Path,
+    pub(crate) rootfs: Rootfs,
+    /// Detached sources of `spec.mounts` by index, from [`sources`]; where there is none, init opens it itself.
+    pub(crate) sources: Vec<Option<OwnedFd>>,
+    /// Namespaces to join that the caller holds open, taken before the paths of the specification.
+    pub(crate) namespaces: Vec<Joined>,
+    pub(crate) stdio: Stdio,
+    /// Become 3 and following in the container.
+    pub(crate) preserve_fds: Vec<OwnedFd>,
+    /// Made and limited by the caller.
+    pub(crate) cgroup: &'a Cgroup,
+    /// The directory of compiled filters.
+    pub(crate) seccomp_cache: Option<&'a Path>,
+}
+
+/// A container's first process.
+pub(crate) struct Init {
+    pub(crate) pid: i32,
+    pub(crate) pidfd: OwnedFd,
+    /// Tells it from a later process of the same number.
+    pub(crate) start_time: u64,
+    /// The master of its pty.
+    pub(crate) terminal: Option<OwnedFd>,
+    /// Until it has started.
+    channel: Option<Channel>,
+}
+
+/// Opens the sources of all binds of `spec` as detached trees. For a caller with the rights and the host's paths.
+pub(crate) fn sources(spec: &Spec, bundle: &Path) -> Result<Vec<Option<OwnedFd>>> {
+    let mounts = spec.mounts().as_deref().unwrap_or_default();
+    let plans =
+        mounts.iter().enumerate().map(|(index, mount)| plan::planned(index, mount)).collect::<Result<Vec<_>>>()?;
+    mount::sources(&plans, mounts.len(), bundle)
+}
+
+/// Makes the container's first process, ready to start.
+pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
+    let spec = request.spec;
+    validate::spec(spec)?;
+    let (Some(process), Some(linux)) = (spec.process(), spec.linux()) else {
+        bail!(Error::invalid("the specification has no process"));
+    };
+    let mounts = plan::plan(spec.mounts().as_deref().unwrap_or_default())?;
+    let nodes = device::nodes(linux.devices().as_deref().unwrap_or_default())?;
+    let namespaces = Plan::new(spec, request.namespaces)?;
+    let settings = sysctl::settings(spec, own_kinds(spec))?;
+    let program =
+        linux.seccomp().as_ref().map(|profile| seccomp::program(profile, request.seccomp_cache)).transpose()?;
+    if program.as_ref().is_some_and(|program| program.listener) {
+        bail!(Error::unsupported("seccomp notification is not supported"));
+    }
+    let uids = linux.uid_mappings().as_deref().unwrap_or_default();
+    let gids = linux.gid_mappings().as_deref().unwrap_or_default();
+    let root = root(request.rootfs, linux.rootfs_propagation().as_deref())?;
+    let bundle = request.bundle;
+    let mut sources = request.sources;
+    sources.resize_with(spec.mounts().as_ref().map_or(0, Vec::len), || None);
+
+    let proc = Proc::host().context("open /proc")?;
+    let before = Numbers::read(&proc.this()?)?;
+    let (ours, theirs) = Channel::pair()?;
+    let mut placement = Placement::new(request.cgroup)?;
+    match clone_init(&namespaces, &mut placement, &proc, &ours, &theirs)? {
+        Cloned::Child => init::main(init::Init {
+            spec,
+            process,
+            before: &before,
+            mounts: &mounts,
+            nodes: &nodes,
+            settings: &settings,
+            seccomp: program.as_ref(),
+            uids,
+            gids,
+            root,
+            bundle,
+            sources,
+            stdio: request.stdio,
+            preserve_fds: request.preserve_fds,
+            cgroup_follows: placement.follows,
+            joined: namespaces.needs_middle(),
+            namespaces: &namespaces,
+            channel: theirs,
+        }),
+        Cloned::Parent { pid, pidfd } => {
+            drop(theirs);
+            let new_user = namespaces.new.contains(Namespaces::USER);
+            let maps = new_user.then_some((uids, gids));
+            match accompany(pid, &ours, maps, &mounts, &sources, spec, &placement) {
+                Ok((terminal, start_time)) => Ok(Init { pid, pidfd, start_time, terminal, channel: Some(ours) }),
+                Err(error) => {
+                    end(&pidfd);
+                    Err(error)
+                }
+            }
+        }
+    }
+}
+
+impl Init {
+    /// Lets the command start; returns when it has replaced init. An error whose kind is `NoCommand` or
+    /// `NotExecutable` says that it could not be executed; init is reaped then.
+    pub(crate) fn start(&mut self) -> Result<()> {
+        let Some(channel) = self.channel.take() else { bail!(Error::state("the container has already been started")) };
+        let started = channel.send(&Message::Start).and_then(|()| until_executed(&channel));
+        if started.is_err() {
+            end(&self.pidfd);
+        }
+        started
+    }
+}
+
+/// Waits until execve has closed the other end.
+pub(crate) fn until_executed(channel: &Channel) -> Result<()> {
+    channel.expect(&Message::Executing)?;
+    match channel.receive_with()? {
+        None => Ok(()),
+        Some((message, _)) => {
+            message.into_result()?;
+            bail!("unexpected message while the command is executed")
+        }
+    }
+}
+
+/// Kills and reaps a child that did not come so far. Both may find it gone.
+pub(crate) fn end(child: &OwnedFd) {
+    drop(pidfd::signal(child.as_fd(), libc::SIGKILL));
+    drop(pidfd::reap(child.as_fd()));
+}
+
+/// The namespaces that are not the host's.
+fn own_kinds(spec: &Spec) -> Namespaces {
+    let all = spec.linux().iter().filter_map(|linux| linux.namespaces().as_ref()).flatten();
+    all.fold(Namespaces::default(), |kinds, namespace| {
+        kinds.with(match namespace.typ() {
+            LinuxNamespaceType::Ipc => Namespaces::IPC,
+            LinuxNamespaceType::Network => Namespaces::NETWORK,
+            LinuxNamespaceType::Uts => Namespaces::UTS,
+            _ => Namespaces::default(),
+        })
+    })
+}
+
+/// The root as a detached mount that no longer exchanges mounts with the host, unless the specification wants it so. Who
+/// has no rights over the mounts here leaves it to init, which has them in its own user namespace.
+fn root(rootfs: Rootfs, propagation: Option<&str>) -> Result<init::Root> {
+    let path = match rootfs {
+        Rootfs::Detached(fd) => return Ok(init::Root::Open(fd)),
+        Rootfs::Path(path) => path,
+    };
+    match open_root(&path, propagation) {
+        Err(error) if error.downcast_ref() == Some(&Errno::PERM) => Ok(init::Root::Path(path)),
+        opened => opened.map(init::Root::Open),
+    }
+}
+
+/// Makes init: at once, or by way of a process in between.
+fn clone_init(
+    namespaces: &Plan,
+    placement: &mut Placement<'_>,
+    proc: &Proc,
+    ours: &Channel,
+    theirs: &Channel,
+) -> Result<Cloned> {
+    // The cgroup namespace is made when the process is in its cgroups: its root is where they are then.
+    let new = namespaces.new.without(Namespaces::CGROUP);
+    if !namespaces.needs_middle() {
+        let pid = namespaces.join_of(Namespaces::PID);
+        return within_pid(proc, pid.map(|joined| joined.fd.as_fd()), || {
+            placement.clone3(new).context("make the first process")
+        });
+    }
+    // The one in between joins, makes init as our child, tells its number, and ends.
+    match placement.clone3(Namespaces::default()).context("make a process in between")? {
+        Cloned::Child => {
+            let made = join_all(namespaces).and_then(|()| {
+                clone3(CloneArgs { namespaces: new, cgroup: None, sibling: true }).context("make the first process")
+            });
+            let told = match made {
+                Ok(Cloned::Child) => return Ok(Cloned::Child),
+                Ok(Cloned::Parent { pid, .. }) => theirs.send(&Message::Process(pid)),
+                Err(error) => theirs.send(&Message::report(&error)),
+            };
+            leave(i32::from(told.is_err()))
+        }
+        Cloned::Parent { pidfd: middle, .. } => {
+            let told = ours.receive();
+            pidfd::reap(middle.as_fd())?;
+            match told?.0 {
+                // Our child and not yet reaped: the number is still its own.
+                Message::Process(pid) => Ok(Cloned::Parent { pid, pidfd: pidfd::open(pid)? }),
+                message => bail!("unexpected message {message:?} from the process in between"),
+            }
+        }
+    }
+}
+
+fn join_all(namespaces: &Plan) -> Result<()> {
+    namespaces.join_others()?;
+    for kind in [Namespaces::PID, Namespaces::USER] {
+        if let Some(joined) = namespaces.join_of(kind) {
+            namespace::join(joined)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs `clone` while children are born into the pid namespace `pid`; this process itself stays where it is.
+pub(crate) fn within_pid(
+    proc: &Proc,
+    pid: Option<BorrowedFd<'_>>,
+    clone: impl FnOnce() -> Result<Cloned>,
+) -> Result<Cloned> {
+    let Some(pid) = pid else { return clone() };
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+    let own = rustix::fs::openat(proc.as_fd(), "self/ns/pid", flags, rustix::fs::Mode::empty())
+        .context("open the pid namespace")?;
+    enter(pid, Namespaces::PID).context("join the pid namespace")?;
+    let cloned = clone();
+    if matches!(cloned, Ok(Cloned::Child)) {
+        return cloned;
+    }
+    let back = enter(own.as_fd(), Namespaces::PID).context("return to the pid namespace");
+    cloned.and_then(|cloned| back.map(|()| cloned))
+}
+
+type Maps<'a> = (&'a [LinuxIdMapping], &'a [LinuxIdMapping]);
+
+/// Does the parent's part until init is ready; gives the master of its pty and its start time.
+fn accompany(
+    pid: i32,
+    channel: &Channel,
+    maps: Option<Maps<'_>>,
+    mounts: &[Planned],
+    sources: &[Option<OwnedFd>],
+    spec: &Spec,
+    placement: &Placement<'_>,
+) -> Result<(Option<OwnedFd>, u64)> {
+    if let Some((uids, gids)) = maps {
+        idmap::write(pid, uids, gids)?;
+        map_mounts(pid, mounts, sources, spec)?;
+        channel.send(&Message::Mapped)?;
+    }
+    placement.join(pid, channel)?;
+    let start_time = start_time(pid).context("read the start time")?;
+    let mut terminal = None;
+    loop {
+        match channel.receive()? {
+            (Message::Terminal, Some(master)) => terminal = Some(master),
+            (Message::Ready, _) => return Ok((terminal, start_time)),
+            (message, _) => bail!("unexpected message {message:?} from the first process"),
+        }
+    }
+}
+
+/// Maps the owners of the sources that ask for it; they are detached still.
+fn map_mounts(pid: i32, mounts: &[Planned], sources: &[Option<OwnedFd>], spec: &Spec) -> Result<()> {
+    let mut own: Option<OwnedFd> = None;
+    for planned in mounts {
+        let Some(recursive) = planned.id_map else { continue };
+        let Some(source) = sources.get(planned.index).and_then(Option::as_ref) else { continue };
+        let mount = spec.mounts().as_ref().and_then(|mounts| mounts.get(planned.index));
+        let maps = mount.and_then(|mount| mount.uid_mappings().as_deref().zip(mount.gid_mappings().as_deref()));
+        let other;
+        let namespace = match maps {
+            Some((uids, gids)) => {
+                other = idmap::namespace(uids, gids)?;
+                &other
+            }
+            None => match &mut own {
+                Some(own) => &*own,
+                own @ None => &*own.insert(idmap::of(pid)?),
+            },
+        };
+        let attr = MountAttr {
+            set: libc::MOUNT_ATTR_IDMAP,
+            userns_fd: u64::try_from(namespace.as_raw_fd())?,
+            ..MountAttr::default()
+        };
+        set_attr(source, recursive, attr)
+            .with_context(|| format!("map the owners of the mount on {}", planned.destination.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! `exec`: another process in a container that runs. Called in a monitor of its own, which has one thread and stays
+//! outside; the child is born into the container's process ids and cgroups and joins the rest by one setns on init's
+//! pidfd, user namespace first. What confines it is the same code as for init.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
+use rustix::fs::{Mode, OFlags};
+
+use super::cgroup::Cgroup;
+use super::channel::{Channel, Message};
+use super::confine::Confinement;
+use super::create::{Placement, end, until_executed, within_pid};
+use super::seccomp::{self, Program};
+use super::stdio::Stdio;
+use super::{terminal, validate};
+use crate::model::error::Error;
+use crate::sys::clone::{Cloned, Namespaces, enter};
+use crate::sys::exec::{close_all_but, leave};
+use crate::sys::proc::Proc;
+use crate::sys::{identity as own, keyring};
+
+/// What a further process is made of.
+pub(crate) struct ExecRequest<'a> {
+    /// The container's specification.
+    pub(crate) spec: &'a Spec,
+    pub(crate) process: &'a Process,
+    /// The container's first process.
+    pub(crate) init: BorrowedFd<'a>,
+    pub(crate) stdio: Stdio,
+    /// Become 3 and following.
+    pub(crate) preserve_fds: Vec<OwnedFd>,
+    pub(crate) cgroup: &'a Cgroup,
+    pub(crate) seccomp_cache: Option<&'a Path>,
+}
+
+/// A process that was executed; our child.
+pub(crate) struct ExecChild {
+    pub(crate) pid: i32,
+    pub(crate) pidfd: OwnedFd,
+    /// The master of its pty.
+    pub(crate) terminal: Option<OwnedFd>,
+}
+
+/// Executes a process in the container; returns when the command has replaced the child. The kinds of errors are those
+/// of `Init::start`.
+pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
+    validate::process(request.process)?;
+    let linux = request.spec.linux().as_ref();
+    let profile = linux.and_then(|linux| linux.seccomp().as_ref());
+    let program = profile.map(|profile| seccomp::program(profile, request.seccomp_cache)).transpose()?;
+    if program.as_ref().is_some_and(|program| program.listener) {
+        bail!(Error::unsupported("seccomp notification is not supported"));
+    }
+    let namespaces = own_namespaces(request.spec);
+    let proc = Proc::host().context("open /proc")?;
+    let (ours, theirs) = Channel::pair()?;
+    let mut placement = Placement::new(request.cgroup)?;
+    let pid = namespaces.contains(Namespaces::PID).then_some(request.init);
+    match within_pid(&proc, pid, || placement.clone3(Namespaces::default()).context("make a process"))? {
+        Cloned::Child => Joining {
+            spec: request.spec,
+            process: request.process,
+            init: request.init,
+            stdio: request.stdio,
+            preserve_fds: request.preserve_fds,
+            namespaces,
+            seccomp: program.as_ref(),
+            cgroup_follows: placement.follows,
+            channel: theirs,
+        }
+        .main(),
+        Cloned::Parent { pid, pidfd } => {
+            drop(theirs);
+            match accompany(pid, &ours, &placement) {
+                Ok(terminal) => Ok(ExecChild { pid, pidfd, terminal }),
+                Err(error) => {
+                    end(&pidfd);
+                    Err(error)
+                }
+            }
+        }
+    }
+}
+
+/// Does the parent's part until the command runs.
+fn accompany(pid: i32, channel: &Channel, placement: &Placement<'_>) -> Result<Option<OwnedFd>> {
+    placement.join(pid, channel)?;
+    let mut terminal = None;
+    loop {
+        match channel.receive()? {
+            (Message::Terminal, Some(master)) => terminal = Some(master),
+            (Message::Ready, _) => break,
+            (message, _) => bail!("unexpected message {message:?} from the process"),
+        }
+    }
+    until_executed(channel)?;
+    Ok(terminal)
+}
+
+/// The namespaces in which the container is not with the host.
+fn own_namespaces(spec: &Spec) -> Namespaces {
+    let all = spec.linux().iter().filter_map(|linux| linux.namespaces().as_ref()).flatten();
+    all.fold(Namespaces::MOUNT, |kinds, namespace| {
+        kinds.with(match namespace.typ() {
+            LinuxNamespaceType::Mount => Namespaces::MOUNT,
+            LinuxNamespaceType::Cgroup => Namespaces::CGROUP,
+            LinuxNamespaceType::Uts => Namespaces::UTS,
+            LinuxNamespaceType::Ipc => Namespaces::IPC,
+            LinuxNamespaceType::User => Namespaces::USER,
+            LinuxNamespaceType::Pid => Namespaces::PID,
+            LinuxNamespaceType::Network => Namespaces::NETWORK,
+            LinuxNamespaceType::Time => Namespaces::TIME,
+        })
+    })
+}
+
+/// The child, from its birth to execve.
+struct Joining<'a> {
+    spec: &'a Spec,
+    process: &'a Process,
+    init: BorrowedFd<'a>,
+    stdio: Stdio,
+    preserve_fds: Vec<OwnedFd>,
+    namespaces: Namespaces,
+    seccomp: Option<&'a Program>,
+    cgroup_follows: bool,
+    channel: Channel,
+}
+
+impl Joining<'_> {
+    fn main(mut self) -> ! {
+        let Err(error) = self.run();
+        // When nobody listens any more there is nobody to tell.
+        drop(self.channel.send(&Message::report(&error)));
+        leave(1)
+    }
+
+    fn run(&mut self) -> Result<std::convert::Infallible> {
+        self.close_others()?;
+        let proc = Proc::host().context("open /proc")?;
+        if let Some(score) = self.process.oom_score_adj() {
+            proc.this()?.write("oom_score_adj", score.to_string().as_bytes()).context("set the oom score")?;
+        }
+        // Visible in the container's process ids from birth on.
+        own::hide().context("hide from others")?;
+        let this = proc.this().context("open this process in /proc")?;
+        rustix::process::setsid().context("start a session")?;
+        keyring::join_new_session().context("make a session keyring")?;
+        if self.cgroup_follows {
+            self.channel.expect(&Message::Joined)?;
+        }
+        enter(self.init, self.namespaces).context("join the container's namespaces")?;
+        if self.namespaces.contains(Namespaces::USER) {
+            own::become_user(0, 0, &[]).context("become root of the user namespace")?;
+        }
+        let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .context("open the container's root")?;
+        let streams = self.streams(root.as_fd())?;
+        self.channel.send(&Message::Ready)?;
+        let confinement = Confinement {
+            process: self.process,
+            seccomp: self.seccomp,
+            personality: self.spec.linux().as_ref().and_then(|linux| linux.personality().as_ref()),
+            root: root.as_fd(),
+            this: &this,
+            channel: &self.channel,
+        };
+        confinement.execute(streams)
+    }
+
+    /// Closes the monitor's files.
+    fn close_others(&self) -> Result<()> {
+        let mut keep = vec![self.channel.as_fd().as_raw_fd(), self.init.as_raw_fd()];
+        keep.extend(self.preserve_fds.iter().map(AsRawFd::as_raw_fd));
+        if let Stdio::Fds { stdin, stdout, stderr } = &self.stdio {
+            keep.extend([stdin, stdout, stderr].map(AsRawFd::as_raw_fd));
+        }
+        close_all_but(&mut keep).context("close the monitor's files")
+    }
+
+    /// The descriptors of the command, with a new terminal if it gets one.
+    fn streams(&mut self, root: BorrowedFd<'_>) -> Result<Vec<OwnedFd>> {
+        let mut streams = match std::mem::replace(&mut self.stdio, Stdio::Terminal { size: None }) {
+            Stdio::Fds { stdin, stdout, stderr } => vec![stdin, stdout, stderr],
+            Stdio::Terminal { size } => {
+                let terminal = terminal::open(root, size, self.process.user().uid())?;
+                terminal::control(terminal.slave.as_fd())?;
+                self.channel.send_with(&Message::Terminal, Some(&terminal.master))?;
+                let copy = || terminal.slave.try_clone().context("copy the terminal");
+                vec![copy()?, copy()?, copy()?]
+            }
+        };
+        streams.append(&mut self.preserve_fds);
+        Ok(streams)
+    }
+}

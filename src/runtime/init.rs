@@ -1,0 +1,242 @@
+//! A container's first process, from its birth to execve. It is a clone of the monitor with one thread.
+//!
+//! Stages, in this order: [`Init::isolate`] (descriptors, ids, session, keyring, namespaces), [`Init::build`] (mounts,
+//! devices, terminal, masks, the new root), [`Init::prepare`] (settings, streams), then it says `Ready`, drops the
+//! host's tree and waits for `Start`; [`Init::finish`] writes the settings of links and hands over to `confine`.
+
+use std::convert::Infallible;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use oci_spec::runtime::{LinuxIdMapping, Process, Spec};
+use rustix::fs::Mode;
+
+use super::channel::{Channel, Message};
+use super::confine::Confinement;
+use super::namespace::{Numbers, Plan};
+use super::rootfs::cgroup::View;
+use super::rootfs::device::Node;
+use super::rootfs::mount::Mounting;
+use super::rootfs::plan::{Kind, Planned};
+use super::rootfs::{device, mask, mount, pivot};
+use super::seccomp::Program;
+use super::stdio::Stdio;
+use super::sysctl::{self, Setting, When};
+use super::{idmap, terminal};
+use crate::sys::clone::{Namespaces, unshare};
+use crate::sys::exec::{close_all_but, leave};
+use crate::sys::proc::Proc;
+use crate::sys::{identity as own, keyring, loopback};
+
+/// The root file system.
+pub(crate) enum Root {
+    Open(OwnedFd),
+    /// To be opened by init: its parent had no rights.
+    Path(PathBuf),
+}
+
+/// All that init needs, made before it is born.
+pub(crate) struct Init<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) process: &'a Process,
+    pub(crate) namespaces: &'a Plan,
+    /// The parent's namespaces.
+    pub(crate) before: &'a Numbers,
+    pub(crate) mounts: &'a [Planned],
+    pub(crate) nodes: &'a [Node],
+    pub(crate) settings: &'a [Setting],
+    pub(crate) seccomp: Option<&'a Program>,
+    pub(crate) uids: &'a [LinuxIdMapping],
+    pub(crate) gids: &'a [LinuxIdMapping],
+    pub(crate) root: Root,
+    /// What relative sources start from.
+    pub(crate) bundle: &'a Path,
+    pub(crate) sources: Vec<Option<OwnedFd>>,
+    pub(crate) stdio: Stdio,
+    pub(crate) preserve_fds: Vec<OwnedFd>,
+    /// The parent will say when this process is in its cgroups; else it was born there.
+    pub(crate) cgroup_follows: bool,
+    /// The other namespaces were joined by the process in between.
+    pub(crate) joined: bool,
+    pub(crate) channel: Channel,
+}
+
+/// Runs init to execve; reports an error and ends when it does not come so far.
+pub(crate) fn main(mut init: Init<'_>) -> ! {
+    let Err(error) = run(&mut init);
+    // When nobody listens any more there is nobody to tell.
+    drop(init.channel.send(&Message::report(&error)));
+    leave(1)
+}
+
+fn run(init: &mut Init<'_>) -> Result<Infallible> {
+    let proc = init.isolate()?;
+    let this = proc.this().context("open this process in /proc")?;
+    let root = init.build(&this)?;
+    let streams = init.prepare(&proc)?;
+    init.channel.send(&Message::Ready)?;
+    init.leave_host(&root)?;
+    init.channel.expect(&Message::Start)?;
+    init.finish(&root, streams, &proc, &this)
+}
+
+impl Init<'_> {
+    /// The descriptors that this process needs; all others are the monitor's.
+    fn close_others(&self) -> Result<()> {
+        let mut keep = vec![self.channel.as_fd().as_raw_fd()];
+        if let Root::Open(root) = &self.root {
+            keep.push(root.as_raw_fd());
+        }
+        keep.extend(self.sources.iter().flatten().map(AsRawFd::as_raw_fd));
+        keep.extend(self.preserve_fds.iter().map(AsRawFd::as_raw_fd));
+        keep.extend(self.namespaces.joined.iter().map(|joined| joined.fd.as_raw_fd()));
+        if let Stdio::Fds { stdin, stdout, stderr } = &self.stdio {
+            keep.extend([stdin, stdout, stderr].map(AsRawFd::as_raw_fd));
+        }
+        close_all_but(&mut keep).context("close the monitor's files")
+    }
+
+    /// Makes this process a stranger to its parent: its own ids, session, keyring and namespaces.
+    fn isolate(&mut self) -> Result<Proc> {
+        self.close_others()?;
+        let proc = Proc::host().context("open /proc")?;
+        if let Some(score) = self.process.oom_score_adj() {
+            // Before the ids change and before this process is hidden: then the file is no longer ours.
+            proc.this()?.write("oom_score_adj", score.to_string().as_bytes()).context("set the oom score")?;
+        }
+        if self.namespaces.new.contains(Namespaces::USER) {
+            self.channel.expect(&Message::Mapped)?;
+            idmap::verify(&proc.this()?, self.uids, self.gids)?;
+            let root_or = |map: &[LinuxIdMapping], id| if idmap::maps(map, 0) { 0 } else { id };
+            let user = self.process.user();
+            own::become_user(root_or(self.uids, user.uid()), root_or(self.gids, user.gid()), &[])
+                .context("become root of the user namespace")?;
+        } else if self.namespaces.join_of(Namespaces::USER).is_some() {
+            own::become_user(0, 0, &[]).context("become root of the user namespace")?;
+        }
+        own::hide().context("hide from others")?;
+        rustix::process::setsid().context("start a session")?;
+        keyring::join_new_session().context("make a session keyring")?;
+        if !self.joined {
+            self.namespaces.join_others()?;
+        }
+        self.namespaces_verified(&proc)?;
+        if self.namespaces.new.contains(Namespaces::UTS) {
+            if let Some(name) = self.spec.hostname() {
+                rustix::system::sethostname(name.as_bytes()).context("set the host name")?;
+            }
+            if let Some(name) = self.spec.domainname() {
+                rustix::system::setdomainname(name.as_bytes()).context("set the domain name")?;
+            }
+        }
+        if self.namespaces.new.contains(Namespaces::NETWORK) {
+            loopback::up().context("set the loopback link up")?;
+        }
+        Ok(proc)
+    }
+
+    fn namespaces_verified(&self, proc: &Proc) -> Result<()> {
+        // The cgroup namespace is entered later.
+        self.namespaces.verify(&proc.this()?, self.before)
+    }
+
+    /// Makes the file systems and takes their root.
+    fn build(&mut self, this: &Proc) -> Result<OwnedFd> {
+        rustix::process::umask(Mode::empty());
+        let linux = self.spec.linux().as_ref();
+        let root = match std::mem::replace(&mut self.root, Root::Path(PathBuf::new())) {
+            Root::Open(root) => root,
+            Root::Path(path) => pivot::open_root(&path, linux.and_then(|linux| linux.rootfs_propagation().as_deref()))?,
+        };
+        let held = root;
+        let root = held.as_fd();
+        pivot::attach_root(root)?;
+        let private = self.namespaces.new.contains(Namespaces::CGROUP);
+        let mut view: Option<View> = None;
+        let wants_view = self.mounts.iter().any(|planned| planned.kind == Kind::Cgroup);
+        let (channel, follows, namespaces) = (&self.channel, self.cgroup_follows, self.namespaces);
+        let mut enter_cgroup = || -> Result<View> {
+            if let Some(view) = &view {
+                return Ok(view.clone());
+            }
+            if follows {
+                channel.expect(&Message::Joined)?;
+            }
+            let seen = if wants_view { View::read(this, private)? } else { View::empty(private) };
+            if private {
+                unshare(Namespaces::CGROUP).context("make a cgroup namespace")?;
+            }
+            view = Some(seen.clone());
+            Ok(seen)
+        };
+        let mut mounting = Mounting {
+            root,
+            bundle: self.bundle,
+            sources: &mut self.sources,
+            new: namespaces.new,
+            enter_cgroup: &mut enter_cgroup,
+        };
+        mounting.apply(self.mounts)?;
+        enter_cgroup()?;
+
+        if !self.mounts.iter().any(|planned| covers_dev(planned)) {
+            device::setup(root, self.nodes, self.namespaces.new.contains(Namespaces::USER))?;
+        }
+        if let Stdio::Terminal { size } = self.stdio {
+            let terminal = terminal::open(root, size, self.process.user().uid())?;
+            terminal::control(terminal.slave.as_fd())?;
+            terminal::bind_console(root, terminal.slave.as_fd())?;
+            self.channel.send_with(&Message::Terminal, Some(&terminal.master))?;
+            let copy = || terminal.slave.try_clone().context("copy the terminal");
+            self.stdio = Stdio::Fds { stdin: copy()?, stdout: copy()?, stderr: copy()? };
+        }
+        let paths = |paths: Option<&Option<Vec<String>>>| paths.and_then(Option::as_deref).unwrap_or_default().to_vec();
+        mask::make_read_only(root, &paths(linux.map(|linux| linux.readonly_paths())))?;
+        mask::mask(root, &paths(linux.map(|linux| linux.masked_paths())))?;
+        if self.spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false) {
+            mount::make_read_only(root)?;
+        }
+        pivot::pivot(root)?;
+        Ok(held)
+    }
+
+    /// Lets go of the host's tree, while the caller connects the network.
+    fn leave_host(&self, root: &OwnedFd) -> Result<()> {
+        let linux = self.spec.linux().as_ref();
+        let propagation = linux.and_then(|linux| linux.rootfs_propagation().as_deref()).and_then(pivot::propagation);
+        pivot::leave_host(root.as_fd(), propagation)
+    }
+
+    /// Writes what belongs to the namespaces, and gives the descriptors of the command.
+    fn prepare(&mut self, proc: &Proc) -> Result<Vec<OwnedFd>> {
+        sysctl::apply(proc, self.settings, When::Create)?;
+        let mut streams = Vec::with_capacity(3 + self.preserve_fds.len());
+        if let Stdio::Fds { stdin, stdout, stderr } = std::mem::replace(&mut self.stdio, Stdio::Terminal { size: None })
+        {
+            streams.extend([stdin, stdout, stderr]);
+        }
+        streams.append(&mut self.preserve_fds);
+        Ok(streams)
+    }
+
+    /// Becomes the container's command.
+    fn finish(&self, root: &OwnedFd, streams: Vec<OwnedFd>, proc: &Proc, this: &Proc) -> Result<Infallible> {
+        sysctl::apply(proc, self.settings, When::Start)?;
+        let confinement = Confinement {
+            process: self.process,
+            seccomp: self.seccomp,
+            personality: self.spec.linux().as_ref().and_then(|linux| linux.personality().as_ref()),
+            root: root.as_fd(),
+            this,
+            channel: &self.channel,
+        };
+        confinement.execute(streams)
+    }
+}
+
+/// A bind of the user's on `/dev` replaces ours.
+fn covers_dev(planned: &Planned) -> bool {
+    planned.destination == std::path::Path::new("/dev") && matches!(planned.kind, Kind::Bind { .. })
+}

@@ -1,0 +1,133 @@
+//! What a specification must say before anything is made of it. Unknown fields and annotations are ignored, as the
+//! specification demands; what was asked for and cannot be done is an error.
+
+use anyhow::{Result, bail};
+use oci_spec::runtime::{Process, Spec};
+
+use super::rootfs::pivot;
+use crate::model::error::Error;
+
+/// Refuses what cannot be run.
+pub(crate) fn spec(spec: &Spec) -> Result<()> {
+    if !spec.version().starts_with("1.") {
+        bail!(Error::invalid(format!("unsupported version {:?} of the runtime specification", spec.version())));
+    }
+    if spec.root().is_none() {
+        bail!(Error::invalid("the specification has no root"));
+    }
+    let Some(wanted) = spec.process() else { bail!(Error::invalid("the specification has no process")) };
+    process(wanted)?;
+    if spec.hooks().as_ref().is_some_and(has_hooks) {
+        bail!(Error::unsupported("hooks are not supported"));
+    }
+    for name in [spec.hostname(), spec.domainname()].into_iter().flatten() {
+        if name.len() > 64 || name.contains(['\0', '\n']) {
+            bail!(Error::invalid(format!("invalid host name {name:?}")));
+        }
+    }
+    let Some(linux) = spec.linux() else { bail!(Error::invalid("the specification is not for Linux")) };
+    for (asked, name) in [
+        (linux.intel_rdt().is_some(), "intelRdt"),
+        (linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty()), "netDevices"),
+        (linux.memory_policy().is_some(), "memoryPolicy"),
+        (linux.time_offsets().as_ref().is_some_and(|offsets| !offsets.is_empty()), "timeOffsets"),
+        (wanted.scheduler().is_some(), "scheduler"),
+        (wanted.exec_cpu_affinity().is_some(), "execCPUAffinity"),
+    ] {
+        if asked {
+            bail!(Error::unsupported(format!("{name} is not supported")));
+        }
+    }
+    if let Some(word) = linux.rootfs_propagation().as_ref().filter(|word| !word.is_empty())
+        && pivot::propagation(word).is_none()
+    {
+        bail!(Error::invalid(format!("invalid rootfsPropagation {word:?}")));
+    }
+    Ok(())
+}
+
+/// Refuses a process that cannot be executed as it says.
+pub(crate) fn process(process: &Process) -> Result<()> {
+    if process.args().as_ref().is_none_or(Vec::is_empty) {
+        bail!(Error::invalid("no command specified"));
+    }
+    if !process.cwd().is_absolute() {
+        bail!(Error::invalid(format!("working directory {} is not absolute", process.cwd().display())));
+    }
+    for text in process.args().iter().chain(process.env()).flatten() {
+        if text.contains('\0') {
+            bail!(Error::invalid("a NUL byte in an argument or variable"));
+        }
+    }
+    let user = process.user();
+    let ids = [user.uid(), user.gid()];
+    if ids.iter().chain(user.additional_gids().iter().flatten()).any(|&id| id == u32::MAX) {
+        bail!(Error::invalid("4294967295 is not a user or group"));
+    }
+    if let Some(score) = process.oom_score_adj().filter(|score| !(-1000..=1000).contains(score)) {
+        bail!(Error::invalid(format!("oomScoreAdj {score} is not between -1000 and 1000")));
+    }
+    Ok(())
+}
+
+fn has_hooks(hooks: &oci_spec::runtime::Hooks) -> bool {
+    let prestart = hooks.prestart();
+    [
+        prestart,
+        hooks.create_runtime(),
+        hooks.create_container(),
+        hooks.start_container(),
+        hooks.poststart(),
+        hooks.poststop(),
+    ]
+    .into_iter()
+    .any(|hooks| hooks.as_ref().is_some_and(|hooks| !hooks.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(change: &str) -> Result<()> {
+        let base = r#"{"ociVersion":"1.3.0","root":{"path":"rootfs"},"linux":{},
+            "process":{"cwd":"/","args":["sh"],"user":{"uid":0,"gid":0}}}"#;
+        let mut value: serde_json::Value = serde_json::from_str(base).unwrap();
+        let change: serde_json::Value = serde_json::from_str(change).unwrap();
+        merge(&mut value, change);
+        spec(&serde_json::from_value(value).unwrap())
+    }
+
+    fn merge(value: &mut serde_json::Value, change: serde_json::Value) {
+        match (value, change) {
+            (serde_json::Value::Object(map), serde_json::Value::Object(changes)) => {
+                for (key, change) in changes {
+                    merge(map.entry(key).or_insert(serde_json::Value::Null), change);
+                }
+            }
+            (value, change) => *value = change,
+        }
+    }
+
+    #[test]
+    fn specifications_are_checked() {
+        for (change, fine) in [
+            ("{}", true),
+            (r#"{"ociVersion":"1.9.9","unknown":1}"#, true),
+            (r#"{"ociVersion":"2.0.0"}"#, false),
+            (r#"{"root":null}"#, false),
+            (r#"{"process":{"args":[]}}"#, false),
+            (r#"{"process":{"cwd":"x"}}"#, false),
+            (r#"{"process":{"env":["a=\u0000"]}}"#, false),
+            (r#"{"process":{"user":{"uid":4294967295}}}"#, false),
+            (r#"{"process":{"oomScoreAdj":1001}}"#, false),
+            (r#"{"hooks":{"poststop":[]}}"#, true),
+            (r#"{"hooks":{"poststop":[{"path":"/x"}]}}"#, false),
+            (r#"{"hostname":"a\nb"}"#, false),
+            (r#"{"linux":{"intelRdt":{}}}"#, false),
+            (r#"{"linux":{"rootfsPropagation":"rslave"}}"#, true),
+            (r#"{"linux":{"rootfsPropagation":"sideways"}}"#, false),
+        ] {
+            assert_eq!(changed(change).is_ok(), fine, "{change}");
+        }
+    }
+}
