@@ -15,9 +15,10 @@ mod monitor;
 mod state;
 mod storage;
 mod runtime;
+mod role;
 mod sys;
 
 /// Runs the process that the arguments ask for and returns its exit code.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    role::run(std::env::args_os().collect())
 }

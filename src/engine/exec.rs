@@ -19,7 +19,7 @@ use crate::model::status::Action;
 use crate::monitor::attach::AttachClient;
 use crate::monitor::config::{ExecSource, MonitorConfig};
 use crate::monitor::spawn::{self, Handed, Started};
-use crate::runtime::capability::{self, CapSet};
+use crate::runtime::capability;
 use crate::runtime::cgroup::Cgroup;
 use crate::state::lock::Lock;
 
@@ -69,7 +69,7 @@ impl Engine {
         let (process, requested, seccomp) = process(&locked.config, request)?;
         let cgroup = match locked.state.cgroup.clone() {
             Some(value) => serde_json::from_value(value).context("read the cgroup of the container")?,
-            None => Cgroup::none(),
+            None => Cgroup::None,
         };
         Ok(MonitorConfig {
             data_dir,
@@ -101,7 +101,7 @@ fn process(
         config.security.privileged = true;
     }
     config.tty = request.tty;
-    let bounding = CapSet::from_mask(crate::sys::cap::bounding().context("read the bounding set")?);
+    let bounding = facts::bounding()?;
     let set = facts::capabilities(&config, bounding)?;
     let requested = capability::requested(&config.security.cap_add, bounding)?;
     let mut env = spec::environment(&config);

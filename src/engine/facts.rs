@@ -44,7 +44,7 @@ pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup
 pub(crate) fn gather(engine: &Engine, locked: &Locked, bundle: &Path) -> Result<Prepared> {
     let config = &locked.config;
     let rootless = engine.privilege.is_rootless();
-    let bounding = CapSet::from_mask(crate::sys::cap::bounding().context("read the bounding set")?);
+    let bounding = bounding()?;
     let set = capabilities(config, bounding)?;
     let requested = capability::requested(&config.security.cap_add, bounding)?;
     let own_userns = matches!(config.userns, UserNamespace::Mapped { .. });
@@ -69,6 +69,11 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, bundle: &Path) -> Result<
         root: PathBuf::from("rootfs"),
     };
     Ok(Prepared { facts, requested: requested.names().collect() })
+}
+
+/// What this process, and so a container, can have at most.
+pub(crate) fn bounding() -> Result<CapSet> {
+    Ok(CapSet::from_mask(crate::sys::cap::current().context("read the capabilities of this process")?.bounding))
 }
 
 /// The capabilities of root in the container.
@@ -104,7 +109,7 @@ pub(crate) fn seccomp(config: &ContainerConfig, set: CapSet) -> Result<Option<oc
 pub(crate) fn apparmor(config: &ContainerConfig) -> Result<Option<String>> {
     match config.security.apparmor.as_deref() {
         None | Some("unconfined" | "") => Ok(None),
-        Some(name) if lsm::apparmor::is_enabled() => Ok(Some(name.to_owned())),
+        Some(name) if lsm::apparmor::enabled() => Ok(Some(name.to_owned())),
         Some(name) => {
             let message = format!("apparmor profile \"{name}\" was asked for, and AppArmor is not enabled on this host");
             Err(Error::unsupported(message).into())
@@ -112,7 +117,8 @@ pub(crate) fn apparmor(config: &ContainerConfig) -> Result<Option<String>> {
     }
 }
 
-fn rlimits(config: &ContainerConfig) -> Result<Vec<PosixRlimit>> {
+/// The limits asked for over the defaults, none above what the host allows.
+pub(crate) fn rlimits(config: &ContainerConfig) -> Result<Vec<PosixRlimit>> {
     let asked: Vec<_> = config.ulimits.iter().map(|limit| (limit.name.as_str(), limit.soft, limit.hard)).collect();
     Ok(rlimit::limits(&asked)?.limits)
 }

@@ -34,7 +34,7 @@ use anyhow::Result;
 
 use crate::model::id::Id;
 use crate::state::paths::Paths;
-use crate::state::privilege::Privilege;
+pub(crate) use crate::state::privilege::Privilege;
 use container::Locked;
 
 /// An open store: where it is, and with which rights it is worked on.

@@ -73,6 +73,11 @@ pub(crate) fn is_gone(error: &anyhow::Error) -> bool {
     is_kind(error, ErrorKind::NotFound)
 }
 
+/// Whether an error says that a name or object is in use.
+pub(crate) fn is_conflict(error: &anyhow::Error) -> bool {
+    is_kind(error, ErrorKind::Conflict)
+}
+
 fn is_kind(error: &anyhow::Error, kind: ErrorKind) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(|error| error.kind == kind)
 }

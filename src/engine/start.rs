@@ -159,7 +159,7 @@ pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
     let config = &locked.config;
     let cgroup = match locked.state.cgroup.clone() {
         Some(value) => serde_json::from_value(value).context("read the cgroup of the container")?,
-        None => Cgroup::none(),
+        None => Cgroup::None,
     };
     let monitor = MonitorConfig {
         data_dir: locked.dir(),

@@ -1,12 +1,14 @@
 //! `wait`: the kernel tells when a monitor, and the Cleanup that it becomes, is dead.
 
+use std::os::fd::AsFd;
+
 use anyhow::{Context, Result};
 
 use super::Engine;
 use super::container::{self, Container};
+use crate::monitor::exit::End;
 use crate::model::id::Id;
 use crate::model::status::Status;
-use crate::state::record;
 use crate::sys::process;
 
 impl Engine {
@@ -42,17 +44,15 @@ impl Engine {
             None => Ok(None),
         };
         let (init, monitor) = (open(read.state.init)?, open(read.state.monitor)?);
-        let dir = std::fs::File::open(self.paths.container(&read.config.id));
         if let Some(init) = &init {
             process::wait(init, None).context("wait for init")?;
         }
         if let Some(monitor) = &monitor {
             process::wait(monitor, None).context("wait for the monitor")?;
         }
-        // The directory may be gone by now; the file descriptor still reaches a record that is not yet unlinked.
-        let code = read.exit(&self.paths).ok().flatten().and_then(|exit| exit.exit_code);
-        drop(dir);
-        let _ = record::VERSION;
-        Ok(code.or_else(|| init.as_ref().and_then(crate::sys::pidfd::exit_code)))
+        // With `--rm` the record is gone by now: the kernel remembers the code as long as somebody holds the pidfd.
+        let recorded = read.exit(&self.paths).ok().flatten().and_then(|exit| exit.exit_code);
+        let status = || crate::sys::pidfd_info::exit_status(init.as_ref()?.as_fd()).ok().flatten();
+        Ok(recorded.or_else(|| status().map(|status| End::from_wait_status(status).code())))
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod credential;
+pub(crate) mod hash;
 pub(crate) mod manifest;
 pub(crate) mod registry;
 pub(crate) mod trust;

@@ -486,8 +486,8 @@ mod tests {
                 // The familiar form names the same image to docker.
                 prop_assert_eq!(full.familiar().parse::<Reference>().unwrap().normalized(), full);
             }
-            let _ = text.parse::<Source>();
-            let _ = IdPrefix::parse(&text);
+            drop(text.parse::<Source>());
+            drop(IdPrefix::parse(&text));
         }
 
         #[test]

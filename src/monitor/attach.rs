@@ -14,34 +14,45 @@ use rustix::fs::{Mode, OFlags};
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
+pub(crate) use super::client::AttachClient;
 use super::frame::{self, Sent};
+use crate::model::error::Error;
 
 /// No more clients than this at once.
 pub(crate) const CLIENTS: usize = 16;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 8;
 
-/// Binds the socket `attach` in `dir`.
-pub(crate) fn listen(dir: &Path) -> Result<OwnedFd> {
-    let what = || format!("bind {}", dir.join("attach").display());
-    crate::state::paths::remove_file(&dir.join("attach")).with_context(what)?;
+/// Binds the socket at `path`.
+pub(crate) fn listen(path: &Path) -> Result<OwnedFd> {
+    let what = || format!("bind {}", path.display());
+    crate::state::paths::remove_file(path).with_context(what)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).with_context(what)?;
     // The inode gets the socket's own mode: set before, there is no moment in which it is open to others.
     rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR).with_context(what)?;
-    rustix::net::bind(&socket, &address(dir)?.1).with_context(what)?;
+    rustix::net::bind(&socket, &address(path)?.1).with_context(what)?;
     rustix::net::listen(&socket, BACKLOG).with_context(what)?;
     Ok(socket)
 }
 
-/// The address of the socket in `dir`, which may have any length: by the descriptor that is returned with it.
-pub(super) fn address(dir: &Path) -> Result<(OwnedFd, SocketAddrUnix)> {
+/// The address of the socket at `path`, which may have any length: by its directory, whose descriptor comes with it.
+pub(super) fn address(path: &Path) -> Result<(OwnedFd, SocketAddrUnix)> {
+    let dir = path.parent().unwrap_or_else(|| Path::new("/"));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let fd = rustix::fs::open(dir, flags, Mode::empty()).with_context(|| format!("open {}", dir.display()))?;
-    let short = format!("{}/attach", crate::sys::path::fd_path(&fd));
-    let address = SocketAddrUnix::new(short).context("make a socket address")?;
-    Ok((fd, address))
+    let fd = match rustix::fs::open(dir, flags, Mode::empty()) {
+        Err(rustix::io::Errno::NOENT) => return Err(not_running()).with_context(|| format!("open {}", dir.display())),
+        opened => opened.with_context(|| format!("open {}", dir.display()))?,
+    };
+    let address = SocketAddrUnix::new(format!("{}/{name}", crate::sys::path::fd_path(&fd)));
+    Ok((fd, address.context("make a socket address")?))
+}
+
+/// What a client hears who finds no monitor.
+pub(super) fn not_running() -> Error {
+    Error::state("no monitor accepts connections: the container does not run")
 }
 
 /// Accepts one connection whose peer may attach; `None` when there is none.
@@ -153,11 +164,11 @@ mod tests {
     fn the_socket_is_ours_alone_however_long_its_path() {
         let dir = std::env::temp_dir().join(format!("dhow-attach-{}-{}", std::process::id(), "x".repeat(150)));
         std::fs::create_dir_all(&dir).unwrap();
-        let listener = listen(&dir).unwrap();
+        let listener = listen(&dir.join("attach")).unwrap();
         let mode = std::fs::metadata(dir.join("attach")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(accept(listener.as_fd()).is_none());
-        let again = listen(&dir).expect("what a dead monitor left is replaced");
+        let again = listen(&dir.join("attach")).expect("what a dead monitor left is replaced");
         drop(again);
         std::fs::remove_dir_all(dir).unwrap();
     }

@@ -1,6 +1,7 @@
 //! The client's half of the attach protocol: relays streams to a monitor and back until the container ends, the user
 //! detaches, or the monitor is lost. Runs in the command; raw mode, signals and detach keys are the caller's.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -10,7 +11,6 @@ use rustix::fs::FileType;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::frame::{self, FRAME, Got, PAYLOAD, Reply, Sent};
-use crate::model::error::{Error, ErrorKind};
 
 /// A write of this size never waits on a pipe or terminal that poll calls writable.
 const SAFE_WRITE: usize = 4096;
@@ -65,22 +65,21 @@ pub(crate) enum Ended {
 
 impl AttachClient {
     /// Makes the client of a foreground container, and the end that goes to its monitor.
-    pub(crate) fn foreground() -> Result<(Self, OwnedFd)> {
-        let (socket, theirs) = frame::pair().context("make the foreground pair")?;
+    pub(crate) fn pair() -> io::Result<(Self, OwnedFd)> {
+        let (socket, theirs) = frame::pair()?;
         Ok((Self { socket }, theirs))
     }
 
-    /// Connects to the monitor whose sockets are in `dir`.
-    pub(crate) fn connect(dir: &Path) -> Result<Self> {
-        let what = || format!("attach to {}", dir.join("attach").display());
-        let (_dir, address) = super::attach::address(dir)?;
+    /// Connects to the monitor that listens at `path`.
+    pub(crate) fn connect(path: &Path) -> Result<Self> {
+        let what = || format!("attach to {}", path.display());
+        let (_dir, address) = super::attach::address(path)?;
         let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .with_context(what)?;
         match rustix::net::connect(&socket, &address) {
             Ok(()) => Ok(Self { socket }),
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED) => {
-                let error = Error::new(ErrorKind::State, "no monitor accepts connections: the container does not run");
-                Err(error).with_context(what)
+                Err(super::attach::not_running()).with_context(what)
             }
             Err(error) => Err(error).with_context(what),
         }
@@ -91,9 +90,12 @@ impl AttachClient {
         frame::put(&self.socket, &frame::resize(rows, cols));
     }
 
-    /// Tells the monitor that we clean up after the container. `false`: it is gone, and does so itself.
-    pub(crate) fn cleaning(&self) -> bool {
-        frame::put(&self.socket, &[frame::CLEANING]) == Sent::Done
+    /// Tells the monitor that we clean up after the container. An error: it is gone, and Cleanup does it.
+    pub(crate) fn cleaning(&self) -> io::Result<()> {
+        match frame::put(&self.socket, &[frame::CLEANING]) {
+            Sent::Done => Ok(()),
+            Sent::Full | Sent::Gone => Err(io::Error::from(io::ErrorKind::NotConnected)),
+        }
     }
 
     /// Relays until the end.

@@ -5,14 +5,14 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use jiff::Timestamp;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
-use serde::{Deserialize, Serialize};
 
-use super::log::time;
+use crate::model::container::ExitRecord;
 use crate::state::record::{self, Durability, VERSION};
 use crate::sys::pidfd_info;
 
@@ -47,47 +47,15 @@ impl End {
     }
 }
 
-/// The record of an end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ExitRecord {
-    pub(crate) version: u32,
-    /// The run that ended.
-    pub(crate) run: u64,
-    /// The exit code; none when it is lost.
-    pub(crate) code: Option<i32>,
-    /// The signal that ended the process; the code is then 128 and it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) signal: Option<i32>,
-    /// Whether the kernel killed for want of memory.
-    #[serde(default)]
-    pub(crate) oom: bool,
-    /// RFC 3339.
-    pub(crate) finished_at: String,
+/// The record of an end that happens now.
+pub(crate) fn record(run: u64, end: End, oom_killed: bool) -> ExitRecord {
+    let exit_code = (end != End::Lost).then(|| end.code());
+    ExitRecord { version: VERSION, run, exit_code, oom_killed, finished_at: Timestamp::now() }
 }
 
-impl ExitRecord {
-    pub(crate) fn new(run: u64, end: End, oom: bool) -> Self {
-        let stem = time::stem(time::now());
-        let signal = if let End::Signal(signal) = end { Some(signal) } else { None };
-        let code = (end != End::Lost).then(|| end.code());
-        let finished_at = format!("{}Z", String::from_utf8_lossy(&stem));
-        Self { version: VERSION, run, code, signal, oom, finished_at }
-    }
-
-    /// Writes the record into the container's directory.
-    pub(crate) fn write(&self, dir: &Path, durability: Durability) -> Result<()> {
-        record::write(&path(dir), self, durability)
-    }
-}
-
-/// Where the record of the container with directory `dir` is.
-pub(crate) fn path(dir: &Path) -> PathBuf {
-    dir.join("exit.json")
-}
-
-/// Reads the record of the container with directory `dir`, if there is one of run `run`.
-pub(crate) fn read(dir: &Path, run: u64) -> Result<Option<ExitRecord>> {
-    Ok(record::read::<ExitRecord>(&path(dir))?.filter(|record| record.run == run))
+/// Writes the record into the container's directory.
+pub(crate) fn write(dir: &Path, record: &ExitRecord, durability: Durability) -> Result<()> {
+    record::write(&dir.join("exit.json"), record, durability)
 }
 
 /// The process that a container lives by.
@@ -222,19 +190,5 @@ mod tests {
             }
             ours.wait().ok();
         }
-    }
-
-    #[test]
-    fn a_record_of_another_run_is_none() {
-        let dir = std::env::temp_dir().join(format!("dhow-exit-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        assert_eq!(read(&dir, 1).unwrap(), None);
-        ExitRecord::new(1, End::Signal(9), true).write(&dir, Durability::Synced).unwrap();
-        let record = read(&dir, 1).unwrap().unwrap();
-        assert_eq!((record.code, record.signal, record.oom), (Some(137), Some(9), true));
-        assert_eq!(read(&dir, 2).unwrap(), None);
-        ExitRecord::new(2, End::Lost, false).write(&dir, Durability::Lazy).unwrap();
-        assert_eq!(read(&dir, 2).unwrap().unwrap().code, None);
-        std::fs::remove_dir_all(dir).unwrap();
     }
 }

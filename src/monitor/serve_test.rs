@@ -85,7 +85,7 @@ fn start(name: &str, options: Options<'_>) -> Case {
         .unwrap();
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
-    let listener = super::attach::listen(&dir).unwrap();
+    let listener = super::attach::listen(&dir.join("attach")).unwrap();
     let (engine, channel) = Channel::pair().unwrap();
     let (done, result) = mpsc::channel();
     let writer = Log::open(&log, &dir).unwrap();
@@ -103,7 +103,6 @@ fn start(name: &str, options: Options<'_>) -> Case {
             start: gated.then(|| Box::new(|| Ok(())) as super::serve::Starter<'_>),
             immediately: false,
             record: &mut |how| end = Some(how),
-            running: &mut || (),
         });
         done.send((outcome, end)).ok();
     });
@@ -173,23 +172,25 @@ fn relay(client: &AttachClient, typed: Option<&[u8]>) -> (Ended, Vec<u8>) {
 
 #[test]
 fn a_detached_container_is_logged_and_recorded() {
-    let case =
-        start("detached", Options { script: "echo out; echo err >&2; printf rest; exit 3", ..Options::default() });
+    let case = start(
+        "detached",
+        Options { script: "echo out; sleep 0.2; echo err >&2; sleep 0.2; printf rest; exit 3", ..Options::default() },
+    );
     let (outcome, end) = case.end();
     assert!(matches!(outcome, Outcome::CleanUp), "{outcome:?}");
     assert_eq!(end, Some(End::Code(3)));
     let text = String::from_utf8(case.logged()).unwrap();
-    assert!(text.contains("out\n") && text.contains("E:err\n") && text.ends_with("rest"), "{text}");
+    assert!(text == "out\nE:err\nrest", "{text}");
 }
 
 #[test]
 fn the_foreground_client_gets_everything_and_cleans_up() {
-    let (client, theirs) = AttachClient::foreground().unwrap();
+    let (client, theirs) = AttachClient::pair().unwrap();
     let script = "i=0; while [ $i -lt 3000 ]; do echo line number $i; i=$((i+1)); done; kill -9 $$";
     let case = start("foreground", Options { script, foreground: Some(theirs), ..Options::default() });
     let (ended, text) = relay(&client, None);
     assert_eq!(ended, Ended::Exit(137));
-    assert!(client.cleaning());
+    client.cleaning().unwrap();
     let (outcome, end) = case.end();
     assert!(matches!(outcome, Outcome::Left), "{outcome:?}");
     assert_eq!(end, Some(End::Signal(9)));
@@ -199,7 +200,7 @@ fn the_foreground_client_gets_everything_and_cleans_up() {
 
 #[test]
 fn a_slow_foreground_client_loses_nothing_and_does_not_hold_up_the_record() {
-    let (client, theirs) = AttachClient::foreground().unwrap();
+    let (client, theirs) = AttachClient::pair().unwrap();
     let script = "head -c 3000000 /dev/zero | tr '\\0' x; echo; exit 5";
     let case = start("slow", Options { script, foreground: Some(theirs), ..Options::default() });
     std::thread::sleep(Duration::from_millis(300));
@@ -214,7 +215,7 @@ fn a_slow_foreground_client_loses_nothing_and_does_not_hold_up_the_record() {
 
 #[test]
 fn stdin_reaches_the_container_and_ends() {
-    let (client, theirs) = AttachClient::foreground().unwrap();
+    let (client, theirs) = AttachClient::pair().unwrap();
     let options = Options { script: "sleep 0.1; wc -c", stdin: true, foreground: Some(theirs), ..Options::default() };
     let case = start("stdin", options);
     let typed = vec![b'y'; 2_000_000];
@@ -226,7 +227,7 @@ fn stdin_reaches_the_container_and_ends() {
 
 #[test]
 fn a_terminal_has_a_size_and_echoes() {
-    let (client, theirs) = AttachClient::foreground().unwrap();
+    let (client, theirs) = AttachClient::pair().unwrap();
     client.resize(33, 77);
     let script = "read line; stty size; echo got $line";
     let options = Options { script, stdin: true, tty: true, foreground: Some(theirs), ..Options::default() };
@@ -243,8 +244,8 @@ fn a_terminal_has_a_size_and_echoes() {
 fn later_clients_see_output_and_the_exit_code() {
     let options = Options { script: "read line; echo got $line; exit 4", stdin: true, ..Options::default() };
     let case = start("later", options);
-    let idle = AttachClient::connect(&case.dir).unwrap();
-    let client = AttachClient::connect(&case.dir).unwrap();
+    let idle = AttachClient::connect(&case.dir.join("attach")).unwrap();
+    let client = AttachClient::connect(&case.dir.join("attach")).unwrap();
     let (ended, text) = relay(&client, Some(b"hello\n"));
     assert_eq!((ended, &text[..]), (Ended::Exit(4), &b"got hello\n"[..]));
     assert_eq!(relay(&idle, None).0, Ended::Exit(4));
@@ -256,7 +257,7 @@ fn later_clients_see_output_and_the_exit_code() {
 fn a_later_client_that_does_not_keep_up_is_disconnected_and_the_log_is_whole() {
     let script = "sleep 0.2; head -c 5000000 /dev/zero | tr '\\0' x; echo";
     let case = start("overflow", Options { script, ..Options::default() });
-    let client = AttachClient::connect(&case.dir).unwrap();
+    let client = AttachClient::connect(&case.dir.join("attach")).unwrap();
     let (_, end) = case.end();
     assert_eq!(end, Some(End::Code(0)));
     assert_eq!(case.logged().len(), 5_000_001);
@@ -275,13 +276,13 @@ fn detach_keys_leave_the_container_running() {
         }
     }
     let case = start("detach", Options { script: "read a; read b; echo $a $b", stdin: true, ..Options::default() });
-    let client = AttachClient::connect(&case.dir).unwrap();
+    let client = AttachClient::connect(&case.dir.join("attach")).unwrap();
     let (read_in, write_in) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     rustix::io::write(&write_in, b"one\n!").unwrap();
     let streams = Streams { stdin: Some(read_in.as_fd()), ..Streams::default() };
     assert_eq!(client.relay(&streams, &mut Keys).unwrap(), Ended::Detached);
     drop(client);
-    let client = AttachClient::connect(&case.dir).unwrap();
+    let client = AttachClient::connect(&case.dir.join("attach")).unwrap();
     assert_eq!(relay(&client, Some(b"two\n")), (Ended::Exit(0), b"one two\n".to_vec()));
     case.end();
 }

@@ -4,4 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod archive;
 mod census;
+mod kill;
+mod powercut;
+mod programs;
+mod registry;

@@ -14,6 +14,8 @@ pub(crate) struct Source {
     pub(crate) text: String,
     /// Without comments, literals and tests.
     pub(crate) tokens: Vec<Token>,
+    /// With the tests.
+    whole: Vec<Token>,
 }
 
 /// A path that a file names, made absolute from the crate's root.
@@ -63,11 +65,13 @@ impl Source {
     }
 
     pub(crate) fn parse(file: &str, text: &str) -> Self {
+        let whole = tokens(text);
         Self {
             file: file.to_owned(),
             module: module_of(file),
             text: text.to_owned(),
-            tokens: without_tests(&tokens(text)),
+            tokens: without_tests(&whole),
+            whole,
         }
     }
 
@@ -76,11 +80,11 @@ impl Source {
         self.module.first().map_or("main", String::as_str)
     }
 
-    /// The names that this file declares by `mod name;`.
+    /// The modules that this file declares by `mod name;`, those of its tests too.
     pub(crate) fn declared(&self) -> Vec<Vec<String>> {
         let mut out = Vec::new();
-        self.walk(|at, module| {
-            let word = |n: usize| self.tokens.get(at + n).map_or("", |t| t.text.as_str());
+        self.walk(&self.whole, |at, module| {
+            let word = |n: usize| self.whole.get(at + n).map_or("", |t| t.text.as_str());
             if word(0) == "mod" && word(2) == ";" {
                 out.push([module, &[word(1).to_owned()]].concat());
             }
@@ -91,7 +95,7 @@ impl Source {
     /// The paths inside the crate that this file names, `use` groups resolved.
     pub(crate) fn named(&self) -> Vec<Named> {
         let mut out = Vec::new();
-        self.walk(|at, module| {
+        self.walk(&self.tokens, |at, module| {
             let before = at.checked_sub(1).map_or("", |n| self.tokens[n].text.as_str());
             let start = match self.tokens[at].text.as_str() {
                 "crate" => Vec::new(),
@@ -111,18 +115,18 @@ impl Source {
     }
 
     /// Calls `visit` for every token with the (possibly inline) module that it is in.
-    fn walk(&self, mut visit: impl FnMut(usize, &[String])) {
+    fn walk(&self, tokens: &[Token], mut visit: impl FnMut(usize, &[String])) {
         let mut module = self.module.clone();
         let mut ends: Vec<usize> = Vec::new();
-        for at in 0..self.tokens.len() {
+        for at in 0..tokens.len() {
             while ends.last().is_some_and(|&end| at >= end) {
                 ends.pop();
                 module.pop();
             }
-            let word = |n: usize| self.tokens.get(at + n).map_or("", |t| t.text.as_str());
+            let word = |n: usize| tokens.get(at + n).map_or("", |t| t.text.as_str());
             if word(0) == "mod" && word(2) == "{" {
                 module.push(word(1).to_owned());
-                ends.push(balanced(&self.tokens, at + 2));
+                ends.push(balanced(tokens, at + 2));
             }
             visit(at, &module);
         }

@@ -19,13 +19,13 @@ pub(crate) mod cgroup;
 pub(crate) mod env;
 pub(crate) mod image;
 pub(crate) mod isolate;
-// pub(crate) mod kill;
+pub(crate) mod kill;
 pub(crate) mod outcome;
-// pub(crate) mod powercut;
-// pub(crate) mod registry;
+pub(crate) mod powercut;
+pub(crate) mod registry;
 pub(crate) mod require;
 pub(crate) mod tar;
-// pub(crate) mod trace;
+pub(crate) mod trace;
 
 pub(crate) use env::TestEnv;
 pub(crate) use isolate::isolated;

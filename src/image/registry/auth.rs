@@ -335,7 +335,7 @@ mod tests {
         fn any_header_is_read_without_panic(header in "[ -~]{0,80}", other in "\\PC{0,40}") {
             drop(Challenge::parse([header.as_str(), other.as_str()]));
             drop(parse_answer(header.as_bytes(), Instant::now()));
-            drop(same_site(&header, &other));
+            let _ = same_site(&header, &other);
         }
 
         #[test]

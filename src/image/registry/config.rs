@@ -464,7 +464,7 @@ mod tests {
             drop(parse(&text));
             drop(parse(&format!("[[registry]]\n{key} = {value}\n[[registry.mirror]]\n{key} = {value}")));
             drop(parse(&format!("{key} = {value}")));
-            drop(matched(&text, &key));
+            let _ = matched(&text, &key);
         }
     }
 }

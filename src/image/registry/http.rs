@@ -10,8 +10,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use oci_client::errors::{OciEnvelope, OciErrorCode};
 use reqwest::{RequestBuilder, Response};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::model::error::{Error, ErrorKind};
@@ -108,7 +111,7 @@ fn tls_config(trust: &Trust, tls: bool) -> Result<ClientConfig> {
         .with_safe_default_protocol_versions()
         .context("set up TLS")?;
     let mut identity = None;
-    let mut roots = RootCertStore::empty();
+    let mut roots = Vec::new();
     if tls {
         if trust.verify {
             system_roots(&mut roots)?;
@@ -117,8 +120,16 @@ fn tls_config(trust: &Trust, tls: bool) -> Result<ClientConfig> {
             read_dir(dir, &mut roots, &mut identity)?;
         }
     }
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(roots.iter().cloned());
     let builder = match trust.verify {
-        true => builder.with_root_certificates(roots),
+        // The verifier refuses to be made without roots; such a client can speak plain HTTP only.
+        true if store.is_empty() => builder.with_root_certificates(store),
+        true => {
+            let inner =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build().context("set up TLS")?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Verified { inner, roots }))
+        }
         false => builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider))),
     };
     match identity {
@@ -128,7 +139,7 @@ fn tls_config(trust: &Trust, tls: bool) -> Result<ClientConfig> {
 }
 
 /// `SSL_CERT_FILE` and `SSL_CERT_DIR` as OpenSSL has them, else the first bundle of the system.
-fn system_roots(roots: &mut RootCertStore) -> Result<()> {
+fn system_roots(roots: &mut Roots) -> Result<()> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let (file, dir) = (set("SSL_CERT_FILE"), set("SSL_CERT_DIR"));
     if let Some(file) = &file {
@@ -149,20 +160,21 @@ fn system_roots(roots: &mut RootCertStore) -> Result<()> {
     Ok(())
 }
 
-fn add_roots(roots: &mut RootCertStore, file: &Path) -> Result<()> {
+fn add_roots(roots: &mut Roots, file: &Path) -> Result<()> {
     let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes).filter_map(Result::ok).collect();
     if certificates.is_empty() {
         bail!(Error::invalid(format!("{} has no certificate", file.display())));
     }
-    roots.add_parsable_certificates(certificates);
+    roots.extend(certificates);
     Ok(())
 }
 
+type Roots = Vec<CertificateDer<'static>>;
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 /// Reads a directory of certs.d: `*.crt` are roots, `NAME.cert` and `NAME.key` one client certificate.
-fn read_dir(dir: &Path, roots: &mut RootCertStore, identity: &mut Option<Identity>) -> Result<()> {
+fn read_dir(dir: &Path, roots: &mut Roots, identity: &mut Option<Identity>) -> Result<()> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Ok(()) };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
@@ -185,20 +197,33 @@ fn read_dir(dir: &Path, roots: &mut RootCertStore, identity: &mut Option<Identit
     Ok(())
 }
 
-/// Takes any certificate, for registries that configuration or command line name as insecure.
+/// The usual verification, which also takes a self-signed certificate that is itself among the roots: what
+/// `openssl req -x509` makes says that it is an authority, and webpki wants none at the end of a chain.
 #[derive(Debug)]
-struct Unverified(Arc<rustls::crypto::CryptoProvider>);
+struct Verified {
+    inner: Arc<WebPkiServerVerifier>,
+    roots: Roots,
+}
 
-impl rustls::client::danger::ServerCertVerifier for Unverified {
+impl ServerCertVerifier for Verified {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        Ok(rustls::client::danger::ServerCertVerified::assertion())
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let error = match self.inner.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
+            Ok(verified) => return Ok(verified),
+            Err(error) => error,
+        };
+        // webpki has checked the dates by then; the handshake proves the key.
+        if format!("{error:?}").contains("CaUsedAsEndEntity") && self.roots.iter().any(|root| root == end_entity) {
+            rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(error)
     }
 
     fn verify_tls12_signature(
@@ -206,7 +231,46 @@ impl rustls::client::danger::ServerCertVerifier for Unverified {
         message: &[u8],
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+/// Takes any certificate, for registries that configuration or command line name as insecure.
+#[derive(Debug)]
+struct Unverified(Arc<rustls::crypto::CryptoProvider>);
+
+impl ServerCertVerifier for Unverified {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         rustls::crypto::verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
     }
 
@@ -215,7 +279,7 @@ impl rustls::client::danger::ServerCertVerifier for Unverified {
         message: &[u8],
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
     }
 

@@ -564,6 +564,11 @@ struct Registry {
 
 impl Registry {
     fn start(name: &str) -> Option<Self> {
+        Self::start_with(name, |_| String::new())
+    }
+
+    /// Starts it with more lines below `http:`, which may name files in its directory.
+    fn start_with(name: &str, http: impl Fn(&Path) -> String) -> Option<Self> {
         let there = |tool: &str| Command::new(tool).arg("--version").stdout(Stdio::null()).status().is_ok();
         if !there("docker-registry") || !there("skopeo") {
             println!("skipped: docker-registry or skopeo is not installed");
@@ -574,8 +579,9 @@ impl Registry {
         std::fs::create_dir_all(&dir).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}/data}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n",
-            dir.display()
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}/data}}}}\nhttp:\n  addr: '127.0.0.1:{port}'\n{}",
+            dir.display(),
+            http(&dir)
         );
         std::fs::write(dir.join("config.yml"), config).unwrap();
         let child = Command::new("docker-registry")
@@ -658,4 +664,44 @@ fn debians_registry_serves_what_skopeo_pushed() {
     let unknown: Reference = format!("127.0.0.1:{}/no/such:1", registry.port).parse().unwrap();
     let error = client.resolve(&unknown, &platform()).err().unwrap();
     assert_eq!(kind(&error), Some(ErrorKind::NotFound), "{error:#}");
+}
+
+#[test]
+fn certificates_are_checked_against_certs_d() {
+    let tool = Command::new("openssl").arg("version").stdout(Stdio::null()).status();
+    if !tool.is_ok_and(|status| status.success()) {
+        println!("skipped: openssl is not installed");
+        return;
+    }
+    let certify = |dir: &Path| {
+        let output = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
+            .args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "server.pem", "-out", "root.crt"])
+            .current_dir(dir)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let dir = dir.display();
+        // The same pair is the client's, so that both directions are checked.
+        std::fs::copy(format!("{dir}/root.crt"), format!("{dir}/client.cert")).unwrap();
+        std::fs::copy(format!("{dir}/server.pem"), format!("{dir}/client.key")).unwrap();
+        format!("  tls:\n    certificate: {dir}/root.crt\n    key: {dir}/server.pem\n    clientcas: [{dir}/root.crt]\n")
+    };
+    let Some(registry) = Registry::start_with("tls", certify) else { return };
+    let name: Reference = format!("127.0.0.1:{}/x:1", registry.port).parse().unwrap();
+    let ask = |verify: Option<bool>, dir: Option<PathBuf>| {
+        let client = client_with(Options { tls_verify: verify, cert_dir: dir, retries: 0, ..Options::default() });
+        format!("{:#}", client.resolve(&name, &platform()).err().unwrap())
+    };
+    let unknown = ask(None, Some("/nonexistent".into()));
+    assert!(unknown.contains("certificate"), "{unknown}");
+    // With root and client certificate one gets in, and learns that there is no such image.
+    let inside = ask(None, Some(registry.dir.clone()));
+    assert!(inside.contains("manifest unknown") || inside.contains("name unknown"), "{inside}");
+    let elsewhere: Reference = format!("localhost:{}/x:1", registry.port).parse().unwrap();
+    let options = Options { cert_dir: Some(registry.dir.clone()), retries: 0, ..Options::default() };
+    let error = format!("{:#}", client_with(options).resolve(&elsewhere, &platform()).err().unwrap());
+    assert!(error.contains("not valid for name"), "the name is checked too: {error}");
+    let unverified = ask(Some(false), Some(registry.dir.clone()));
+    assert!(unverified.contains("unknown"), "{unverified}");
 }

@@ -1,0 +1,144 @@
+//! What the benchmarks share: a private place to run in, interleaved rounds, and a table.
+//!
+//! The program starts itself again in mount, network, ipc and uts namespaces of its own, with a fresh tmpfs for all
+//! stores, and without the unified hierarchy of a hybrid host, which crun and podman refuse: all contenders get the
+//! same.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const INSIDE: &str = "DHOW_BENCH_INSIDE";
+
+/// Enters the private place and returns its directory; the outer process never returns.
+pub(crate) fn enter() -> PathBuf {
+    if let Some(place) = std::env::var_os(INSIDE) {
+        return PathBuf::from(place);
+    }
+    let place = std::env::temp_dir().join(format!("dhow-bench-{}", std::process::id()));
+    std::fs::create_dir(&place).expect("make the benchmark's directory");
+    let script = r#"umount /sys/fs/cgroup/unified 2>/dev/null
+        ip link set lo up && mount -t tmpfs -o mode=755 bench "$DHOW_BENCH_INSIDE" && mount -t tmpfs run /run && exec "$0" "$@""#;
+    let status = Command::new("unshare")
+        .args(["-m", "-n", "-i", "-u", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", script])
+        .arg(std::env::current_exe().expect("this program's path"))
+        .args(std::env::args_os().skip(1))
+        .env(INSIDE, &place)
+        .stdin(Stdio::null())
+        .status()
+        .expect("run unshare");
+    drop(std::fs::remove_dir(&place));
+    std::process::exit(status.code().unwrap_or(1));
+}
+
+/// How often each contender runs.
+pub(crate) fn rounds(default: usize) -> usize {
+    std::env::var("DHOW_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Runs a command to its end; its standard output, or what it said when it failed.
+pub(crate) fn output(mut command: Command) -> Result<String, String> {
+    let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    Err(text.lines().last().unwrap_or("failed without a word").to_owned())
+}
+
+/// One of those that are compared.
+pub(crate) struct Contender<'a> {
+    pub(crate) name: &'a str,
+    /// Before each measured run; not measured.
+    pub(crate) before: Box<dyn Fn() + 'a>,
+    pub(crate) command: Box<dyn Fn() -> Command + 'a>,
+}
+
+impl<'a> Contender<'a> {
+    pub(crate) fn new(name: &'a str, command: impl Fn() -> Command + 'a) -> Self {
+        Self { name, before: Box::new(|| {}), command: Box::new(command) }
+    }
+
+    pub(crate) fn before(mut self, before: impl Fn() + 'a) -> Self {
+        self.before = Box::new(before);
+        self
+    }
+}
+
+/// Times every contender once a round, in turn, and prints the rows; the first one is what the others are held against.
+pub(crate) fn compare(what: &str, rounds: usize, contenders: &[Contender<'_>]) {
+    let mut times: Vec<Vec<Duration>> = contenders.iter().map(|_| Vec::new()).collect();
+    let mut errors: Vec<Option<String>> = contenders.iter().map(|_| None).collect();
+    for round in 0..=rounds {
+        for (n, contender) in contenders.iter().enumerate() {
+            if errors[n].is_some() {
+                continue;
+            }
+            (contender.before)();
+            let command = (contender.command)();
+            let start = Instant::now();
+            let result = output(command);
+            let time = start.elapsed();
+            match result {
+                Err(error) => errors[n] = Some(error),
+                // The first round warms up.
+                Ok(_) if round > 0 => times[n].push(time),
+                Ok(_) => {}
+            }
+        }
+    }
+    let base = times.first_mut().and_then(|times| percentile(times, 50));
+    for (n, contender) in contenders.iter().enumerate() {
+        if let Some(error) = &errors[n] {
+            println!("| {what} | {} | - | - | - | {error} |", contender.name);
+            continue;
+        }
+        let (Some(median), Some(low)) = (percentile(&mut times[n], 50), percentile(&mut times[n], 10)) else {
+            continue;
+        };
+        let ratio = base.map_or(String::new(), |base| format!("{:.2}", median.as_secs_f64() / base.as_secs_f64()));
+        println!(
+            "| {what} | {} | {} | {} | {ratio} | {} runs |",
+            contender.name,
+            show(median),
+            show(low),
+            times[n].len()
+        );
+    }
+}
+
+/// The head of the table that [`compare`] fills.
+pub(crate) fn head() {
+    println!("| what | who | median | p10 | times dhow's | |");
+    println!("| --- | --- | ---: | ---: | ---: | --- |");
+}
+
+fn percentile(times: &mut [Duration], percent: usize) -> Option<Duration> {
+    times.sort();
+    times.get(times.len() * percent / 100).copied()
+}
+
+fn show(time: Duration) -> String {
+    let milliseconds = time.as_secs_f64() * 1000.0;
+    if milliseconds < 10_000.0 { format!("{milliseconds:.1} ms") } else { format!("{:.1} s", milliseconds / 1000.0) }
+}
+
+/// The product with a store under `place`.
+pub(crate) fn dhow(place: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dhow"));
+    command.arg("--root").arg(place.join("dhow/store")).arg("--runroot").arg(place.join("dhow/run")).args(arguments);
+    command
+}
+
+/// podman with a store under `place`, and limits that a machine without CAP_SYS_RESOURCE grants.
+pub(crate) fn podman(place: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("podman");
+    command.arg("--root").arg(place.join("podman/store")).arg("--runroot").arg(place.join("podman/run"));
+    command.args(["--storage-driver", "overlay", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]);
+    let limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"];
+    match arguments {
+        [verb @ ("run" | "create"), rest @ ..] => command.arg(verb).args(limits).args(rest),
+        other => command.args(other),
+    };
+    command
+}
