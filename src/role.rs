@@ -24,9 +24,9 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// Reads the role from the arguments. Inside a container the program's own name tells: `/dev/init`.
+    /// Reads the role from the arguments. Inside a container the program's own name tells.
     pub(crate) fn from_args(args: &[OsString]) -> Self {
-        if args.first().is_some_and(|name| name == "/dev/init") {
+        if args.first().is_some_and(|name| name == crate::runtime::reaper::PATH) {
             return Self::Reaper;
         }
         match args.get(1).and_then(|word| word.to_str()) {
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(role(&["dhow", "ps"]), Role::Cli);
         assert_eq!(role(&["dhow"]), Role::Cli);
         assert_eq!(role(&["dhow", "monitor", "--", "id"]), Role::Monitor);
-        assert_eq!(role(&["/dev/init", "--", "monitor"]), Role::Reaper);
+        assert_eq!(role(&[crate::runtime::reaper::PATH, "--", "monitor"]), Role::Reaper);
         assert_eq!(role(&["dhow", "run", "unpack"]), Role::Cli);
     }
 }
