@@ -1,6 +1,89 @@
 //! The command line: arguments in, text out, exit codes.
+//!
+//! The tree of commands is a static table; only the command that is asked for builds its definitions, and only a
+//! command that asks for the engine opens the store.
 
+mod complete;
+mod context;
 pub(crate) mod exit;
 pub(crate) mod flags;
+#[cfg(test)]
+mod manual;
 pub(crate) mod output;
+mod system;
 pub(crate) mod terminal;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, FromArgMatches};
+
+use self::context::{Context, GlobalArgs};
+use self::flags::UsageError;
+use self::flags::tree::{Entry, Parsed, Tree};
+use self::output::stdout;
+use crate::engine::Privilege;
+
+const GROUPS: &[&[Entry<Context>]] = &[system::ENTRIES, complete::ENTRIES];
+
+const COUNT: usize = {
+    let (mut count, mut group) = (0, 0);
+    while group < GROUPS.len() {
+        count += GROUPS[group].len();
+        group += 1;
+    }
+    count
+};
+
+/// The commands of all groups in one table.
+const ENTRIES: [Entry<Context>; COUNT] = {
+    let mut all = [GROUPS[0][0]; COUNT];
+    let (mut at, mut group) = (0, 0);
+    while group < GROUPS.len() {
+        let mut index = 0;
+        while index < GROUPS[group].len() {
+            all[at] = GROUPS[group][index];
+            at += 1;
+            index += 1;
+        }
+        group += 1;
+    }
+    all
+};
+
+/// Everything that can be typed.
+static TREE: Tree<Context> =
+    Tree { name: "dhow", about: "Manage containers and images", globals: GlobalArgs::augment_args, entries: &ENTRIES };
+
+/// Runs the command line `args`, the program's name first.
+pub(crate) fn main(args: Vec<OsString>, privilege: Privilege) -> ExitCode {
+    exit::finish(run(args, privilege))
+}
+
+fn run(args: Vec<OsString>, privilege: Privilege) -> anyhow::Result<u8> {
+    let given = args.get(1..).unwrap_or_default();
+    let (entry, globals, matches) = match TREE.parse(given)? {
+        Parsed::Help(text) => return stdout::print(&text).map(|()| 0),
+        Parsed::Bare { globals } => return bare(&global_args(&globals)?),
+        Parsed::Run { entry, globals, matches, .. } => (entry, globals, matches),
+    };
+    let globals = global_args(&globals)?;
+    if globals.version {
+        return bare(&globals);
+    }
+    globals.check()?;
+    entry.run(&matches, &Context::new(&TREE, globals, privilege, args))
+}
+
+/// No command: the version, or the help and an error, as podman has it.
+fn bare(globals: &GlobalArgs) -> anyhow::Result<u8> {
+    if globals.version {
+        return stdout::print(concat!("dhow version ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| 0);
+    }
+    stdout::print(&TREE.help(None, TREE.name))?;
+    Err(UsageError::new(format!("missing command '{} COMMAND'", TREE.name)).into())
+}
+
+fn global_args(matches: &clap::ArgMatches) -> anyhow::Result<GlobalArgs> {
+    Ok(GlobalArgs::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?)
+}

@@ -61,7 +61,7 @@ impl Container {
             return Ok(true);
         }
         if status == Status::Stopping {
-            return Ok(self.state.stopper.is_none_or(|stopper| !super::process::is_alive(stopper.pid, stopper.start_time)));
+            return Ok(self.state.stopper.is_none_or(|stopper| !crate::sys::process::is_alive(stopper.pid, stopper.start_time)));
         }
         let dir = paths.container(&self.config.id);
         Ok([".state.json.tmp", ".config.json.tmp"].iter().any(|name| dir.join(name).exists()))

@@ -22,7 +22,7 @@ use crate::model::container::{ExitRecord, InitRecord, ProcessRef};
 use crate::model::status::{Action, Status};
 use crate::state::record::{self, Durability};
 use crate::state::{boot, lock};
-use super::process;
+use crate::sys::process;
 
 /// How long a monitor that lost its engine may take to undo its start.
 const MONITOR_PATIENCE: Duration = Duration::from_secs(10);

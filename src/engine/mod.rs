@@ -18,7 +18,6 @@ pub(crate) mod logs;
 pub(crate) mod naming;
 pub(crate) mod network;
 pub(crate) mod pause;
-pub(crate) mod process;
 pub(crate) mod remove;
 pub(crate) mod request;
 pub(crate) mod rootfs;
@@ -35,7 +34,7 @@ use anyhow::Result;
 
 use crate::model::id::Id;
 use crate::state::paths::Paths;
-use crate::state::privilege::Privilege;
+pub(crate) use crate::state::privilege::Privilege;
 use container::Locked;
 
 /// An open store: where it is, and with which rights it is worked on.

@@ -29,7 +29,7 @@ pub(crate) fn dirs(engine: &Engine, config: &ContainerConfig, dir: &Path) -> Res
         RootFs::Image { layers } => lower(engine, layers)?,
     };
     let upper = dir.join("rootfs");
-    Ok(Some(overlay::dirs(lower, &upper, config.remove, engine.privilege.is_rootless())))
+    overlay::dirs(lower, &upper, config.remove, engine.privilege.is_rootless()).map(Some)
 }
 
 /// The directories of an image's layers, the top one first.

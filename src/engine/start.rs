@@ -21,7 +21,7 @@ use crate::monitor::spawn::{self, Handed, Started};
 use crate::runtime::cgroup::Cgroup;
 use crate::state::paths::remove_file;
 use crate::state::record::{self, Durability};
-use super::process;
+use crate::sys::process;
 
 /// A container that was started with the caller's terminal or pipes on it.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Engine {
         locked.state.restart_at = None;
         locked.state.stopped_by_user = false;
         locked.state.error.clear();
-        let cgroup = facts::cgroup(&locked.config)?;
+        let cgroup = facts::cgroup(self, &locked.config)?;
         locked.state.cgroup = Some(serde_json::to_value(&cgroup).context("encode the cgroup")?);
         locked.save(Durability::Lazy)?;
         match self.launch(locked, cgroup, foreground) {

@@ -11,7 +11,7 @@ use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
 use crate::model::status::{Action, Status};
 use crate::state::record::Durability;
-use super::process;
+use crate::sys::process;
 
 /// How long after SIGKILL the monitor and its Cleanup may take.
 const END_PATIENCE: Duration = Duration::from_secs(30);

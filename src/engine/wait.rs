@@ -9,7 +9,7 @@ use super::container::{self, Container};
 use crate::monitor::exit::End;
 use crate::model::id::Id;
 use crate::model::status::Status;
-use super::process;
+use crate::sys::process;
 
 impl Engine {
     /// Waits until the container that `name` means does not run, and returns its exit code; -1 when nobody knows it.

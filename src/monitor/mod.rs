@@ -17,7 +17,7 @@
 pub(crate) mod attach;
 pub(crate) mod client;
 pub(crate) mod config;
-mod exit;
+pub(crate) mod exit;
 pub(crate) mod frame;
 pub(crate) mod log;
 pub(crate) mod port;
@@ -25,6 +25,8 @@ mod process;
 mod relay;
 mod report;
 mod serve;
+pub(crate) mod port;
+pub(crate) mod relay;
 #[cfg(test)]
 mod serve_test;
 pub(crate) mod spawn;

@@ -19,7 +19,7 @@ use crate::runtime::cgroup::Cgroup;
 use crate::runtime::create::{CreateRequest, Init, Placement, Rootfs, create, sources};
 use crate::runtime::exec::{ExecRequest, exec};
 use crate::runtime::stdio::Stdio;
-use crate::runtime::{bundle, kill, user};
+use crate::runtime::{bundle, user};
 use crate::sys::mount::{self, OverlayDirs};
 
 /// A process with what the monitor keeps of it.
@@ -55,7 +55,7 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
     let none = LinuxResources::default();
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
     config.cgroup.create(resources).context("make the cgroup")?;
-    let made = placed(&config.cgroup, |cgroup| {
+    let made = {
         create(CreateRequest {
             spec: &spec,
             bundle: &config.bundle,
@@ -64,10 +64,10 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
             namespaces: Vec::new(),
             stdio,
             preserve_fds: preserved,
-            cgroup,
+            cgroup: &config.cgroup,
             seccomp_cache: config.seccomp_cache.as_deref(),
         })
-    });
+    };
     let mut init = match made {
         Ok(init) => init,
         Err(error) => {
@@ -91,10 +91,10 @@ pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Ve
     }
     let gone = || Error::state("the container has ended");
     let ProcessRef { pid, start_time } = source.init;
-    let pidfd = kill::open(pid, start_time)?.ok_or_else(gone)?;
+    let pidfd = crate::sys::process::open(pid, start_time)?.ok_or_else(gone)?;
     let mut process = source.process.clone();
     let root = directory(Path::new(&format!("/proc/{pid}/root")))?;
-    if !kill::is_alive(pid, start_time)? {
+    if !crate::sys::process::is_alive(pid, start_time) {
         // The number may have been another process's when its root was opened.
         return Err(gone().into());
     }
@@ -102,17 +102,17 @@ pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Ve
     drop(root);
     let owner = owner(&spec, &process);
     let (stdio, ends) = streams(config, Kind::Pipes, owner, console_size(&process))?;
-    let child = placed(&config.cgroup, |cgroup| {
+    let child = {
         exec(ExecRequest {
             spec: &spec,
             process: &process,
             init: pidfd.as_fd(),
             stdio,
             preserve_fds: preserved,
-            cgroup,
+            cgroup: &config.cgroup,
             seccomp_cache: config.seccomp_cache.as_deref(),
-        })
-    })?;
+        })?
+    };
     let ends = with_terminal(ends, child.terminal)?;
     let start_time = crate::sys::proc::start_time(child.pid).unwrap_or(0);
     let reference = ProcessRef { pid: child.pid, start_time };
@@ -228,17 +228,5 @@ fn with_terminal(ends: MonitorEnds, terminal: Option<OwnedFd>) -> Result<Monitor
     match terminal {
         Some(master) => stdio::terminal(master),
         None => Ok(ends),
-    }
-}
-
-/// Calls `make` with the way into `cgroup`.
-fn placed<T>(cgroup: &Cgroup, make: impl FnOnce(Placement<'_>) -> Result<T>) -> Result<T> {
-    match cgroup {
-        Cgroup::None => make(Placement::Stay),
-        Cgroup::V1(_) => make(Placement::Join(&|pid| cgroup.add_process(pid, false).context("enter the cgroup"))),
-        Cgroup::V2(_) => match cgroup.into_fd().context("open the cgroup")? {
-            Some(dir) => make(Placement::Into(dir.as_fd())),
-            None => make(Placement::Stay),
-        },
     }
 }

@@ -14,11 +14,11 @@ use super::stdio::{self, MonitorEnds};
 use crate::model::container::ProcessRef;
 use crate::model::error::Error;
 use crate::model::log::LogDriver;
-use crate::runtime::kill;
+
 
 /// Takes over the process `reference`.
 pub(crate) fn adopt(config: &MonitorConfig, reference: ProcessRef) -> Result<Made> {
-    let pidfd = kill::open(reference.pid, reference.start_time)?
+    let pidfd = crate::sys::process::open(reference.pid, reference.start_time)?
         .ok_or_else(|| Error::state("the container has ended before it could be taken over"))?;
     let ends = if config.tty || config.log.driver == LogDriver::Passthrough {
         MonitorEnds::Nothing

@@ -3,24 +3,28 @@
 //! One clone3 makes all namespaces; on cgroup v2 it also puts the child into its cgroup, on v1 the parent moves it while
 //! the child makes its mounts. Only what must belong to a user namespace that is joined needs a process in between.
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
+use rustix::io::Errno;
 
+use super::cgroup::Cgroup;
 use super::channel::{Channel, Message};
 use super::namespace::{self, Joined, Numbers, Plan};
+use super::rootfs::pivot::open_root;
 use super::rootfs::plan::{self, Planned};
-use super::rootfs::{device, mount, pivot};
+use super::rootfs::{device, mount};
 use super::stdio::Stdio;
 use super::{idmap, init, seccomp, sysctl, validate};
 use crate::model::error::Error;
 use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3, enter};
 use crate::sys::exec::leave;
 use crate::sys::mount::{MountAttr, clone_tree, set_attr};
-use crate::sys::proc::{Proc, start_time};
 use crate::sys::pidfd;
+use crate::sys::proc::{Proc, start_time};
 
 /// The root file system.
 pub(crate) enum Rootfs {
@@ -30,15 +34,53 @@ pub(crate) enum Rootfs {
     Path(PathBuf),
 }
 
-/// How the process gets into its cgroups.
-#[derive(Clone, Copy)]
-pub(crate) enum Placement<'a> {
-    /// Not at all: it stays with its parent.
-    Stay,
-    /// Born in this directory of cgroup v2.
-    Into(BorrowedFd<'a>),
-    /// Moved by this function, which takes its pid.
-    Join(&'a dyn Fn(i32) -> Result<()>),
+/// How a process gets into its cgroups.
+pub(crate) struct Placement<'a> {
+    cgroup: &'a Cgroup,
+    /// Where it is born, on a unified hierarchy.
+    birthplace: Option<OwnedFd>,
+    /// The parent moves it, and tells when that is done.
+    pub(crate) follows: bool,
+}
+
+impl<'a> Placement<'a> {
+    pub(crate) fn new(cgroup: &'a Cgroup) -> Result<Self> {
+        let birthplace = cgroup.into_fd()?;
+        let follows = match cgroup {
+            Cgroup::None => false,
+            Cgroup::V1(_) => true,
+            Cgroup::V2(_) => birthplace.is_none(),
+        };
+        Ok(Self { cgroup, birthplace, follows })
+    }
+
+    /// Clones in the cgroup; where the kernel cannot do that (before Linux 5.7, in a cgroup that is threaded, or frozen
+    /// out by a rule of its own), beside it, to be moved.
+    pub(crate) fn clone3(&mut self, namespaces: Namespaces) -> io::Result<Cloned> {
+        let Some(birthplace) = &self.birthplace else {
+            return clone3(CloneArgs { namespaces, ..CloneArgs::default() });
+        };
+        let cloned = clone3(CloneArgs { namespaces, cgroup: Some(birthplace.as_fd()), sibling: false });
+        match &cloned {
+            Err(error)
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::EBUSY | libc::EINVAL | libc::E2BIG | libc::EOPNOTSUPP)
+                ) =>
+            {
+                self.birthplace = None;
+                self.follows = true;
+                clone3(CloneArgs { namespaces, ..CloneArgs::default() })
+            }
+            _ => cloned,
+        }
+    }
+
+    /// Does the parent's part for the child `pid`.
+    pub(crate) fn join(&self, pid: i32, channel: &Channel) -> Result<()> {
+        self.cgroup.add_process(pid, self.birthplace.is_some())?;
+        if self.follows { channel.send(&Message::Joined) } else { Ok(()) }
+    }
 }
 
 /// What a container is made of.
@@ -53,7 +95,8 @@ pub(crate) struct CreateRequest<'a> {
     pub(crate) stdio: Stdio,
     /// Become 3 and following in the container.
     pub(crate) preserve_fds: Vec<OwnedFd>,
-    pub(crate) cgroup: Placement<'a>,
+    /// Made and limited by the caller.
+    pub(crate) cgroup: &'a Cgroup,
     /// The directory of compiled filters.
     pub(crate) seccomp_cache: Option<&'a Path>,
 }
@@ -89,21 +132,23 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
     let nodes = device::nodes(linux.devices().as_deref().unwrap_or_default())?;
     let namespaces = Plan::new(spec, request.namespaces)?;
     let settings = sysctl::settings(spec, own_kinds(spec))?;
-    let program = linux.seccomp().as_ref().map(|profile| seccomp::program(profile, request.seccomp_cache)).transpose()?;
+    let program =
+        linux.seccomp().as_ref().map(|profile| seccomp::program(profile, request.seccomp_cache)).transpose()?;
     if program.as_ref().is_some_and(|program| program.listener) {
         bail!(Error::unsupported("seccomp notification is not supported"));
     }
     let uids = linux.uid_mappings().as_deref().unwrap_or_default();
     let gids = linux.gid_mappings().as_deref().unwrap_or_default();
     let root = root(request.rootfs, linux.rootfs_propagation().as_deref())?;
+    let bundle = request.bundle;
     let mut sources = request.sources;
     sources.resize_with(spec.mounts().as_ref().map_or(0, Vec::len), || None);
 
     let proc = Proc::host().context("open /proc")?;
     let before = Numbers::read(&proc.this()?)?;
     let (ours, theirs) = Channel::pair()?;
-    let born = Born { namespaces: &namespaces, placement: request.cgroup, proc: &proc };
-    match born.clone_init(&ours, &theirs)? {
+    let mut placement = Placement::new(request.cgroup)?;
+    match clone_init(&namespaces, &mut placement, &proc, &ours, &theirs)? {
         Cloned::Child => init::main(init::Init {
             spec,
             process,
@@ -115,10 +160,11 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
             uids,
             gids,
             root,
+            bundle,
             sources,
             stdio: request.stdio,
             preserve_fds: request.preserve_fds,
-            cgroup_follows: matches!(request.cgroup, Placement::Join(_)),
+            cgroup_follows: placement.follows,
             joined: namespaces.needs_middle(),
             namespaces: &namespaces,
             channel: theirs,
@@ -127,7 +173,7 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
             drop(theirs);
             let new_user = namespaces.new.contains(Namespaces::USER);
             let maps = new_user.then_some((uids, gids));
-            match accompany(pid, &ours, maps, &mounts, &sources, spec, request.cgroup) {
+            match accompany(pid, &ours, maps, &mounts, &sources, spec, &placement) {
                 Ok((terminal, start_time)) => Ok(Init { pid, pidfd, start_time, terminal, channel: Some(ours) }),
                 Err(error) => {
                     end(&pidfd);
@@ -182,83 +228,68 @@ fn own_kinds(spec: &Spec) -> Namespaces {
     })
 }
 
-/// The root as a detached mount that no longer exchanges mounts with the host, unless the specification wants it so.
-fn root(rootfs: Rootfs, propagation: Option<&str>) -> Result<OwnedFd> {
+/// The root as a detached mount that no longer exchanges mounts with the host, unless the specification wants it so. Who
+/// has no rights over the mounts here leaves it to init, which has them in its own user namespace.
+fn root(rootfs: Rootfs, propagation: Option<&str>) -> Result<init::Root> {
     let path = match rootfs {
-        Rootfs::Detached(fd) => return Ok(fd),
+        Rootfs::Detached(fd) => return Ok(init::Root::Open(fd)),
         Rootfs::Path(path) => path,
     };
-    let root = clone_tree(rustix::fs::CWD, &path, true).with_context(|| format!("clone the root {}", path.display()))?;
-    let propagation = match propagation.and_then(pivot::propagation) {
-        Some((flag, _)) if flag == libc::MS_SLAVE || flag == libc::MS_SHARED => libc::MS_SLAVE,
-        _ => libc::MS_PRIVATE,
-    };
-    set_attr(&root, true, MountAttr { propagation, ..MountAttr::default() }).context("set propagation of the root")?;
-    Ok(root)
+    match open_root(&path, propagation) {
+        Err(error) if error.downcast_ref() == Some(&Errno::PERM) => Ok(init::Root::Path(path)),
+        opened => opened.map(init::Root::Open),
+    }
 }
 
-/// The birth of init.
-struct Born<'a> {
-    namespaces: &'a Plan,
-    placement: Placement<'a>,
-    proc: &'a Proc,
+/// Makes init: at once, or by way of a process in between.
+fn clone_init(
+    namespaces: &Plan,
+    placement: &mut Placement<'_>,
+    proc: &Proc,
+    ours: &Channel,
+    theirs: &Channel,
+) -> Result<Cloned> {
+    // The cgroup namespace is made when the process is in its cgroups: its root is where they are then.
+    let new = namespaces.new.without(Namespaces::CGROUP);
+    if !namespaces.needs_middle() {
+        let pid = namespaces.join_of(Namespaces::PID);
+        return within_pid(proc, pid.map(|joined| joined.fd.as_fd()), || {
+            placement.clone3(new).context("make the first process")
+        });
+    }
+    // The one in between joins, makes init as our child, tells its number, and ends.
+    match placement.clone3(Namespaces::default()).context("make a process in between")? {
+        Cloned::Child => {
+            let made = join_all(namespaces).and_then(|()| {
+                clone3(CloneArgs { namespaces: new, cgroup: None, sibling: true }).context("make the first process")
+            });
+            let told = match made {
+                Ok(Cloned::Child) => return Ok(Cloned::Child),
+                Ok(Cloned::Parent { pid, .. }) => theirs.send(&Message::Process(pid)),
+                Err(error) => theirs.send(&Message::report(&error)),
+            };
+            leave(i32::from(told.is_err()))
+        }
+        Cloned::Parent { pidfd: middle, .. } => {
+            let told = ours.receive();
+            pidfd::reap(middle.as_fd())?;
+            match told?.0 {
+                // Our child and not yet reaped: the number is still its own.
+                Message::Process(pid) => Ok(Cloned::Parent { pid, pidfd: pidfd::open(pid)? }),
+                message => bail!("unexpected message {message:?} from the process in between"),
+            }
+        }
+    }
 }
 
-impl Born<'_> {
-    fn clone_init(&self, ours: &Channel, theirs: &Channel) -> Result<Cloned> {
-        if self.namespaces.needs_middle() {
-            return self.clone_through_middle(ours, theirs);
-        }
-        let cgroup = match self.placement {
-            Placement::Into(fd) => Some(fd),
-            _ => None,
-        };
-        // The cgroup namespace is made when the process is in its cgroups: its root is where they are then.
-        let args = CloneArgs { namespaces: self.namespaces.new.without(Namespaces::CGROUP), cgroup, sibling: false };
-        let pid = self.namespaces.join_of(Namespaces::PID);
-        within_pid(self.proc, pid.map(|joined| joined.fd.as_fd()), || clone3(args).context("make the first process"))
-    }
-
-    /// A process in between joins, makes init as our child, tells its number, and ends.
-    fn clone_through_middle(&self, ours: &Channel, theirs: &Channel) -> Result<Cloned> {
-        let cgroup = match self.placement {
-            Placement::Into(fd) => Some(fd),
-            _ => None,
-        };
-        match clone3(CloneArgs { cgroup, ..CloneArgs::default() }).context("make a process in between")? {
-            Cloned::Child => {
-                let made = self.join_all().and_then(|()| {
-                    let namespaces = self.namespaces.new.without(Namespaces::CGROUP);
-                    clone3(CloneArgs { namespaces, cgroup: None, sibling: true }).context("make the first process")
-                });
-                let told = match made {
-                    Ok(Cloned::Child) => return Ok(Cloned::Child),
-                    Ok(Cloned::Parent { pid, .. }) => theirs.send(&Message::Process(pid)),
-                    Err(error) => theirs.send(&Message::report(&error)),
-                };
-                leave(i32::from(told.is_err()))
-            }
-            Cloned::Parent { pidfd: middle, .. } => {
-                let told = ours.receive();
-                pidfd::reap(middle.as_fd())?;
-                match told?.0 {
-                    // Our child and not yet reaped: the number is still its own.
-                    Message::Process(pid) => Ok(Cloned::Parent { pid, pidfd: pidfd::open(pid)? }),
-                    message => bail!("unexpected message {message:?} from the process in between"),
-                }
-            }
+fn join_all(namespaces: &Plan) -> Result<()> {
+    namespaces.join_others()?;
+    for kind in [Namespaces::PID, Namespaces::USER] {
+        if let Some(joined) = namespaces.join_of(kind) {
+            namespace::join(joined)?;
         }
     }
-
-    fn join_all(&self) -> Result<()> {
-        self.namespaces.join_others()?;
-        for kind in [Namespaces::PID, Namespaces::USER] {
-            if let Some(joined) = self.namespaces.join_of(kind) {
-                namespace::join(joined)?;
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// Runs `clone` while children are born into the pid namespace `pid`; this process itself stays where it is.
@@ -290,17 +321,14 @@ fn accompany(
     mounts: &[Planned],
     sources: &[Option<OwnedFd>],
     spec: &Spec,
-    placement: Placement<'_>,
+    placement: &Placement<'_>,
 ) -> Result<(Option<OwnedFd>, u64)> {
     if let Some((uids, gids)) = maps {
         idmap::write(pid, uids, gids)?;
         map_mounts(pid, mounts, sources, spec)?;
         channel.send(&Message::Mapped)?;
     }
-    if let Placement::Join(join) = placement {
-        join(pid)?;
-        channel.send(&Message::Joined)?;
-    }
+    placement.join(pid, channel)?;
     let start_time = start_time(pid).context("read the start time")?;
     let mut terminal = None;
     loop {

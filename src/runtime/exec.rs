@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 use rustix::fs::{Mode, OFlags};
 
+use super::cgroup::Cgroup;
 use super::channel::{Channel, Message};
 use super::confine::Confinement;
 use super::create::{Placement, end, until_executed, within_pid};
@@ -16,10 +17,10 @@ use super::seccomp::{self, Program};
 use super::stdio::Stdio;
 use super::{terminal, validate};
 use crate::model::error::Error;
-use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3, enter};
+use crate::sys::clone::{Cloned, Namespaces, enter};
 use crate::sys::exec::{close_all_but, leave};
 use crate::sys::proc::Proc;
-use crate::sys::{keyring, process as own};
+use crate::sys::{identity as own, keyring};
 
 /// What a further process is made of.
 pub(crate) struct ExecRequest<'a> {
@@ -31,7 +32,7 @@ pub(crate) struct ExecRequest<'a> {
     pub(crate) stdio: Stdio,
     /// Become 3 and following.
     pub(crate) preserve_fds: Vec<OwnedFd>,
-    pub(crate) cgroup: Placement<'a>,
+    pub(crate) cgroup: &'a Cgroup,
     pub(crate) seccomp_cache: Option<&'a Path>,
 }
 
@@ -56,13 +57,9 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
     let namespaces = own_namespaces(request.spec);
     let proc = Proc::host().context("open /proc")?;
     let (ours, theirs) = Channel::pair()?;
-    let cgroup = match request.cgroup {
-        Placement::Into(fd) => Some(fd),
-        _ => None,
-    };
+    let mut placement = Placement::new(request.cgroup)?;
     let pid = namespaces.contains(Namespaces::PID).then_some(request.init);
-    let args = CloneArgs { cgroup, ..CloneArgs::default() };
-    match within_pid(&proc, pid, || clone3(args).context("make a process"))? {
+    match within_pid(&proc, pid, || placement.clone3(Namespaces::default()).context("make a process"))? {
         Cloned::Child => Joining {
             spec: request.spec,
             process: request.process,
@@ -71,13 +68,13 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
             preserve_fds: request.preserve_fds,
             namespaces,
             seccomp: program.as_ref(),
-            cgroup_follows: matches!(request.cgroup, Placement::Join(_)),
+            cgroup_follows: placement.follows,
             channel: theirs,
         }
         .main(),
         Cloned::Parent { pid, pidfd } => {
             drop(theirs);
-            match accompany(pid, &ours, request.cgroup) {
+            match accompany(pid, &ours, &placement) {
                 Ok(terminal) => Ok(ExecChild { pid, pidfd, terminal }),
                 Err(error) => {
                     end(&pidfd);
@@ -89,11 +86,8 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
 }
 
 /// Does the parent's part until the command runs.
-fn accompany(pid: i32, channel: &Channel, placement: Placement<'_>) -> Result<Option<OwnedFd>> {
-    if let Placement::Join(join) = placement {
-        join(pid)?;
-        channel.send(&Message::Joined)?;
-    }
+fn accompany(pid: i32, channel: &Channel, placement: &Placement<'_>) -> Result<Option<OwnedFd>> {
+    placement.join(pid, channel)?;
     let mut terminal = None;
     loop {
         match channel.receive()? {

@@ -3,7 +3,10 @@
 pub(crate) mod compression;
 pub(crate) mod content;
 pub(crate) mod extract;
+pub(crate) mod layer;
 pub(crate) mod member;
+pub(crate) mod overlay;
+pub(crate) mod staging;
 pub(crate) mod tree;
 pub(crate) mod unpack;
 pub(crate) mod volume;

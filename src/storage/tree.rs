@@ -1,4 +1,4 @@
-//! Whole trees by directory descriptors: remove, measure.
+//! Whole trees by directory descriptors: remove, measure, pass on attributes.
 //!
 //! The trees are foreign (a layer, what a container wrote): no component is followed, no mount is entered, depth has no
 //! bound that memory or descriptors would feel.
@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use rustix::fs::{AtFlags, Dir, FileType, IFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Dir, FileType, IFlags, Mode, OFlags, ResolveFlags, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
 
 /// Directories deeper than this are moved to the top of the tree before they are emptied.
@@ -186,6 +186,67 @@ fn unlink(dir: BorrowedFd<'_>, name: &OsStr, flags: AtFlags) -> Result<(), Errno
         }
         done => done,
     }
+}
+
+/// Gives directory or file `to` the owner, mode, attributes and times of `from`; overlay's own attributes stay behind.
+pub(crate) fn copy_metadata(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
+    let stat = rustix::fs::fstat(from).context("stat")?;
+    let (uid, gid) = (rustix::fs::Uid::from_raw(stat.st_uid), rustix::fs::Gid::from_raw(stat.st_gid));
+    rustix::fs::fchown(to, Some(uid), Some(gid)).context("chown")?;
+    rustix::fs::fchmod(to, Mode::from_raw_mode(stat.st_mode)).context("chmod")?;
+    for (name, value) in attributes(from)? {
+        match rustix::fs::fsetxattr(to, name.as_bytes(), &value, XattrFlags::empty()) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::PERM) => {}
+            Err(errno) => return Err(errno).context("set extended attribute"),
+        }
+    }
+    rustix::fs::futimens(to, &times(&stat)).context("set times")
+}
+
+/// The times of `stat`, to be set elsewhere.
+pub(crate) fn times(stat: &rustix::fs::Stat) -> Timestamps {
+    let spec =
+        |seconds: i64, nanoseconds: u64| Timespec { tv_sec: seconds, tv_nsec: i64::try_from(nanoseconds).unwrap_or(0) };
+    Timestamps {
+        last_access: spec(stat.st_atime, stat.st_atime_nsec),
+        last_modification: spec(stat.st_mtime, stat.st_mtime_nsec),
+    }
+}
+
+/// The extended attributes of an open file, without overlay's own. None where the file system has none.
+pub(crate) fn attributes(fd: BorrowedFd<'_>) -> Result<Vec<(OsString, Vec<u8>)>> {
+    let mut names = Vec::new();
+    loop {
+        let needed = match rustix::fs::flistxattr(fd, &mut [0_u8; 0][..]) {
+            Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+            done => done.context("list extended attributes")?,
+        };
+        names.resize(needed, 0_u8);
+        match rustix::fs::flistxattr(fd, &mut names[..]) {
+            Ok(length) => {
+                names.truncate(length);
+                break;
+            }
+            // One more came meanwhile.
+            Err(Errno::RANGE) => {}
+            Err(errno) => return Err(errno).context("list extended attributes"),
+        }
+    }
+    let mut found = Vec::new();
+    for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        if super::extract::internal(name) {
+            continue;
+        }
+        // No attribute is larger (XATTR_SIZE_MAX).
+        let mut value = vec![0_u8; 64 << 10];
+        match rustix::fs::fgetxattr(fd, name, &mut value[..]) {
+            Ok(length) => value.truncate(length),
+            Err(Errno::NODATA | Errno::PERM | Errno::OPNOTSUPP) => continue,
+            Err(errno) => return Err(errno).context("read extended attribute"),
+        }
+        found.push((OsStr::from_bytes(name).to_owned(), value));
+    }
+    Ok(found)
 }
 
 /// What a tree takes: bytes on the disk and inodes, a file with several names once.

@@ -59,6 +59,7 @@ impl<'a> Contender<'a> {
         Self { name, before: Box::new(|| {}), command: Box::new(command) }
     }
 
+    #[allow(dead_code, reason = "one of the two programs has nothing to do before a run")]
     pub(crate) fn before(mut self, before: impl Fn() + 'a) -> Self {
         self.before = Box::new(before);
         self

@@ -25,6 +25,14 @@ pub(crate) struct Entry<C: 'static> {
     run: Option<fn(&ArgMatches, &C) -> anyhow::Result<u8>>,
 }
 
+impl<C> Clone for Entry<C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C> Copy for Entry<C> {}
+
 impl<C: 'static> Entry<C> {
     /// Declares a command.
     pub(crate) const fn leaf<A: Run<C>>(name: &'static str, about: &'static str) -> Self {
@@ -209,7 +217,9 @@ impl<C: 'static> Tree<C> {
             Some(entry) => (entry.command(path), entry.entries),
             None => (self.global_command(), self.entries),
         };
-        let below = entries.iter().filter(|e| !e.hidden).map(|e| Command::new(e.name).about(e.about));
+        let mut below: Vec<_> = entries.iter().filter(|e| !e.hidden).collect();
+        below.sort_by_key(|e| e.name);
+        let below = below.into_iter().map(|e| Command::new(e.name).about(e.about));
         let template = "{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}{after-help}";
         let mut command = with_help(command).subcommands(below).help_template(template);
         if !entries.is_empty() {
@@ -220,7 +230,9 @@ impl<C: 'static> Tree<C> {
 
     /// Builds the whole definition, for manual pages and completions.
     pub(crate) fn command(&self) -> Command {
-        let below = self.entries.iter().filter(|e| !e.hidden).map(|e| e.whole(self.name));
+        let mut below: Vec<_> = self.entries.iter().filter(|e| !e.hidden).collect();
+        below.sort_by_key(|e| e.name);
+        let below = below.into_iter().map(|e| e.whole(self.name));
         with_help(self.global_command()).subcommands(below)
     }
 }

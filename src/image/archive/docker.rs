@@ -19,7 +19,6 @@ use super::tree::{Blob, Tree};
 use crate::image::manifest::{
     Compression, Config, DOCKER_CONFIG, DOCKER_MANIFEST, DOCUMENT_MAX, Descriptor, Manifest, check_depth,
 };
-use crate::image::registry::transfer::Hash;
 use crate::model::digest::Digest;
 use crate::model::error::Error;
 
@@ -176,17 +175,4 @@ pub(super) fn append(
     header.set_gid(0);
     // A reader that gives more must not run over what comes next; less is found by the caller's check.
     builder.append_data(&mut header, name, reader.take(size)).with_context(|| format!("write {name}"))
-}
-
-/// Compares digests of layers while they are read, for callers that do not unpack.
-pub(crate) fn verify(layer: &ArchivedLayer) -> Result<()> {
-    let mut reader = layer.blob.rewound();
-    let mut hash = Hash::of_kind(&layer.descriptor.digest);
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match reader.read(&mut buffer).context("read layer")? {
-            0 => return hash.check(&layer.descriptor.digest),
-            count => hash.update(&buffer[..count]),
-        }
-    }
 }

@@ -5,8 +5,8 @@ use std::io::Read;
 use anyhow::{Context as _, Result, bail};
 
 use super::tree::{Blob, inflate};
+use crate::image::hash::Hash;
 use crate::image::manifest::{Compression, Config, Descriptor, Manifest};
-use crate::image::registry::transfer::Hash;
 use crate::model::digest::Digest;
 use crate::model::error::Error;
 

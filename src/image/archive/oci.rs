@@ -15,11 +15,10 @@ use serde::Serialize;
 use super::docker::append;
 use super::image::{Archived, ArchivedLayer, Checked, Outgoing};
 use super::tree::Tree;
+use crate::image::hash::Hash;
 use crate::image::manifest::{
-    Config, DOCUMENT_MAX, Descriptor, Document, IndexEntry, Manifest, OCI_INDEX, OCI_MANIFEST, layer_compression,
-    object,
+    Config, DOCUMENT_MAX, Descriptor, Document, IndexEntry, OCI_INDEX, OCI_MANIFEST, layer_compression, object,
 };
-use crate::image::registry::transfer::Hash;
 use crate::model::digest::Digest;
 use crate::model::error::Error;
 use crate::model::platform::Platform;
@@ -174,9 +173,4 @@ pub(crate) fn write(out: &mut dyn Write, images: &[Outgoing<'_>]) -> Result<()> 
     let bytes = serde_json::to_vec(&index).context("write index.json")?;
     append(&mut builder, INDEX, bytes.len() as u64, &mut &bytes[..])?;
     builder.finish().context("write archive")
-}
-
-/// Whether a manifest can be written into a layout as it is.
-pub(crate) fn keeps_digest(manifest: &Manifest) -> bool {
-    manifest.to_oci() == *manifest
 }

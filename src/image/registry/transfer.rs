@@ -13,14 +13,13 @@ use std::rc::Rc;
 use anyhow::{Context as _, Result, bail};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use reqwest::{Response, StatusCode};
-use sha2::Digest as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe;
 
 use super::client::{Client, Pause, Resolved, Session};
 use super::http;
+use crate::image::hash::Hash;
 use crate::image::manifest::Descriptor;
-use crate::model::digest::Digest;
 use crate::model::error::{Error, ErrorKind};
 
 /// How often a download may break off for each stretch of progress.
@@ -229,53 +228,6 @@ fn starts_at(response: &Response, offset: u64) -> bool {
 
 fn range_start(value: &str) -> Option<u64> {
     value.trim().strip_prefix("bytes ")?.trim_start().split('-').next()?.parse().ok()
-}
-
-/// A digest in the making, by the algorithm of the one that is expected.
-#[derive(Clone)]
-pub(crate) enum Hash {
-    Sha256(sha2::Sha256),
-    Sha512(Box<sha2::Sha512>),
-}
-
-impl Hash {
-    /// Begins a hash with the algorithm of `expected`.
-    pub(crate) fn of_kind(expected: &Digest) -> Self {
-        match expected.algorithm() {
-            "sha512" => Self::Sha512(Box::default()),
-            _ => Self::Sha256(sha2::Sha256::new()),
-        }
-    }
-
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Sha256(hash) => hash.update(bytes),
-            Self::Sha512(hash) => hash.update(bytes),
-        }
-    }
-
-    /// Ends the hash and compares.
-    pub(crate) fn check(&self, expected: &Digest) -> Result<()> {
-        let hex = match self.clone() {
-            Self::Sha256(hash) => hex(&hash.finalize()),
-            Self::Sha512(hash) => hex(&hash.finalize()),
-        };
-        if hex != expected.hex() {
-            bail!(Error::new(
-                ErrorKind::Unavailable,
-                format!("digest is {}:{hex} instead of {expected}", expected.algorithm())
-            ));
-        }
-        Ok(())
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -221,5 +221,4 @@ fn refuse_limits(resources: &LinuxResources) -> Result<()> {
 }
 
 #[cfg(test)]
-#[path = "cgroup_test.rs"]
 mod tests;

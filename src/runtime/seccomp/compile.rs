@@ -462,6 +462,4 @@ impl Assembler {
 }
 
 #[cfg(test)]
-#[cfg(target_arch = "x86_64")]
-#[path = "compile_test.rs"]
 mod tests;
