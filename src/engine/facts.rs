@@ -282,7 +282,7 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         }
     } else {
         if !config.names.no_hosts {
-            add(write("hosts", &super::network::hosts(engine, config, &[])?)?, "/etc/hosts", false);
+            add(write("hosts", &super::network::hosts(config, &[])?)?, "/etc/hosts", false);
         }
         add(write("resolv.conf", &super::network::resolv(config)?)?, "/etc/resolv.conf", false);
     }
@@ -303,6 +303,11 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         );
     }
     add(write(".containerenv", &env)?, "/run/.containerenv", false);
+    if config.init {
+        let own = std::env::current_exe().context("find our own binary")?;
+        let options = ["bind", "rprivate", "nosuid", "nodev", "ro"].map(str::to_owned).into();
+        files.push(BoundFile { source: own, target: crate::runtime::reaper::PATH.to_owned(), options });
+    }
     Ok(files)
 }
 

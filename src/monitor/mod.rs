@@ -23,6 +23,8 @@ pub(crate) mod log;
 mod process;
 mod report;
 mod serve;
+pub(crate) mod port;
+pub(crate) mod relay;
 #[cfg(test)]
 mod serve_test;
 pub(crate) mod spawn;
