@@ -24,9 +24,9 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// Reads the role from the arguments. Inside a container the program's own name tells: `/dev/init`.
+    /// Reads the role from the arguments. Inside a container the program's own name tells.
     pub(crate) fn from_args(args: &[OsString]) -> Self {
-        if args.first().is_some_and(|name| name == "/dev/init") {
+        if args.first().is_some_and(|name| name == crate::runtime::reaper::PATH) {
             return Self::Reaper;
         }
         match args.get(1).and_then(|word| word.to_str()) {
@@ -44,9 +44,15 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
         Role::Monitor => crate::monitor::main(),
         Role::Cleanup => crate::cli::exit::finish(cleanup(&args[2..]).map(|()| 0)),
         Role::Unpack => crate::storage::unpack::main(&args[2..]),
-        Role::Reaper => crate::runtime::reaper::main(&args[1..]),
+        Role::Reaper => crate::cli::exit::finish(reaper(&args[1..])),
         Role::Cli => crate::cli::main(args, Privilege::Root),
     }
+}
+
+/// `--init`: the command follows `--`.
+fn reaper(args: &[OsString]) -> Result<u8> {
+    let command = if args.first().is_some_and(|word| word == "--") { &args[1..] } else { args };
+    Ok(u8::try_from(crate::runtime::reaper::main(command)?).unwrap_or(u8::MAX))
 }
 
 /// `cleanup DATA RUN UID GID ID RUN-NUMBER`, as `Engine::cleanup_arguments` writes it; the ids are `root` for root.
@@ -71,7 +77,7 @@ mod tests {
         assert_eq!(role(&["dhow", "ps"]), Role::Cli);
         assert_eq!(role(&["dhow"]), Role::Cli);
         assert_eq!(role(&["dhow", "monitor", "--", "id"]), Role::Monitor);
-        assert_eq!(role(&["/dev/init", "--", "monitor"]), Role::Reaper);
+        assert_eq!(role(&[crate::runtime::reaper::PATH, "--", "monitor"]), Role::Reaper);
         assert_eq!(role(&["dhow", "run", "unpack"]), Role::Cli);
     }
 }

@@ -151,7 +151,7 @@ impl Engine {
                 (asked, _) => self.resolve_namespace(asked)?,
             },
             cgroup: match &request.cgroup {
-                NamespaceRequest::Default if request.security.privileged && !matches!(crate::runtime::cgroup::Host::detect()?, crate::runtime::cgroup::Host::V2 { .. }) => Namespace::Host,
+                NamespaceRequest::Default if request.security.privileged && !crate::runtime::cgroup::is_unified() => Namespace::Host,
                 asked => self.resolve_namespace(asked)?,
             },
             userns,

@@ -18,7 +18,7 @@ use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
 use crate::runtime::capability::{self, CapSet};
-use crate::runtime::cgroup::{self, Cgroup};
+use crate::runtime::cgroup::Cgroup;
 use crate::runtime::seccomp::{document, profile};
 use crate::runtime::{lsm, rlimit};
 
@@ -30,10 +30,10 @@ pub(crate) struct Prepared {
 }
 
 /// Where the cgroup of a container will be. Makes nothing.
-pub(crate) fn cgroup(config: &ContainerConfig) -> Result<Cgroup> {
-    let host = cgroup::Host::detect().context("look at the host's cgroups")?;
-    let planned = host.place(config.cgroup_parent.as_deref(), config.id.as_str())?;
-    if planned == Cgroup::None && config.resources.is_asked() {
+pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup> {
+    let planned = Cgroup::plan(config.cgroup_parent.as_deref(), config.id.as_str(), engine.privilege.is_rootless())
+        .context("plan the cgroup")?;
+    if planned.is_none() && config.resources.is_asked() {
         let message = "resource limits were asked for, and this user has no cgroup to set them in";
         return Err(Error::unsupported(message).hint("log in through systemd with cgroup v2 delegation, or leave the limits out").into());
     }
@@ -282,7 +282,7 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         }
     } else {
         if !config.names.no_hosts {
-            add(write("hosts", &super::network::hosts(engine, config, &[])?)?, "/etc/hosts", false);
+            add(write("hosts", &super::network::hosts(config, &[])?)?, "/etc/hosts", false);
         }
         add(write("resolv.conf", &super::network::resolv(config)?)?, "/etc/resolv.conf", false);
     }
@@ -303,6 +303,11 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         );
     }
     add(write(".containerenv", &env)?, "/run/.containerenv", false);
+    if config.init {
+        let own = std::env::current_exe().context("find our own binary")?;
+        let options = ["bind", "rprivate", "nosuid", "nodev", "ro"].map(str::to_owned).into();
+        files.push(BoundFile { source: own, target: crate::runtime::reaper::PATH.to_owned(), options });
+    }
     Ok(files)
 }
 

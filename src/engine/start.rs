@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::Engine;
 use super::container::Locked;
 use super::facts;
+use super::request::RemoveRequest;
 use crate::model::container::{ContainerConfig, ProcessRef, RootFs};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
@@ -42,10 +43,29 @@ impl Engine {
     }
 
     /// Starts a locked container with a client on it from its first byte on.
-    pub(crate) fn start_foreground(&self, mut locked: Locked) -> Result<Foreground> {
+    pub(crate) fn start_foreground(&self, locked: Locked) -> Result<Foreground> {
         let (client, theirs) = AttachClient::pair().context("make the client's socket")?;
-        let started = self.start_locked(&mut locked, Some(theirs))?;
-        Ok(Foreground { id: locked.id().clone(), client, started })
+        let (id, started) = self.start_new(locked, Some(theirs))?;
+        Ok(Foreground { id, client, started })
+    }
+
+    /// Starts a locked container in the background.
+    pub(crate) fn start_background(&self, locked: Locked) -> Result<Id> {
+        Ok(self.start_new(locked, None)?.0)
+    }
+
+    /// Starts a container; one that was to go with its end goes when it does not start.
+    fn start_new(&self, mut locked: Locked, foreground: Option<OwnedFd>) -> Result<(Id, Started)> {
+        match self.start_locked(&mut locked, foreground) {
+            Ok(started) => Ok((locked.id().clone(), started)),
+            Err(error) => {
+                if locked.config.remove {
+                    // The first error is the one to tell; what this cannot undo the next command will.
+                    drop(self.remove_locked(locked, RemoveRequest { volumes: true, ..RemoveRequest::default() }));
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Starts a locked container. What a start that fails made is undone.
@@ -60,7 +80,7 @@ impl Engine {
         locked.state.restart_at = None;
         locked.state.stopped_by_user = false;
         locked.state.error.clear();
-        let cgroup = facts::cgroup(&locked.config)?;
+        let cgroup = facts::cgroup(self, &locked.config)?;
         locked.state.cgroup = Some(serde_json::to_value(&cgroup).context("encode the cgroup")?);
         locked.save(Durability::Lazy)?;
         match self.launch(locked, cgroup, foreground) {

@@ -5,4 +5,5 @@ pub(crate) mod credential;
 pub(crate) mod hash;
 pub(crate) mod manifest;
 pub(crate) mod registry;
+pub(crate) mod store;
 pub(crate) mod trust;

@@ -2,10 +2,15 @@
 
 use std::path::PathBuf;
 
+use oci_spec::runtime::{LinuxSeccomp, Process};
 use serde::{Deserialize, Serialize};
 
+use crate::model::container::ProcessRef;
 use crate::model::id::Id;
 use crate::model::log::LogConfig;
+use crate::model::port::PortMapping;
+use crate::runtime::cgroup::Cgroup;
+use crate::sys::mount::OverlayDirs;
 
 /// The version of this message; fields may be added with a default, never changed.
 pub(crate) const VERSION: u32 = 1;
@@ -18,7 +23,7 @@ pub(crate) struct MonitorConfig {
     pub(crate) id: Id,
     /// The number of this run of it.
     pub(crate) run: u64,
-    /// The container's directory: `monitor.lock`, `init.json`, `exit.json`, `log/`.
+    /// The directory of the records, the lock and the log: the container's, or the exec session's.
     pub(crate) data_dir: PathBuf,
     /// The directory of the sockets and FIFOs: the container's, or the exec session's.
     pub(crate) run_dir: PathBuf,
@@ -29,6 +34,7 @@ pub(crate) struct MonitorConfig {
     /// Whether the descriptor after the channel is the foreground client's.
     pub(crate) foreground: bool,
     /// How many descriptors after that are the container's.
+    #[serde(default)]
     pub(crate) preserve_fds: u32,
     #[serde(default)]
     pub(crate) log: LogConfig,
@@ -39,4 +45,94 @@ pub(crate) struct MonitorConfig {
     /// Arguments of our own binary that clean up after the end; empty: nothing to do.
     #[serde(default)]
     pub(crate) cleanup: Vec<String>,
+    /// The directory of `config.json`; an exec session finds its container's by itself.
+    #[serde(default)]
+    pub(crate) bundle: PathBuf,
+    #[serde(default)]
+    pub(crate) root: RootSource,
+    pub(crate) cgroup: Cgroup,
+    /// Where compiled seccomp programs are kept.
+    #[serde(default)]
+    pub(crate) seccomp_cache: Option<PathBuf>,
+    /// The process's user as asked for, `USER[:GROUP]`, looked up in the container's own files.
+    #[serde(default)]
+    pub(crate) user: String,
+    /// Further groups of that user.
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
+    /// Capabilities that were asked for by name: a user who is not root keeps these.
+    #[serde(default)]
+    pub(crate) capabilities: Vec<String>,
+    /// Ports to hold and to relay from loopback.
+    #[serde(default)]
+    pub(crate) ports: Vec<PortMapping>,
+    /// Take over this process, whose monitor died, instead of making one.
+    #[serde(default)]
+    pub(crate) adopt: Option<ProcessRef>,
+    /// Make a further process in a running container.
+    #[serde(default)]
+    pub(crate) exec: Option<ExecSource>,
+}
+
+/// Where the root file system comes from.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RootSource {
+    /// That of the specification, for a bundle made elsewhere.
+    #[default]
+    Bundle,
+    /// A directory.
+    Directory { path: PathBuf },
+    /// An overlay that the monitor mounts.
+    Overlay { lower: Vec<PathBuf>, upper: Option<(PathBuf, PathBuf)>, volatile: bool, userxattr: bool },
+}
+
+impl RootSource {
+    /// An overlay of these directories.
+    pub(crate) fn overlay(dirs: OverlayDirs) -> Self {
+        let OverlayDirs { lower, upper, volatile, userxattr } = dirs;
+        Self::Overlay { lower, upper, volatile, userxattr }
+    }
+}
+
+/// A further process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ExecSource {
+    /// The container's first process.
+    pub(crate) init: ProcessRef,
+    pub(crate) process: Process,
+    /// The profile of this process, which need not be the container's.
+    #[serde(default)]
+    pub(crate) seccomp: Option<LinuxSeccomp>,
+}
+
+impl MonitorConfig {
+    /// The configuration of run `run` of container `id`, with everything else empty.
+    pub(crate) fn new(id: Id, run: u64) -> Self {
+        Self {
+            version: VERSION,
+            id,
+            run,
+            data_dir: PathBuf::new(),
+            run_dir: PathBuf::new(),
+            tty: false,
+            stdin: false,
+            foreground: false,
+            preserve_fds: 0,
+            log: LogConfig::default(),
+            durable: false,
+            start_immediately: false,
+            cleanup: Vec::new(),
+            bundle: PathBuf::new(),
+            root: RootSource::default(),
+            cgroup: Cgroup::none(),
+            seccomp_cache: None,
+            user: String::new(),
+            groups: Vec::new(),
+            capabilities: Vec::new(),
+            ports: Vec::new(),
+            adopt: None,
+            exec: None,
+        }
+    }
 }

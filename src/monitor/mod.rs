@@ -1,13 +1,269 @@
+//! The process beside a container. One per running container and per exec session: role `monitor`, executed by
+//! `spawn.rs`, with one thread and no allocation once the container runs.
+//!
+//! Its life, as [`main`] reads: take the channel and the configuration; take the lock that means life; make the process
+//! (`process.rs`), or take over one (`successor.rs`); record it; serve it (`serve.rs`, by the table in `table.rs`) until
+//! its end is recorded; then leave the cleaning to the foreground client, or become `Cleanup`.
+//!
+//! ```text
+//! data_dir  monitor.lock  held by the monitor and by nobody else
+//!           init.json     the process, and whether it was let go
+//!           exit.json     how it ended; synced before the lock is free
+//!           log/          see log/rotate.rs
+//! run_dir   attach        the socket for later clients
+//!           stdout stderr FIFOs without a terminal
+//! ```
+
 pub(crate) mod attach;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod exit;
 pub(crate) mod frame;
 pub(crate) mod log;
-pub(crate) mod report;
-pub(crate) mod serve;
+mod process;
+mod report;
+mod serve;
+pub(crate) mod port;
+pub(crate) mod relay;
 #[cfg(test)]
 mod serve_test;
 pub(crate) mod spawn;
-pub(crate) mod stdio;
-pub(crate) mod table;
+mod stdio;
+mod successor;
+mod table;
+
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::model::container::{InitRecord, ProcessRef};
+use crate::model::error::Error;
+use crate::model::log::LogDriver;
+use crate::state::lock::Lock;
+use crate::state::paths::remove_file;
+use crate::state::record::{self, Durability, VERSION};
+use crate::sys::exec::inherited;
+use config::MonitorConfig;
+use log::Log;
+use process::Made;
+use report::{Channel, Report, failure};
+use serve::{Outcome, Setup, Starter};
+
+/// How long the engine may take to send the configuration, or to take a report.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The first inherited descriptor: the channel.
+const CHANNEL: i32 = 3;
+
+/// The role `monitor`.
+pub(crate) fn main() -> ExitCode {
+    // Seen in listings of processes instead of a descriptor's number.
+    rustix::thread::set_name(c"dhow-monitor").ok();
+    let channel = match inherited(CHANNEL) {
+        Ok(fd) => Channel::from_fd(fd),
+        Err(_) => return ExitCode::from(2),
+    };
+    match run(channel) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever listens was told; a monitor has no other place to say it.
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn run(channel: Channel) -> Result<()> {
+    let received = channel.receive::<MonitorConfig>(PATIENCE);
+    let config = match received {
+        Ok(Some(config)) => config,
+        Ok(None) => return Ok(()),
+        Err(error) => return tell(&channel, error),
+    };
+    if config.version > config::VERSION {
+        return tell(&channel, Error::unsupported("the monitor is older than its engine").into());
+    }
+    let mut lease = match lease(&config) {
+        Ok(lease) => Some(lease),
+        Err(error) => return tell(&channel, error),
+    };
+    let made = match Handed::take(&config).and_then(|handed| make(&config, handed)) {
+        Ok(made) => made,
+        Err(error) => {
+            undo(&config);
+            drop(lease.take());
+            return tell(&channel, error);
+        }
+    };
+    match serve_made(&config, made, channel) {
+        Ok(Outcome::Left) => {
+            close_session(&config);
+            Ok(())
+        }
+        Ok(Outcome::CleanUp) => {
+            close_session(&config);
+            become_cleanup(&config)
+        }
+        Ok(Outcome::Undone(told)) => {
+            undo(&config);
+            close_session(&config);
+            drop(lease.take());
+            if let Some((channel, error)) = told {
+                channel.send(&Report::Failed(error), PATIENCE).ok();
+            }
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Reports an error to the engine and ends with it.
+fn tell(channel: &Channel, error: anyhow::Error) -> Result<()> {
+    // An engine that is gone needs no report.
+    channel.send(&Report::Failed(failure(&error)), PATIENCE).ok();
+    Err(error)
+}
+
+/// Takes the lock that says that this monitor lives.
+fn lease(config: &MonitorConfig) -> Result<Lock> {
+    let path = config.data_dir.join("monitor.lock");
+    Lock::lease(&path)?.ok_or_else(|| Error::conflict("another monitor has this container").into())
+}
+
+/// The descriptors that came with the channel.
+struct Handed {
+    foreground: Option<OwnedFd>,
+    preserved: Vec<OwnedFd>,
+}
+
+impl Handed {
+    fn take(config: &MonitorConfig) -> Result<Self> {
+        let mut next = CHANNEL;
+        let mut take = || {
+            next += 1;
+            let fd = inherited(next).with_context(|| format!("take over descriptor {next}"))?;
+            rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).context("close a descriptor on exec")?;
+            anyhow::Ok(fd)
+        };
+        let foreground = if config.foreground { Some(take()?) } else { None };
+        let preserved = (0..config.preserve_fds).map(|_| take()).collect::<Result<_>>()?;
+        Ok(Self { foreground, preserved })
+    }
+}
+
+/// The process with the foreground client.
+struct Ready {
+    made: Made,
+    foreground: Option<OwnedFd>,
+}
+
+/// Makes the process, and records a container's first one.
+fn make(config: &MonitorConfig, handed: Handed) -> Result<Ready> {
+    let Handed { foreground, preserved } = handed;
+    let made = match (&config.adopt, &config.exec) {
+        (Some(reference), _) => successor::adopt(config, *reference)?,
+        (None, Some(source)) => process::session(config, source, preserved)?,
+        (None, None) => process::container(config, preserved)?,
+    };
+    if made.init.is_some() {
+        // A container that is started at once is let go without a second record.
+        if let Err(error) = write_init(config, made.reference, config.start_immediately) {
+            made.child.kill();
+            return Err(error);
+        }
+    }
+    Ok(Ready { made, foreground })
+}
+
+/// Writes which process is init, and whether it is let go.
+fn write_init(config: &MonitorConfig, init: ProcessRef, started: bool) -> Result<()> {
+    let init = InitRecord { version: VERSION, run: config.run, init, started };
+    record::write(&config.data_dir.join("init.json"), &init, Durability::Lazy)
+}
+
+/// Reports the process, and serves it to its end.
+fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<Outcome> {
+    let Ready { made: Made { reference, child, ends, init }, foreground } = ready;
+    let prepared = (|| {
+        let log = Log::open(&config.log, &config.data_dir)?;
+        // A passed-through process has nothing to attach to, and a session of `exec` has its own client.
+        let listens = config.log.driver != LogDriver::Passthrough && config.exec.is_none();
+        let listener = if listens { Some(attach::listen(&config.run_dir.join("attach"))?) } else { None };
+        anyhow::Ok((log, listener))
+    })();
+    let (log, listener) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) if config.adopt.is_some() => return Err(error),
+        Err(error) => {
+            child.kill();
+            return Ok(Outcome::Undone(Some((channel, failure(&error)))));
+        }
+    };
+    let report = if init.is_some() {
+        Report::Created { pid: reference.pid, start_time: reference.start_time }
+    } else {
+        Report::Running
+    };
+    // That an engine is gone shows on the channel, and the table knows what to do then.
+    channel.send(&report, PATIENCE).ok();
+    let start = init.map(|mut init| -> Starter<'_> {
+        Box::new(move || {
+            if !config.start_immediately {
+                write_init(config, reference, true)?;
+            }
+            init.start()
+        })
+    });
+    let durability = if config.durable { Durability::Synced } else { Durability::Lazy };
+    let mut record = |end| {
+        if config.exec.is_some() {
+            return;
+        }
+        let oom = config.cgroup.oom_kills().is_ok_and(|kills| kills > 0);
+        // A full disk: the free lock then says that the code is lost.
+        exit::write(&config.data_dir, &exit::record(config.run, end, oom), durability).ok();
+    };
+    serve::serve(Setup {
+        child,
+        ends,
+        stdin: config.stdin,
+        log,
+        listener,
+        foreground,
+        channel: Some(channel),
+        start,
+        immediately: config.start_immediately,
+        record: &mut record,
+    })
+}
+
+/// Undoes what this monitor made outside; the process is dead. Every step may have been done already.
+fn undo(config: &MonitorConfig) {
+    if config.adopt.is_some() || config.exec.is_some() {
+        return;
+    }
+    // Whoever takes the container's lock next finishes what fails here.
+    config.cgroup.remove().ok();
+    for name in ["attach", "stdout", "stderr"] {
+        remove_file(&config.run_dir.join(name)).ok();
+    }
+    remove_file(&config.data_dir.join("init.json")).ok();
+}
+
+/// Removes the directories of an exec session that is over.
+fn close_session(config: &MonitorConfig) {
+    if config.exec.is_some() {
+        // What is left is swept with the container.
+        std::fs::remove_dir_all(&config.run_dir).ok();
+        std::fs::remove_dir_all(&config.data_dir).ok();
+    }
+}
+
+/// Executes `Cleanup`, which keeps our pid: who waits for it waits for the cleaning too. The lock goes with this program.
+fn become_cleanup(config: &MonitorConfig) -> Result<()> {
+    if config.cleanup.is_empty() {
+        return Ok(());
+    }
+    let error = Command::new("/proc/self/exe").arg0("dhow").args(&config.cleanup).env_clear().exec();
+    Err(error).context("execute the clean-up")
+}

@@ -62,8 +62,6 @@ pub(crate) struct Setup<'a> {
     pub(crate) immediately: bool,
     /// Writes the record of the end; the log is complete then.
     pub(crate) record: &'a mut dyn FnMut(End),
-    /// Called once, when the program runs.
-    pub(crate) running: &'a mut dyn FnMut(),
 }
 
 /// Lets the process execute its program.
@@ -114,7 +112,6 @@ struct Duty<'a> {
     start: Option<Starter<'a>>,
     deadline: Option<Instant>,
     record: &'a mut dyn FnMut(End),
-    running: &'a mut dyn FnMut(),
     buffer: Vec<u8>,
 }
 
@@ -152,7 +149,6 @@ impl<'a> Duty<'a> {
             start: setup.start,
             deadline: None,
             record: setup.record,
-            running: setup.running,
             buffer: vec![0; FRAME],
         };
         duty.watch(CHILD, duty.child.pidfd(), EventFlags::IN)?;
@@ -254,10 +250,7 @@ impl<'a> Duty<'a> {
                 self.deadline = None;
                 let started = self.start.take().map_or(Ok(()), |start| start());
                 match started {
-                    Ok(()) => {
-                        self.report(&Report::Running);
-                        (self.running)();
-                    }
+                    Ok(()) => self.report(&Report::Running),
                     Err(error) => {
                         self.happen(Event::StartFailed)?;
                         self.undone(Some(failure(&error)));

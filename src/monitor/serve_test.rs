@@ -103,7 +103,6 @@ fn start(name: &str, options: Options<'_>) -> Case {
             start: gated.then(|| Box::new(|| Ok(())) as super::serve::Starter<'_>),
             immediately: false,
             record: &mut |how| end = Some(how),
-            running: &mut || (),
         });
         done.send((outcome, end)).ok();
     });
@@ -173,8 +172,10 @@ fn relay(client: &AttachClient, typed: Option<&[u8]>) -> (Ended, Vec<u8>) {
 
 #[test]
 fn a_detached_container_is_logged_and_recorded() {
-    let case =
-        start("detached", Options { script: "echo out; sleep 0.2; echo err >&2; sleep 0.2; printf rest; exit 3", ..Options::default() });
+    let case = start(
+        "detached",
+        Options { script: "echo out; sleep 0.2; echo err >&2; sleep 0.2; printf rest; exit 3", ..Options::default() },
+    );
     let (outcome, end) = case.end();
     assert!(matches!(outcome, Outcome::CleanUp), "{outcome:?}");
     assert_eq!(end, Some(End::Code(3)));

@@ -4,11 +4,10 @@
 //! reaches its executable from a container can change the installed file: a sealed overlay (two lower directories, no
 //! upper: it cannot be made writable), else a read-only detached bind. What the monitor executes inherits that.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -56,8 +55,7 @@ pub(crate) fn spawn(config: &MonitorConfig, handed: &Handed<'_>) -> Result<Monit
     let mut fds = vec![theirs.as_fd()];
     fds.extend(handed.foreground);
     fds.extend_from_slice(handed.preserved);
-    let arguments = [c"dhow", c"monitor", c"--"].map(CString::from);
-    let arguments: Vec<_> = arguments.into_iter().chain(CString::new(config.id.as_str())).collect();
+    let arguments = c_strings(&["dhow", "monitor", config.id.as_str()])?;
     let program = Program { file: file.as_fd(), arguments: &arguments, environment: &[], stdio, fds: &fds };
     let (pid, pidfd) = spawn::spawn(&program).context("execute the monitor")?;
     drop(theirs);
@@ -191,9 +189,20 @@ fn overlay_of_binary(second: &Path) -> io::Result<OwnedFd> {
     Ok(file)
 }
 
-/// A C string of an argument or path.
-pub(super) fn c_string(text: &OsStr) -> Result<CString> {
-    CString::new(text.as_bytes()).context("an argument holds a NUL byte")
+/// Starts our own binary with the arguments of a role, for which nobody waits.
+pub(crate) fn cleanup(arguments: &[String]) -> Result<()> {
+    let file = sealed_binary(&std::env::temp_dir()).context("open our own binary")?;
+    let null = File::options().read(true).write(true).open("/dev/null").context("open /dev/null")?;
+    let words: Vec<&str> = ["dhow"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+    let arguments = c_strings(&words)?;
+    let stdio = [null.as_fd(); 3];
+    spawn::spawn(&Program { file: file.as_fd(), arguments: &arguments, environment: &[], stdio, fds: &[] })
+        .context("execute the clean-up")?;
+    Ok(())
+}
+
+fn c_strings(words: &[&str]) -> Result<Vec<CString>> {
+    words.iter().map(|word| CString::new(*word)).collect::<Result<_, _>>().context("an argument holds a NUL byte")
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use futures_util::TryStreamExt as _;
 use futures_util::future::{join_all, try_join, try_join_all};
 use ipnetwork::IpNetwork;
-use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags};
+use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressScope};
 use rtnetlink::packet_route::link::{
     AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind,
-    InfoVeth, LinkAttribute, LinkInfo, LinkMessage,
+    InfoVeth, LinkAttribute, LinkInfo, LinkMessage, State,
 };
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
@@ -36,6 +36,8 @@ pub(crate) struct Link {
     pub(crate) master: Option<u32>,
     pub(crate) bridge: bool,
     pub(crate) veth: bool,
+    /// It carries packets.
+    pub(crate) running: bool,
 }
 
 /// The bridge of a network.
@@ -100,6 +102,7 @@ fn parse(message: LinkMessage) -> Link {
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::Address(mac) => link.mac = mac.try_into().unwrap_or_default(),
             LinkAttribute::Controller(index) => link.master = Some(index),
+            LinkAttribute::OperState(state) => link.running = state == State::Up,
             LinkAttribute::LinkInfo(infos) => {
                 for info in infos {
                     match info {
@@ -121,6 +124,18 @@ async fn find(handle: &Handle, name: &str) -> io::Result<Option<Link>> {
         Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Waits until the link carries packets: the kernel tells bridge and queue so by a work item, and what is sent before is
+/// lost, which costs the first connection a second. Asking runs that work at once (Linux 6.8).
+async fn wait_running(handle: &Handle, name: &str) -> io::Result<()> {
+    for _ in 0..100 {
+        if find(handle, name).await?.is_none_or(|link| link.running) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    Ok(())
 }
 
 /// The MTU of the link that the default route goes through.
@@ -149,7 +164,7 @@ async fn add_address(handle: &Handle, index: u32, address: IpNetwork) -> io::Res
 impl Links {
     /// Opens a connection in the namespace of the calling thread.
     pub(crate) fn open() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let handle = {
             let _entered = runtime.enter();
             let (connection, handle, _) = rtnetlink::new_connection()?;
@@ -181,6 +196,35 @@ impl Links {
     /// Lists all links.
     pub(crate) fn list(&self) -> io::Result<Vec<Link>> {
         self.runtime.block_on(self.handle.link().get().execute().map_ok(parse).try_collect()).map_err(os_error)
+    }
+
+    /// The links inside `namespace`, but for the loopback, with their addresses of global scope.
+    pub(crate) fn addresses(&self, namespace: BorrowedFd<'_>) -> io::Result<Vec<(String, Mac, Vec<IpNetwork>)>> {
+        let runtime = self.runtime.handle();
+        let (connection, handle) = netns::within(namespace, move || -> io::Result<_> {
+            let _entered = runtime.enter();
+            let (connection, handle, _) = rtnetlink::new_connection()?;
+            Ok((connection, handle))
+        })??;
+        self.runtime.spawn(connection);
+        self.runtime.block_on(async {
+            let links: Vec<Link> = handle.link().get().execute().map_ok(parse).try_collect().await.map_err(os_error)?;
+            let addresses: Vec<_> = handle.address().get().execute().try_collect().await.map_err(os_error)?;
+            let of = |index| {
+                let global =
+                    addresses.iter().filter(|a| a.header.index == index && a.header.scope == AddressScope::Universe);
+                global
+                    .filter_map(|a| {
+                        let ip = a.attributes.iter().find_map(|attribute| match attribute {
+                            AddressAttribute::Address(ip) => Some(*ip),
+                            _ => None,
+                        })?;
+                        IpNetwork::new(ip, a.header.prefix_len).ok()
+                    })
+                    .collect()
+            };
+            Ok(links.into_iter().filter(|l| l.name != "lo").map(|l| (l.name, l.mac, of(l.index))).collect())
+        })
     }
 
     /// The destinations of all routes, default routes left out.
@@ -307,7 +351,8 @@ impl Links {
             }));
             let (up, addresses, routes) = futures_util::future::join3(up, addresses, routes).await;
             up?;
-            addresses.into_iter().chain(routes).collect()
+            addresses.into_iter().chain(routes).collect::<io::Result<()>>()?;
+            try_join(wait_running(&self.handle, pair.host), wait_running(&inside.handle, pair.inside)).await.map(drop)
         })
     }
 

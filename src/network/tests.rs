@@ -392,3 +392,41 @@ fn ten_thousand_ports_and_many_at_once() {
     disconnect(&world.networks, &id('a')).unwrap();
     assert_eq!(census(), before);
 }
+
+#[test]
+fn pasta_serves_a_namespace_and_ends_with_its_link() {
+    let Some(world) = world("pasta") else { return };
+    if !std::path::Path::new("/usr/bin/pasta").exists() {
+        eprintln!("skipped: pasta is not installed");
+        return;
+    }
+    // A process that is in a namespace of its own, as a container's init is.
+    let mut init = Command::new("unshare").args(["-n", "sleep", "60"]).spawn().unwrap();
+    let path = format!("/proc/{}/ns/net", init.id());
+    let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+    while std::fs::read_link(&path).unwrap() == own {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let namespace: OwnedFd = std::fs::File::open(&path).unwrap().into();
+    let started = std::time::Instant::now();
+    let got = rootless::start(namespace.as_fd(), &[], &ports(&["8080:80"]), &world.networks);
+    eprintln!("pasta: {:?} {got:?}", started.elapsed());
+    let outcome = got.map(|pasta| {
+        serve(&namespace, "0.0.0.0:80");
+        (pasta.endpoints, ask(&world.outside, "192.0.2.1:8080"), ask(&world.host, "127.0.0.1:8080"))
+    });
+    let pasta: i32 =
+        std::fs::read_to_string(world.networks.join("pasta/pid")).map_or(0, |text| text.trim().parse().unwrap());
+    let started = std::time::Instant::now();
+    rootless::stop(&world.networks).unwrap();
+    eprintln!("its end: {:?}", started.elapsed());
+    rootless::stop(&world.networks).unwrap();
+    init.kill().unwrap();
+    init.wait().unwrap();
+    let (endpoints, outside, host) = outcome.unwrap();
+    // Whoever adopted it may not have reaped it yet.
+    let left = std::fs::read(format!("/proc/{pasta}/cmdline")).unwrap_or_default();
+    assert!(pasta > 0 && left.is_empty());
+    assert_eq!(endpoints[0].addresses[0].address.ip().to_string(), "192.0.2.1");
+    assert!(outside.is_some() && host.is_some(), "{outside:?} {host:?}");
+}

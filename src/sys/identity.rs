@@ -41,6 +41,28 @@ pub(crate) fn reset_signals() -> io::Result<()> {
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Blocks every signal for this thread, so that [`next_signal`] takes them. sigprocmask(2).
+pub(crate) fn block_signals() -> io::Result<()> {
+    // SAFETY: the set is filled before it is used; the kernel only reads it.
+    let code = unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut())
+    };
+    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Waits for a signal and gives its number. sigwaitinfo(2).
+pub(crate) fn next_signal() -> io::Result<i32> {
+    // SAFETY: the set is filled before it is used; the kernel only reads it, and writes no information to null.
+    let signal = unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::sigwaitinfo(&raw const all, std::ptr::null_mut())
+    };
+    if signal > 0 { Ok(signal) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Sets the execution domain. personality(2).
 pub(crate) fn set_personality(persona: libc::c_ulong) -> io::Result<()> {
     // SAFETY: an integer only; it takes effect for this process.

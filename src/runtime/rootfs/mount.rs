@@ -16,14 +16,13 @@ use super::{cgroup, copy};
 use crate::sys::clone::Namespaces;
 use crate::sys::mount::{FsOption, MountAttr, attach, clone_tree, fs_mount, set_attr};
 use crate::sys::path::{open_beneath, open_in_root};
-use crate::sys::proc::Proc;
 
 /// What the mounts are made of and with.
 pub(crate) struct Mounting<'a> {
     /// The container's root, attached.
     pub(crate) root: BorrowedFd<'a>,
-    /// The host's procfs.
-    pub(crate) proc: &'a Proc,
+    /// What relative sources start from.
+    pub(crate) bundle: &'a Path,
     /// Detached sources by index in the specification.
     pub(crate) sources: &'a mut [Option<OwnedFd>],
     /// The namespaces that are new.
@@ -54,8 +53,9 @@ impl Mounting<'_> {
                 let tree = match self.sources.get_mut(planned.index).and_then(Option::take) {
                     Some(tree) => tree,
                     None => {
-                        let source = planned.source.as_deref().unwrap_or(Path::new(""));
-                        clone_tree(rustix::fs::CWD, source, *recursive).context("clone the source")?
+                        let path = self.bundle.join(planned.source.as_deref().unwrap_or(Path::new("")));
+                        let clone = clone_tree(rustix::fs::CWD, &path, *recursive);
+                        clone.map_err(|error| source_error(&path, &error))?
                     }
                 };
                 set_bind_attributes(&tree, planned, *recursive)?;
@@ -79,6 +79,11 @@ impl Mounting<'_> {
     fn file_system(&mut self, kind: &str, planned: &Planned) -> Result<()> {
         let (target, existed) = self.target(&planned.destination, Leaf::Directory)?;
         let mut data = planned.data.clone();
+        if let Some(source) = planned.source.as_ref().and_then(|source| source.to_str()).filter(|text| !text.is_empty())
+        {
+            // What mount(8) shows in the first column.
+            data.push(("source".to_owned(), Some(source.to_owned())));
+        }
         if kind == "tmpfs" && existed && !data.iter().any(|(key, _)| key == "mode") {
             // As other runtimes do, a tmpfs over a directory has that directory's mode.
             let mode = rustix::fs::fstat(&target)?.st_mode & 0o7777;
@@ -212,13 +217,17 @@ fn set_unless_locked(tree: &OwnedFd, recursive: bool, attr: MountAttr) -> io::Re
 }
 
 /// Opens the sources of all binds in `mounts` as detached trees, while the caller has the rights and the host's paths;
-/// `bundle` is what relative ones start from. The others stay `None`.
+/// `bundle` is what relative ones start from. The others, and those that the caller has no rights over, stay `None`.
 pub(crate) fn sources(mounts: &[Planned], count: usize, bundle: &Path) -> Result<Vec<Option<OwnedFd>>> {
     let mut sources: Vec<Option<OwnedFd>> = (0..count).map(|_| None).collect();
     for planned in mounts {
         let (Kind::Bind { recursive }, Some(source)) = (&planned.kind, &planned.source) else { continue };
         let path = bundle.join(source);
-        let tree = clone_tree(rustix::fs::CWD, &path, *recursive).map_err(|error| source_error(&path, &error))?;
+        let tree = match clone_tree(rustix::fs::CWD, &path, *recursive) {
+            // No rights over the mounts here; init has them in its own user namespace.
+            Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => continue,
+            opened => opened.map_err(|error| source_error(&path, &error))?,
+        };
         if let Some(slot) = sources.get_mut(planned.index) {
             *slot = Some(tree);
         }

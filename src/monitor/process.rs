@@ -1,0 +1,232 @@
+//! The process under the monitor: a container's init, a further one of `exec`, or one whose monitor died.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use oci_spec::runtime::{LinuxIdMapping, LinuxResources, Process, Spec};
+use rustix::fs::{Mode, OFlags};
+use rustix::mount::MountAttrFlags;
+
+use super::config::{ExecSource, MonitorConfig, RootSource};
+use super::exit::Child;
+use super::stdio::{self, Kind, MonitorEnds};
+use crate::model::container::ProcessRef;
+use crate::model::error::Error;
+use crate::model::log::LogDriver;
+use crate::runtime::capability::{self, CapSet};
+use crate::runtime::cgroup::Cgroup;
+use crate::runtime::create::{CreateRequest, Init, Placement, Rootfs, create, sources};
+use crate::runtime::exec::{ExecRequest, exec};
+use crate::runtime::stdio::Stdio;
+use crate::runtime::{bundle, user};
+use crate::sys::mount::{self, OverlayDirs};
+
+/// A process with what the monitor keeps of it.
+pub(crate) struct Made {
+    pub(crate) reference: ProcessRef,
+    pub(crate) child: Child,
+    pub(crate) ends: MonitorEnds,
+    /// Waits to be started; none where it runs already.
+    pub(crate) init: Option<Init>,
+}
+
+/// Makes a container's init, which waits to be started. What was made is undone when it fails, but for `run_dir`.
+pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Result<Made> {
+    let mut spec = bundle::load(&config.bundle)?;
+    let rootfs = rootfs(config, &spec)?;
+    let mut process = spec.process().clone().ok_or_else(|| Error::invalid("the specification has no process"))?;
+    {
+        let opened;
+        let root = match &rootfs {
+            Rootfs::Detached(fd) => fd.as_fd(),
+            Rootfs::Path(path) => {
+                opened = directory(path)?;
+                opened.as_fd()
+            }
+        };
+        settle_user(&mut process, root, config)?;
+    }
+    let owner = owner(&spec, &process);
+    let size = console_size(&process);
+    spec.set_process(Some(process));
+    let (stdio, ends) = streams(config, Kind::Fifos(&config.run_dir), owner, size)?;
+    let sources = sources(&spec, &config.bundle)?;
+    let none = LinuxResources::default();
+    let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
+    config.cgroup.create(resources).context("make the cgroup")?;
+    let made = {
+        create(CreateRequest {
+            spec: &spec,
+            bundle: &config.bundle,
+            rootfs,
+            sources,
+            namespaces: Vec::new(),
+            stdio,
+            preserve_fds: preserved,
+            cgroup: &config.cgroup,
+            seccomp_cache: config.seccomp_cache.as_deref(),
+        })
+    };
+    let mut init = match made {
+        Ok(init) => init,
+        Err(error) => {
+            // The first error is the one to tell; who takes the container's lock next finishes this.
+            config.cgroup.remove().ok();
+            return Err(error);
+        }
+    };
+    let ends = with_terminal(ends, init.terminal.take())?;
+    let reference = ProcessRef { pid: init.pid, start_time: init.start_time };
+    let pidfd = init.pidfd.try_clone().context("copy a pidfd")?;
+    Ok(Made { reference, child: Child::Ours(pidfd), ends, init: Some(init) })
+}
+
+/// Makes a further process in a container; it runs when this returns.
+pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Vec<OwnedFd>) -> Result<Made> {
+    let mut spec = bundle::load(&container_bundle(config)?)?;
+    if let Some(mut linux) = spec.linux().clone() {
+        linux.set_seccomp(source.seccomp.clone());
+        spec.set_linux(Some(linux));
+    }
+    let gone = || Error::state("the container has ended");
+    let ProcessRef { pid, start_time } = source.init;
+    let pidfd = crate::sys::process::open(pid, start_time)?.ok_or_else(gone)?;
+    let mut process = source.process.clone();
+    let root = directory(Path::new(&format!("/proc/{pid}/root")))?;
+    if !crate::sys::process::is_alive(pid, start_time) {
+        // The number may have been another process's when its root was opened.
+        return Err(gone().into());
+    }
+    settle_user(&mut process, root.as_fd(), config)?;
+    drop(root);
+    let owner = owner(&spec, &process);
+    let (stdio, ends) = streams(config, Kind::Pipes, owner, console_size(&process))?;
+    let child = {
+        exec(ExecRequest {
+            spec: &spec,
+            process: &process,
+            init: pidfd.as_fd(),
+            stdio,
+            preserve_fds: preserved,
+            cgroup: &config.cgroup,
+            seccomp_cache: config.seccomp_cache.as_deref(),
+        })?
+    };
+    let ends = with_terminal(ends, child.terminal)?;
+    let start_time = crate::sys::proc::start_time(child.pid).unwrap_or(0);
+    let reference = ProcessRef { pid: child.pid, start_time };
+    Ok(Made { reference, child: Child::Ours(child.pidfd), ends, init: None })
+}
+
+/// The bundle of the container that an exec session, whose directory is `exec/<session>` in the container's, belongs to.
+fn container_bundle(config: &MonitorConfig) -> Result<PathBuf> {
+    if !config.bundle.as_os_str().is_empty() {
+        return Ok(config.bundle.clone());
+    }
+    let container = config.data_dir.ancestors().nth(2).context("find the container of the session")?;
+    Ok(container.join("bundle"))
+}
+
+fn rootfs(config: &MonitorConfig, spec: &Spec) -> Result<Rootfs> {
+    Ok(match &config.root {
+        RootSource::Bundle => Rootfs::Path(bundle::root(spec, &config.bundle)?),
+        RootSource::Directory { path } => Rootfs::Path(path.clone()),
+        RootSource::Overlay { lower, upper, volatile, userxattr } => {
+            if let Some((_, work)) = upper
+                && *volatile
+            {
+                allow_volatile(work)?;
+            }
+            let dirs =
+                OverlayDirs { lower: lower.clone(), upper: upper.clone(), volatile: *volatile, userxattr: *userxattr };
+            let overlay = mount::overlay(&dirs, MountAttrFlags::empty());
+            Rootfs::Detached(overlay.context("mount the overlay of the root file system")?)
+        }
+    })
+}
+
+/// Lets a volatile upper be mounted again: the kernel refuses it even after a clean unmount. One of another boot was
+/// discarded by who prepared it.
+fn allow_volatile(work: &Path) -> Result<()> {
+    let mark = work.join("work/incompat/volatile");
+    match std::fs::remove_dir_all(&mark) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove {}", mark.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn directory(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).with_context(|| format!("open {}", path.display()))
+}
+
+/// Makes `process` that of the user who was asked for, as the container's own files know him.
+fn settle_user(process: &mut Process, root: BorrowedFd<'_>, config: &MonitorConfig) -> Result<()> {
+    let found = user::lookup(root, &config.user, &config.groups)?;
+    let mut oci = process.user().clone();
+    oci.set_uid(found.uid).set_gid(found.gid);
+    oci.set_additional_gids((!found.groups.is_empty()).then_some(found.groups));
+    process.set_user(oci);
+    let mut env = process.env().clone().unwrap_or_default();
+    if !env.iter().any(|pair| pair.starts_with("HOME=")) {
+        env.push(format!("HOME={}", if found.home.is_empty() { "/" } else { &found.home }));
+        process.set_env(Some(env));
+    }
+    if found.uid != 0
+        && let Some(sets) = process.capabilities()
+    {
+        let bounding = sets.bounding().as_ref().map_or_else(|| CapSet::from_mask(0), CapSet::from_oci);
+        let requested = capability::requested(&config.capabilities, bounding)?;
+        process.set_capabilities(Some(capability::sets(bounding, requested, false)?));
+    }
+    Ok(())
+}
+
+/// The process's user and group as this user namespace sees them.
+fn owner(spec: &Spec, process: &Process) -> (u32, u32) {
+    let linux = spec.linux().as_ref();
+    let map = |id: u32, maps: Option<&Vec<LinuxIdMapping>>| {
+        let maps = maps.map(Vec::as_slice).unwrap_or_default();
+        let found = maps.iter().find(|map| id >= map.container_id() && id - map.container_id() < map.size());
+        found.map_or(id, |map| map.host_id() + (id - map.container_id()))
+    };
+    let uids = linux.and_then(|linux| linux.uid_mappings().as_ref());
+    let gids = linux.and_then(|linux| linux.gid_mappings().as_ref());
+    (map(process.user().uid(), uids), map(process.user().gid(), gids))
+}
+
+fn console_size(process: &Process) -> Option<(u16, u16)> {
+    let size = process.console_size()?;
+    let small = |value: u64| u16::try_from(value).ok().filter(|value| *value > 0);
+    small(size.height()).zip(small(size.width()))
+}
+
+/// What the process gets as its streams, and what we keep of them.
+fn streams(
+    config: &MonitorConfig,
+    kind: Kind<'_>,
+    owner: (u32, u32),
+    size: Option<(u16, u16)>,
+) -> Result<(Stdio, MonitorEnds)> {
+    if config.tty {
+        return Ok((Stdio::Terminal { size }, MonitorEnds::Nothing));
+    }
+    if config.log.driver == LogDriver::Passthrough {
+        let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().context("copy a stream");
+        let stdin = own(rustix::stdio::stdin())?;
+        let (stdout, stderr) = (own(rustix::stdio::stdout())?, own(rustix::stdio::stderr())?);
+        return Ok((Stdio::Fds { stdin, stdout, stderr }, MonitorEnds::Nothing));
+    }
+    let (ends, ours) = stdio::create(kind, config.stdin, owner)?;
+    Ok((Stdio::Fds { stdin: ends.stdin, stdout: ends.stdout, stderr: ends.stderr }, ours))
+}
+
+fn with_terminal(ends: MonitorEnds, terminal: Option<OwnedFd>) -> Result<MonitorEnds> {
+    match terminal {
+        Some(master) => stdio::terminal(master),
+        None => Ok(ends),
+    }
+}
