@@ -12,6 +12,7 @@ pub(crate) mod facts;
 pub(crate) mod foreground;
 pub(crate) mod heal;
 pub(crate) mod image;
+pub(crate) mod info;
 pub(crate) mod kill;
 pub(crate) mod list;
 pub(crate) mod logs;
@@ -26,6 +27,7 @@ pub(crate) mod start;
 pub(crate) mod stop;
 pub(crate) mod userns;
 pub(crate) mod volume;
+pub(crate) mod volumes;
 pub(crate) mod wait;
 
 use std::path::PathBuf;
