@@ -25,8 +25,6 @@ mod process;
 mod relay;
 mod report;
 mod serve;
-pub(crate) mod port;
-pub(crate) mod relay;
 #[cfg(test)]
 mod serve_test;
 pub(crate) mod spawn;
