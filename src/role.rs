@@ -154,7 +154,7 @@ mod tests {
             ("dhow ps", Role::Cli),
             ("dhow", Role::Cli),
             ("dhow monitor id", Role::Monitor),
-            ("/dev/init -- monitor", Role::Reaper),
+            (&format!("{} -- monitor", crate::runtime::reaper::PATH), Role::Reaper),
             ("dhow run unpack", Role::Cli),
             ("dhow pause web", Role::Cli),
             ("dhow-pause pause /run/user/1000/dhow", Role::Pause),

@@ -117,14 +117,14 @@ pub(crate) fn start(
     let arguments = arguments(options, ports, &link, &pid)?;
     DirBuilder::new().mode(0o700).create(&directory).with_context(|| format!("create {}", directory.display()))?;
     let started = (|| {
-        let target = fs::File::create(&link).with_context(|| format!("create {}", link.display()))?;
+        fs::File::create(&link).with_context(|| format!("create {}", link.display()))?;
         let mut command = Command::new(&program);
         command.args(&arguments).env_clear().current_dir("/").stdin(Stdio::null());
         if is_host_root() {
             // As the host's root it would become nobody, who may not enter the namespace.
             command.args(["--runas", "0:0"]);
         }
-        let output = execute(namespace, &target, command).with_context(|| format!("execute {}", program.display()))?;
+        let output = execute(namespace, &link, command).with_context(|| format!("execute {}", program.display()))?;
         if !output.status.success() {
             return Err(refusal(&String::from_utf8_lossy(&output.stderr)).into());
         }
@@ -141,13 +141,14 @@ pub(crate) fn start(
 
 /// Executes pasta where `target` is the namespace, and waits until it has gone to the background or failed. A thread of
 /// its own has the mount namespace and hands it on.
-fn execute(namespace: BorrowedFd<'_>, target: &fs::File, mut command: Command) -> io::Result<Output> {
+fn execute(namespace: BorrowedFd<'_>, target: &Path, mut command: Command) -> io::Result<Output> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().spawn_scoped(scope, move || {
             use rustix::mount::{MountPropagationFlags as Propagation, mount_change};
             nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)?;
             mount_change("/", Propagation::PRIVATE | Propagation::REC)?;
-            mount::attach(mount::clone_tree(namespace, "", false)?, target)?;
+            // Opened here: a mount goes only on what is in its own mount namespace.
+            mount::attach(mount::clone_tree(namespace, "", false)?, fs::File::open(target)?)?;
             command.output()
         })?;
         thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that starts pasta panicked")))

@@ -4,6 +4,7 @@
 use std::ffi::{CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use rustix::process::{WaitOptions, WaitStatus};
@@ -14,11 +15,31 @@ use crate::sys::clone::{CloneArgs, Cloned, clone3};
 use crate::sys::exec::{Image, leave};
 use crate::sys::{identity, pidfd};
 
-/// Where the binary lies in a container, as podman has it.
-pub(crate) const PATH: &str = "/run/podman-init";
+/// Where the binary lies in a container.
+pub(crate) const PATH: &str = "/dev/init";
 
-/// Runs `command` and gives its exit code, 128 and the signal's number when one ended it.
-pub(crate) fn main(command: &[OsString]) -> Result<i32> {
+/// Runs the command in `args`, after a `--`, and ends with its exit code: 128 and the signal's number when one ended it.
+pub(crate) fn main(args: &[OsString]) -> ExitCode {
+    let command = match args.split_first() {
+        Some((first, rest)) if first == "--" => rest,
+        _ => args,
+    };
+    match run(command) {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(126)
+        }
+    }
+}
+
+/// Writes to the container's own standard error: nobody else is left to tell.
+fn complain(error: &anyhow::Error) {
+    let text = format!("Error: {error:#}\n");
+    drop(rustix::io::write(rustix::stdio::stderr(), text.as_bytes()));
+}
+
+fn run(command: &[OsString]) -> Result<i32> {
     let texts = |texts: &mut dyn Iterator<Item = OsString>| {
         texts.map(|text| CString::new(text.into_vec())).collect::<Result<Vec<_>, _>>().context("a NUL byte")
     };
@@ -35,9 +56,7 @@ pub(crate) fn main(command: &[OsString]) -> Result<i32> {
                 Some(ErrorKind::NoCommand) => 127,
                 _ => 126,
             };
-            // The container's own standard error: nobody else is left to tell.
-            let text = format!("Error: {error:#}\n");
-            drop(rustix::io::write(rustix::stdio::stderr(), text.as_bytes()));
+            complain(&error);
             leave(code)
         }
         Cloned::Parent { pid, pidfd } => supervise(pid, &pidfd),
