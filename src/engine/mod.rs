@@ -28,6 +28,10 @@ pub(crate) mod stop;
 pub(crate) mod userns;
 pub(crate) mod volume;
 pub(crate) mod volumes;
+pub(crate) mod undo;
+pub(crate) mod successor;
+pub(crate) mod policy;
+pub(crate) mod files;
 pub(crate) mod wait;
 
 use std::path::PathBuf;

@@ -22,7 +22,7 @@ use super::{idmap, init, seccomp, sysctl, validate};
 use crate::model::error::Error;
 use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3, enter};
 use crate::sys::exec::leave;
-use crate::sys::mount::{MountAttr, clone_tree, set_attr};
+use crate::sys::mount::{MountAttr, set_attr};
 use crate::sys::pidfd;
 use crate::sys::proc::{Proc, start_time};
 

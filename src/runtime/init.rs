@@ -176,12 +176,13 @@ impl Init<'_> {
             bundle: self.bundle,
             sources: &mut self.sources,
             new: namespaces.new,
+            separate: namespaces.separate(),
             enter_cgroup: &mut enter_cgroup,
         };
         mounting.apply(self.mounts)?;
         enter_cgroup()?;
 
-        if !self.mounts.iter().any(|planned| covers_dev(planned)) {
+        if !self.mounts.iter().any(covers_dev) {
             device::setup(root, self.nodes, self.namespaces.new.contains(Namespaces::USER))?;
         }
         if let Stdio::Terminal { size } = self.stdio {

@@ -26,12 +26,13 @@ pub(crate) fn hide() -> io::Result<()> {
 
 /// Gives all signals their default action and blocks none, whatever the parent ignored. sigaction(2), sigprocmask(2).
 pub(crate) fn reset_signals() -> io::Result<()> {
-    // SAFETY: all-zero bytes are a valid sigaction: the default action, no flags, an empty mask.
-    let default: libc::sigaction = unsafe { std::mem::zeroed() };
+    // The kernel's struct sigaction, at most 40 bytes: the default action, no flags, an empty mask. libc's function would
+    // leave out the signals that it keeps for itself, and a parent may have ignored those too.
+    let default = [0_u64; 5];
     for signal in 1..=64 {
-        // SAFETY: `default` is live; no handler of ours is needed any more. SIGKILL, SIGSTOP and those that libc keeps
-        // for itself are refused, and are what they should be.
-        unsafe { libc::sigaction(signal, &raw const default, std::ptr::null_mut()) };
+        // SAFETY: `default` is live, and the kernel only reads it; no handler of ours is needed any more. SIGKILL and
+        // SIGSTOP are refused, and are what they should be.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const default, std::ptr::null_mut::<u64>(), 8) };
     }
     // SAFETY: all-zero bytes are an empty set, which the kernel only reads.
     let code = unsafe {
