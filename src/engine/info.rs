@@ -66,7 +66,7 @@ impl Engine {
         if missing != CapSet::EMPTY {
             warnings.push(format!("containers lack capabilities of the default set that this process lacks: {missing}"));
         }
-        let filters = seccomp::is_supported();
+        let filters = seccomp::knows_flags(0);
         if !filters {
             warnings.push("the kernel has no seccomp filters: containers run without the default profile".to_owned());
         }

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use super::usage;
 use crate::engine::Engine;
 use crate::engine::request::RemoveRequest;
+use crate::image::gc::Collection;
 use crate::image::store::{ImageStore, Removed};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::filter::Filters;
@@ -32,18 +33,23 @@ impl Engine {
         if containers {
             self.remove_users(&store, name)?;
         }
-        let removed = {
-            let lock = store.lock()?;
-            let users = usage::users(self)?;
-            let mut of = |id: &str| {
-                let users = users.get(id).map(Vec::as_slice).unwrap_or_default();
-                Ok(users.iter().map(|user| user.as_str().to_owned()).collect())
-            };
-            store.remove(&lock, name, names, &mut of)?
+        // Announced first: a kill from here on is noticed by the next command. It empties its trash after the lock.
+        let collection = Collection::announce(&self.paths)?;
+        let lock = store.lock()?;
+        let users = usage::users(self)?;
+        let mut of = |id: &str| {
+            let users = users.get(id).map(Vec::as_slice).unwrap_or_default();
+            Ok(users.iter().map(|user| user.as_str().to_owned()).collect())
         };
+        let removed = store.remove(&lock, name, names, &mut of)?;
         if removed.deleted.is_some() {
-            self.collect_garbage().context("remove what only the image used")?;
+            // A damaged container may stand on any layer: its layers go once it is gone.
+            if let Ok(used) = self.used_layers() {
+                collection.collect(&lock, &used).context("remove what only the image used")?;
+            }
         }
+        drop(lock);
+        drop(collection);
         Ok(removed)
     }
 
