@@ -33,7 +33,7 @@ pub(crate) fn connect(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
     }
     if !locked.config.names.no_hosts {
         let text = hosts(&locked.config, &locked.state.endpoints)?;
-        super::facts::write_shared(&locked.dir().join("bundle/hosts"), &text)?;
+        super::files::write_shared(&locked.dir().join("bundle/hosts"), &text)?;
     }
     Ok(())
 }

@@ -266,9 +266,7 @@ impl ImageStore {
         // A damaged record is replaced by what was just verified.
         if let Ok(Some(known)) = self.record(&image.id) {
             image.stored = known.stored;
-            for (own, theirs) in
-                [(&mut image.repo_digests, known.repo_digests), (&mut image.history, known.history)]
-            {
+            for (own, theirs) in [(&mut image.repo_digests, known.repo_digests), (&mut image.history, known.history)] {
                 own.extend(theirs);
                 own.sort_unstable();
                 own.dedup();

@@ -22,5 +22,6 @@ pub(crate) mod random;
 pub(crate) mod seccomp;
 pub(crate) mod spawn;
 pub(crate) mod tty;
+pub(crate) mod userns;
 pub(crate) mod watch;
 pub(crate) mod writeback;
