@@ -61,7 +61,10 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
         Role::Monitor => crate::monitor::main(),
         Role::Cleanup => crate::cli::exit::finish(cleanup(&args[2..]).map(|()| 0)),
         Role::Unpack => crate::storage::unpack::main(&args[2..]),
-        Role::Reaper => crate::runtime::reaper::main(&args[1..]),
+        Role::Reaper => {
+            let code = crate::runtime::reaper::main(&args[1..]);
+            crate::cli::exit::finish(code.and_then(|code| Ok(u8::try_from(code)?)))
+        }
         Role::Pause => pause::main(&args[2..]),
         Role::Cli => match privilege(&args) {
             Ok(privilege) => crate::cli::main(args, privilege),
