@@ -92,6 +92,8 @@ pub(crate) fn start(dir: &Path) -> Result<ProcessRef> {
 /// The process: `pause DIR`.
 pub(crate) fn main(args: &[OsString]) -> ExitCode {
     let [dir] = args else { return ExitCode::FAILURE };
+    // For listings of processes; it changes nothing else.
+    rustix::thread::set_name(c"dhow-pause").ok();
     // What lives in the namespace must not look into its keeper.
     match identity::hide().map_err(anyhow::Error::from).and_then(|()| keep(&PathBuf::from(dir))) {
         Ok(()) => ExitCode::SUCCESS,
