@@ -12,6 +12,7 @@ pub(crate) mod init;
 pub(crate) mod kill;
 pub(crate) mod lsm;
 pub(crate) mod namespace;
+pub(crate) mod owner;
 pub(crate) mod reaper;
 pub(crate) mod rlimit;
 pub(crate) mod rootfs;
