@@ -15,6 +15,7 @@ use super::request::RemoveRequest;
 use crate::model::container::{ContainerConfig, ProcessRef, RootFs};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
+use crate::model::port::PortMapping;
 use crate::model::status::{Action, Status};
 use crate::monitor::attach::AttachClient;
 use crate::monitor::config::{MonitorConfig, RootSource};
@@ -126,7 +127,7 @@ impl Engine {
             user: config.user.clone(),
             groups: config.group_add.clone(),
             capabilities: prepared.requested,
-            ports: config.publish.clone(),
+            ports: relayed(config),
             ..MonitorConfig::new(locked.id().clone(), locked.state.run)
         };
         let handed = Handed { foreground: foreground.as_ref().map(AsFd::as_fd), ..Handed::default() };
@@ -160,6 +161,11 @@ impl Engine {
             },
         })
     }
+}
+
+/// The ports that the monitor holds and relays; pasta binds its own.
+pub(crate) fn relayed(config: &ContainerConfig) -> Vec<PortMapping> {
+    if matches!(config.network, NetworkMode::Bridge(_)) { config.publish.clone() } else { Vec::new() }
 }
 
 fn make_dir(path: &std::path::Path) -> Result<()> {

@@ -27,7 +27,7 @@ pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
         durable: !config.remove,
         cleanup: super::policy::cleanup_arguments(engine, locked.id(), locked.state.run),
         cgroup,
-        ports: config.publish.clone(),
+        ports: super::start::relayed(config),
         adopt: Some(init),
         ..MonitorConfig::new(locked.id().clone(), locked.state.run)
     };

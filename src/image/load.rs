@@ -7,10 +7,11 @@ use anyhow::{Context, Result};
 use super::archive::image::{Archived, ArchivedLayer};
 use super::hash::Hash;
 use super::intake::{Documents, Intake, Progress, Target};
+use super::manifest::DOCKER_MANIFEST;
 use super::store;
 use crate::model::digest::Digest;
 use crate::model::error::Error;
-use crate::model::reference::Reference;
+use crate::model::reference::{DOCKER_HUB, Reference};
 
 /// What a load gave, an image each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub(crate) struct Loaded {
 
 /// Takes one image of an archive into the store.
 pub(crate) fn load(target: &Target, image: &Archived, progress: &mut dyn Progress) -> Result<Loaded> {
-    let names = full_names(&image.names)?;
+    let names = full_names(image)?;
     let documents = Documents {
         manifest_bytes: &image.manifest_bytes,
         manifest: &image.manifest,
@@ -86,19 +87,16 @@ fn copy(
     Ok(())
 }
 
-/// The full names of what an archive calls its image. What is not a name with a tag is left out, as podman does with an
-/// OCI annotation that is only a tag: it becomes that tag of nothing.
-fn full_names(names: &[String]) -> Result<Vec<String>> {
+/// The full names of what an archive calls its image: docker leaves its own registry out of a short name, in an OCI
+/// layout such a name belongs to nobody.
+fn full_names(image: &Archived) -> Result<Vec<String>> {
+    let domain = if image.manifest.media_type == DOCKER_MANIFEST { DOCKER_HUB } else { store::LOCAL };
     let mut full = Vec::new();
-    for name in names {
+    for name in &image.names {
         let reference: Reference = name.parse().with_context(|| format!("name {name:?} in the archive"))?;
-        full.push(match reference.is_short() {
-            // docker leaves its own registry out; podman writes names in full.
-            true if name.contains('/') => store::text(&reference.normalized().or_latest()),
-            true => store::text(&reference.normalized().or_latest()),
-            false => store::text(&reference.or_latest()),
-        });
+        full.push(store::text(&reference.qualified(domain)?.or_latest()));
     }
+    full.sort_unstable();
     full.dedup();
     Ok(full)
 }

@@ -482,11 +482,9 @@ impl<'a> Duty<'a> {
     /// Does what the frame in the buffer asks for.
     fn obey(&mut self, slot: usize, length: usize) -> Result<()> {
         match Request::decode(&self.buffer[..length]) {
-            Some(Request::Stdin(bytes)) => {
-                if self.accepts_stdin && self.state != State::Leaving {
-                    self.input.fill(bytes);
-                    self.write_stdin();
-                }
+            Some(Request::Stdin(bytes)) if self.accepts_stdin && self.state != State::Leaving => {
+                self.input.fill(bytes);
+                self.write_stdin();
             }
             Some(Request::StdinEof) if !self.tty => {
                 self.input.close();

@@ -62,6 +62,8 @@ fn terminal() -> (MonitorEnds, OwnedFd) {
     (stdio::terminal(master).unwrap(), slave)
 }
 
+// The monitor in the thread reaps the child.
+#[allow(clippy::zombie_processes)]
 fn start(name: &str, options: Options<'_>) -> Case {
     let dir = std::env::temp_dir().join(format!("dhow-serve-{}-{name}", std::process::id()));
     drop(std::fs::remove_dir_all(&dir));

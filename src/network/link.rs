@@ -45,6 +45,8 @@ pub(crate) struct Bridge<'a> {
     pub(crate) name: &'a str,
     pub(crate) alias: &'a str,
     pub(crate) mac: Mac,
+    /// All links of the network have this number, so that they can go together.
+    pub(crate) group: u32,
     /// None: that of the default route.
     pub(crate) mtu: Option<u32>,
     pub(crate) addresses: &'a [IpNetwork],
@@ -55,6 +57,7 @@ pub(crate) struct Pair<'a> {
     pub(crate) host: &'a str,
     pub(crate) alias: &'a str,
     pub(crate) bridge: &'a Link,
+    pub(crate) group: u32,
     pub(crate) inside: &'a str,
     pub(crate) mac: Mac,
     pub(crate) addresses: &'a [IpNetwork],
@@ -268,7 +271,7 @@ impl Links {
                     None => default_mtu(&self.handle).await,
                     mtu => mtu,
                 };
-                let mut message = LinkBridge::new(bridge.name).address(bridge.mac.to_vec());
+                let mut message = LinkBridge::new(bridge.name).address(bridge.mac.to_vec()).link_group(bridge.group);
                 if let Some(mtu) = mtu {
                     message = message.mtu(mtu);
                 }
@@ -306,6 +309,7 @@ impl Links {
             .name(pair.host)
             .mtu(pair.bridge.mtu)
             .controller(pair.bridge.index)
+            .link_group(pair.group)
             .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
             .build();
         // The kernel opens devices before it joins the pair: creating them up is ENOTCONN. Hairpin lets a container reach
@@ -354,6 +358,16 @@ impl Links {
             addresses.into_iter().chain(routes).collect::<io::Result<()>>()?;
             try_join(wait_running(&self.handle, pair.host), wait_running(&inside.handle, pair.inside)).await.map(drop)
         })
+    }
+
+    /// Removes all links of a group at once: the kernel waits for its readers once, not for each of them.
+    pub(crate) fn remove_group(&self, group: u32) -> io::Result<()> {
+        let message = LinkMessageBuilder::<LinkUnspec>::new().link_group(group).build();
+        let removed = self.runtime.block_on(self.handle.link().del_with_message(message).execute());
+        match removed.map_err(os_error) {
+            Err(error) if error.raw_os_error() != Some(libc::ENODEV) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Removes the links called `names`; one that is gone is success.

@@ -430,3 +430,33 @@ fn pasta_serves_a_namespace_and_ends_with_its_link() {
     assert_eq!(endpoints[0].addresses[0].address.ip().to_string(), "192.0.2.1");
     assert!(outside.is_some() && host.is_some(), "{outside:?} {host:?}");
 }
+
+/// Prints what one container costs; the figures are looked at, not asserted.
+#[test]
+fn the_cost_of_a_container() {
+    let Some(world) = world("cost") else { return };
+    let keeper = fresh();
+    for first in [true, false] {
+        if !first {
+            world.connect(&id('f'), &keeper, &["9999:80"]);
+        }
+        let (mut on, mut off) = (Vec::new(), Vec::new());
+        for _ in 0..40 {
+            let namespace = fresh();
+            let port = ports(&["8080:80"]);
+            let started = std::time::Instant::now();
+            connect(&world.networks, &id('a'), namespace.as_fd(), &[Attachment::to("podman")], &port).unwrap();
+            on.push(started.elapsed());
+            let started = std::time::Instant::now();
+            disconnect(&world.networks, &id('a')).unwrap();
+            off.push(started.elapsed());
+        }
+        on.sort();
+        off.sort();
+        eprintln!(
+            "first {first}: connect {:?} (least {:?}), disconnect {:?} (least {:?})",
+            on[20], on[0], off[20], off[0]
+        );
+    }
+    disconnect(&world.networks, &id('f')).unwrap();
+}

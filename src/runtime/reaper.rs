@@ -4,7 +4,6 @@
 use std::ffi::{CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use rustix::process::{WaitOptions, WaitStatus};
@@ -18,28 +17,14 @@ use crate::sys::{identity, pidfd};
 /// Where the binary lies in a container.
 pub(crate) const PATH: &str = "/dev/init";
 
-/// Runs the command in `args`, after a `--`, and ends with its exit code: 128 and the signal's number when one ended it.
-pub(crate) fn main(args: &[OsString]) -> ExitCode {
-    let command = match args.split_first() {
-        Some((first, rest)) if first == "--" => rest,
-        _ => args,
-    };
-    match run(command) {
-        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
-        Err(error) => {
-            complain(&error);
-            ExitCode::from(126)
-        }
-    }
-}
-
 /// Writes to the container's own standard error: nobody else is left to tell.
 fn complain(error: &anyhow::Error) {
     let text = format!("Error: {error:#}\n");
-    drop(rustix::io::write(rustix::stdio::stderr(), text.as_bytes()));
+    rustix::io::write(rustix::stdio::stderr(), text.as_bytes()).ok();
 }
 
-fn run(command: &[OsString]) -> Result<i32> {
+/// Runs `command` and gives its exit code, 128 and the signal's number when one ended it.
+pub(crate) fn main(command: &[OsString]) -> Result<i32> {
     let texts = |texts: &mut dyn Iterator<Item = OsString>| {
         texts.map(|text| CString::new(text.into_vec())).collect::<Result<Vec<_>, _>>().context("a NUL byte")
     };
@@ -70,7 +55,7 @@ fn become_command(args: &[CString], env: &[CString]) -> anyhow::Error {
         .and_then(|()| {
             if rustix::termios::isatty(rustix::stdio::stdin()) {
                 // Not fatal: standard input may be another terminal than ours. The signals are still blocked.
-                drop(rustix::termios::tcsetpgrp(rustix::stdio::stdin(), rustix::process::getpid()));
+                rustix::termios::tcsetpgrp(rustix::stdio::stdin(), rustix::process::getpid()).ok();
             }
             identity::reset_signals().context("reset the signals")
         })

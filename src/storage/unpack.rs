@@ -131,9 +131,7 @@ fn unpack(args: &[std::ffi::OsString], report: BorrowedFd<'_>) -> Result<(Digest
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).context("bind to the parent")?;
     let limits = args.first().and_then(|text| serde_json::from_slice(text.as_bytes()).ok());
     let limits: Limits = limits.ok_or_else(|| Error::invalid("the role `unpack` needs its limits"))?;
-    let root = rustix::fs::open(".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .context("open the staging directory")?;
-    lock_down(root.as_fd())?;
+    lock_down()?;
     let root = rustix::fs::open("/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .context("open the staging directory")?;
     let blob = File::from(rustix::stdio::stdin().try_clone_to_owned().context("open the blob")?);
@@ -166,8 +164,8 @@ fn as_error(error: &anyhow::Error) -> Error {
     whole
 }
 
-/// Leaves everything but the staging directory, the blob and the report behind.
-fn lock_down(root: BorrowedFd<'_>) -> Result<()> {
+/// Leaves everything but the working directory, which is the staging directory, the blob and the report behind.
+fn lock_down() -> Result<()> {
     rustix::process::umask(Mode::empty());
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(Resource::Core, none).context("limit core files")?;
@@ -178,8 +176,11 @@ fn lock_down(root: BorrowedFd<'_>) -> Result<()> {
         rustix::mount::MountPropagationFlags::PRIVATE | rustix::mount::MountPropagationFlags::REC,
     )
     .context("make mounts private")?;
-    let tree = crate::sys::mount::clone_tree(root, "", false).context("clone the staging directory")?;
-    crate::sys::mount::attach(&tree, root).context("mount the staging directory")?;
+    // Opened only now: a descriptor from before refers to the mounts that stayed behind.
+    let root = rustix::fs::open(".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .context("open the staging directory")?;
+    let tree = crate::sys::mount::clone_tree(&root, "", false).context("clone the staging directory")?;
+    crate::sys::mount::attach(&tree, &root).context("mount the staging directory")?;
     // On an initial ramfs there is nothing to pivot from; a root without CAP_SYS_CHROOT holds as well then.
     if crate::sys::mount::pivot_root(&tree).is_err() {
         rustix::process::fchdir(&tree).context("enter the staging directory")?;

@@ -8,6 +8,7 @@ mod list;
 mod load;
 mod login;
 mod logout;
+mod output_file;
 mod prune;
 mod pull;
 mod registry;

@@ -264,9 +264,8 @@ impl Backward {
             }
             block.append(&mut text);
             text = block;
-            loop {
-                // A line lies between two newlines, the last of which ends `text`; what is behind it at first is torn.
-                let Some(end) = memchr::memrchr(b'\n', &text) else { break };
+            // A line lies between two newlines, the last of which ends `text`; what is behind it at first is torn.
+            while let Some(end) = memchr::memrchr(b'\n', &text) {
                 if torn {
                     torn = false;
                     text.truncate(end + 1);

@@ -27,6 +27,8 @@ pub(crate) struct Mounting<'a> {
     pub(crate) sources: &'a mut [Option<OwnedFd>],
     /// The namespaces that are new.
     pub(crate) new: Namespaces,
+    /// The namespaces that are not the host's: new or joined.
+    pub(crate) separate: Namespaces,
     /// Waits until the process is in its cgroups, and takes it into its cgroup namespace.
     pub(crate) enter_cgroup: &'a mut dyn FnMut() -> Result<cgroup::View>,
 }
@@ -122,10 +124,11 @@ impl Mounting<'_> {
     /// In a user namespace the kernel refuses an instance of what another user namespace owns; where the container shares
     /// that part of the host anyway, the host's own tree is bound in its place.
     fn substitute(&self, kind: &str, planned: &Planned, error: &io::Error) -> Result<Option<OwnedFd>> {
-        let (host, own) = match kind {
-            "proc" => ("/proc", Namespaces::PID),
-            "sysfs" => ("/sys", Namespaces::NETWORK),
-            "mqueue" => ("/dev/mqueue", Namespaces::IPC),
+        let (host, separate) = match kind {
+            "proc" => ("/proc", self.separate.contains(Namespaces::PID)),
+            // Only its network part differs in a network namespace that is joined.
+            "sysfs" => ("/sys", self.new.contains(Namespaces::NETWORK)),
+            "mqueue" => ("/dev/mqueue", self.separate.contains(Namespaces::IPC)),
             "devpts" if error.kind() == io::ErrorKind::InvalidInput => {
                 // The group of terminals is not mapped.
                 let data: Vec<_> = planned.data.iter().filter(|(key, _)| key != "gid").cloned().collect();
@@ -133,7 +136,7 @@ impl Mounting<'_> {
             }
             _ => return Ok(None),
         };
-        if error.kind() != io::ErrorKind::PermissionDenied || self.new.contains(own) {
+        if error.kind() != io::ErrorKind::PermissionDenied || separate {
             return Ok(None);
         }
         let tree = clone_tree(rustix::fs::CWD, host, true).with_context(|| format!("clone {host}"))?;
