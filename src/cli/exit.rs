@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use super::flags::UsageError;
 use super::output::escape;
 use super::output::stdout::OutputClosed;
+use crate::engine::image::interrupt::Interrupted;
 use crate::model::error::{Error, ErrorKind};
 
 /// The engine or the command line failed.
@@ -15,6 +16,8 @@ const ENGINE: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
 /// The command of a container does not exist.
 const NO_COMMAND: u8 = 127;
+/// What a shell adds to the signal that ended a process.
+const SIGNAL: i32 = 128;
 /// What a shell shows for a process that SIGPIPE ended.
 const BROKEN_PIPE: u8 = 141;
 
@@ -46,6 +49,9 @@ pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
         }
         if cause.is::<OutputClosed>() {
             return BROKEN_PIPE;
+        }
+        if let Some(interrupted) = cause.downcast_ref::<Interrupted>() {
+            return u8::try_from(SIGNAL + interrupted.signal).unwrap_or(ENGINE);
         }
         match cause.downcast_ref::<Error>().map(|e| e.kind) {
             Some(ErrorKind::NotExecutable) => return NOT_EXECUTABLE,
@@ -115,6 +121,7 @@ mod tests {
         assert_eq!(of(ErrorKind::NotFound), 125);
         assert_eq!(code_of(&anyhow!("x")), 125);
         assert_eq!(code_of(&with_code(2, anyhow!("x")).context("remove c")), 2);
+        assert_eq!(code_of(&anyhow::Error::new(Interrupted { signal: 2 }).context("pull x")), 130);
         assert_eq!(code_of(&anyhow::Error::new(OutputClosed).context("print")), 141);
     }
 

@@ -7,11 +7,17 @@ mod complete;
 mod context;
 pub(crate) mod exit;
 pub(crate) mod flags;
+mod image;
+mod inspect;
 #[cfg(test)]
 mod manual;
+mod outcome;
 pub(crate) mod output;
+mod progress;
+mod prompt;
 mod system;
 pub(crate) mod terminal;
+mod volume;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -24,7 +30,7 @@ use self::flags::tree::{Entry, Parsed, Tree};
 use self::output::stdout;
 use crate::engine::Privilege;
 
-const GROUPS: &[&[Entry<Context>]] = &[system::ENTRIES, complete::ENTRIES];
+const GROUPS: &[&[Entry<Context>]] = &[image::ENTRIES, volume::ENTRIES, system::ENTRIES, inspect::ENTRIES, complete::ENTRIES];
 
 const COUNT: usize = {
     let (mut count, mut group) = (0, 0);

@@ -317,7 +317,12 @@ fn publish(request: &CreateRequest, image: &ImageDefaults, network: &NetworkMode
     }
     // podman: published ports are nothing with the host's network or none.
     Ok(match network {
-        NetworkMode::Bridge(_) | NetworkMode::Pasta(_) | NetworkMode::Private => port::merge(ports)?,
+        NetworkMode::Bridge(_) | NetworkMode::Pasta(_) | NetworkMode::Private => {
+            let mut ports = port::merge(ports)?;
+            // Chosen once: the container keeps its ports over restarts.
+            crate::monitor::port::assign(&mut ports)?;
+            ports
+        }
         _ => Vec::new(),
     })
 }

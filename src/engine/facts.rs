@@ -268,7 +268,7 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
     };
     let write = |name: &str, text: &str| -> Result<PathBuf> {
         let path = bundle.join(name);
-        write_shared(&path, text)?;
+        super::files::write_shared(&path, text)?;
         Ok(path)
     };
     if let NetworkMode::Container(id) = &config.network {
@@ -282,7 +282,7 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         }
     } else {
         if !config.names.no_hosts {
-            add(write("hosts", &super::network::hosts(engine, config, &[])?)?, "/etc/hosts", false);
+            add(write("hosts", &super::network::hosts(config, &[])?)?, "/etc/hosts", false);
         }
         add(write("resolv.conf", &super::network::resolv(config)?)?, "/etc/resolv.conf", false);
     }
@@ -303,21 +303,12 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         );
     }
     add(write(".containerenv", &env)?, "/run/.containerenv", false);
+    if config.init {
+        let own = std::env::current_exe().context("find our own binary")?;
+        let options = ["bind", "rprivate", "nosuid", "nodev", "ro"].map(str::to_owned).into();
+        files.push(BoundFile { source: own, target: crate::runtime::reaper::PATH.to_owned(), options });
+    }
     Ok(files)
-}
-
-/// Writes a file that the container sees: 0644, in place, because it may be mounted already.
-pub(crate) fn write_shared(path: &Path, text: &str) -> Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-    let written = (|| {
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o644).custom_flags(libc::O_NOFOLLOW);
-        let mut file = options.open(path)?;
-        file.set_permissions(fs::Permissions::from_mode(0o644))?;
-        file.write_all(text.as_bytes())
-    })();
-    written.with_context(|| format!("write {}", path.display()))
 }
 
 /// The read state of a container, for those who need no lock.

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 
 use super::Engine;
 use super::container::{self, Locked, monitor_lock};
+use super::{policy, successor, undo};
 use crate::model::container::{ExitRecord, InitRecord, ProcessRef};
 use crate::model::status::{Action, Status};
 use crate::state::record::{self, Durability};
@@ -33,7 +34,7 @@ pub(crate) fn heal(engine: &Engine, locked: Locked) -> Result<Option<Locked>> {
     let lived = locked.state.status.is_alive();
     let healed = settle(engine, locked)?;
     if let Some(locked) = healed.as_ref().filter(|locked| lived && !locked.state.status.is_alive()) {
-        super::cleanup::resume(engine, locked)?;
+        policy::resume(engine, locked)?;
     }
     Ok(healed)
 }
@@ -71,7 +72,7 @@ pub(crate) fn settle(engine: &Engine, mut locked: Locked) -> Result<Option<Locke
         if let Some(init) = init
             && process::is_alive(init.pid, init.start_time)
         {
-            super::start::succeed(engine, &mut locked, init)?;
+            successor::succeed(engine, &mut locked, init)?;
             return Ok(Some(locked));
         }
     }
@@ -93,32 +94,13 @@ pub(crate) fn end(engine: &Engine, locked: &mut Locked, exit: Option<ExitRecord>
     if exit.as_ref().is_none_or(|exit| exit.exit_code.is_none()) {
         "its monitor was lost, and with it the exit code".clone_into(&mut locked.state.error);
     }
-    tidy(engine, locked)?;
+    undo::tidy(engine, locked)?;
     locked.state.init = None;
     locked.state.monitor = None;
     locked.state.stopper = None;
     locked.state.effects = false;
     // A container that goes now needs no record of its end.
     locked.save(if locked.config.remove { Durability::Lazy } else { Durability::Synced })
-}
-
-/// Takes away what a run has outside: its network, its cgroup, its sockets. Collects errors and goes on.
-pub(crate) fn tidy(engine: &Engine, locked: &mut Locked) -> Result<()> {
-    if !locked.state.effects {
-        return Ok(());
-    }
-    let mut first = None;
-    let mut note = |done: Result<()>| {
-        if let Err(error) = done {
-            first.get_or_insert(error);
-        }
-    };
-    note(super::start::disconnect(engine, locked));
-    note(super::start::remove_cgroup(locked));
-    let run = locked.run_dir();
-    note(crate::storage::tree::remove_path(&run));
-    note(crate::storage::tree::remove_path(&locked.dir().join("exec")));
-    first.map_or(Ok(()), Err)
 }
 
 /// A start whose engine was killed after the monitor let the command go: the container runs, only the record lags.
@@ -155,7 +137,7 @@ fn undo_start(engine: &Engine, locked: &mut Locked) -> Result<()> {
         process::signal(&fd, libc::SIGKILL).context("kill init")?;
         process::wait(&fd, Some(MONITOR_PATIENCE)).context("wait for init")?;
     }
-    tidy(engine, locked)?;
+    undo::tidy(engine, locked)?;
     locked.state.effects = false;
     locked.state.init = None;
     locked.state.monitor = None;

@@ -5,13 +5,12 @@ use std::os::fd::AsFd;
 
 use anyhow::{Context, Result};
 
-use super::Engine;
 use super::container::Locked;
-use super::spec;
+use super::{Engine, spec};
 use crate::model::container::{ContainerConfig, ProcessRef};
 use crate::model::network::{Endpoint, NetworkMode};
 use crate::network;
-use crate::network::hosts;
+use crate::network::hosts::{self, Hosts, Resolv};
 
 /// Connects init's network namespace as the configuration asks, and writes the names that became known.
 pub(crate) fn connect(engine: &Engine, locked: &mut Locked, init: ProcessRef) -> Result<()> {
@@ -26,23 +25,70 @@ pub(crate) fn connect(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
             locked.state.warnings = connected.warnings;
         }
         NetworkMode::Pasta(options) => {
-            let pasta = network::rootless::start(&namespace, init.pid, options, &locked.config.publish, &locked.run_dir())?;
+            let ports = &locked.config.publish;
+            let pasta = network::rootless::start(namespace.as_fd(), options, ports, &locked.run_dir())?;
             locked.state.endpoints = pasta.endpoints;
         }
         _ => return Ok(()),
     }
     if !locked.config.names.no_hosts {
-        let text = hosts(engine, &locked.config, &locked.state.endpoints)?;
-        super::facts::write_shared(&locked.dir().join("bundle/hosts"), &text)?;
+        let text = hosts(&locked.config, &locked.state.endpoints)?;
+        super::files::write_shared(&locked.dir().join("bundle/hosts"), &text)?;
     }
     Ok(())
 }
 
-/// Takes away what the container has outside in networks. User-mode networking ends with the namespace.
+/// Takes away what the container has outside in networks.
 pub(crate) fn disconnect(engine: &Engine, locked: &mut Locked) -> Result<()> {
-    if matches!(locked.config.network, NetworkMode::Bridge(_)) {
-        network::disconnect(&engine.paths.networks(), locked.id()).context("disconnect the network")?;
+    match locked.config.network {
+        NetworkMode::Bridge(_) => {
+            network::disconnect(&engine.paths.networks(), locked.id()).context("disconnect the network")?;
+        }
+        NetworkMode::Pasta(_) => network::rootless::stop(&locked.run_dir()).context("end pasta")?,
+        _ => {}
     }
     locked.state.endpoints.clear();
     Ok(())
+}
+
+/// The text of /etc/hosts; before the network is connected, without endpoints.
+pub(crate) fn hosts(config: &ContainerConfig, endpoints: &[Endpoint]) -> Result<String> {
+    let base = read("/etc/hosts");
+    let mut own: Vec<IpAddr> =
+        endpoints.iter().flat_map(|endpoint| &endpoint.addresses).map(|address| address.address.ip()).collect();
+    if own.is_empty() {
+        own.push(IpAddr::from([127, 0, 0, 1]));
+    }
+    let host = match config.network {
+        NetworkMode::Host => Some(IpAddr::from([127, 0, 0, 1])),
+        _ => endpoints.iter().flat_map(|endpoint| &endpoint.addresses).find_map(|address| address.gateway),
+    };
+    let hostname = spec::hostname(config);
+    let names = [hostname.as_str(), config.name.as_str()];
+    // The gateway is known once the network is connected, and until then nobody reads the file.
+    let later = endpoints.is_empty() && matches!(config.network, NetworkMode::Bridge(_) | NetworkMode::Pasta(_));
+    let add: &[String] = if later { &[] } else { &config.names.add_host };
+    Ok(hosts::hosts(&Hosts { base: &base, add, host, own: &own, names: &names })?)
+}
+
+/// The text of /etc/resolv.conf.
+pub(crate) fn resolv(config: &ContainerConfig) -> Result<String> {
+    let host = read("/etc/resolv.conf");
+    let systemd = hosts::is_stub(&host).then(|| read("/run/systemd/resolve/resolv.conf"));
+    let forwarder = matches!(config.network, NetworkMode::Pasta(_)).then_some(network::rootless::DNS);
+    Ok(hosts::resolv(&Resolv {
+        host: &host,
+        systemd: systemd.as_deref(),
+        servers: &config.names.dns,
+        search: &config.names.dns_search,
+        options: &config.names.dns_option,
+        private: !matches!(config.network, NetworkMode::Host),
+        ipv6: false,
+        forwarder,
+    })?)
+}
+
+/// A file of the host that may be missing.
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
 }

@@ -59,7 +59,7 @@ impl Engine {
 
 /// Undoes what a container that is being removed still has outside, and deletes it.
 pub(crate) fn finish(engine: &Engine, mut locked: Locked) -> Result<()> {
-    super::heal::tidy(engine, &mut locked)?;
+    super::undo::tidy(engine, &mut locked)?;
     let volumes = locked.config.anonymous_volumes.clone();
     let id = locked.id().clone();
     for volume in &volumes {

@@ -135,7 +135,7 @@ pub(crate) fn hostname(config: &ContainerConfig) -> String {
 }
 
 fn process(config: &ContainerConfig, facts: &Facts) -> Result<Process> {
-    let mut args: Vec<String> = if config.init { vec!["/dev/init".into(), "--".into()] } else { Vec::new() };
+    let mut args: Vec<String> = if config.init { vec![crate::runtime::reaper::PATH.to_owned(), "--".to_owned()] } else { Vec::new() };
     args.extend(config.entrypoint.iter().flatten().cloned());
     args.extend(config.command.iter().cloned());
     let mut process = ProcessBuilder::default()

@@ -11,9 +11,11 @@ use jiff::Timestamp;
 use super::Engine;
 use super::container::Locked;
 use super::facts;
+use super::request::RemoveRequest;
 use crate::model::container::{ContainerConfig, ProcessRef, RootFs};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
+use crate::model::port::PortMapping;
 use crate::model::status::{Action, Status};
 use crate::monitor::attach::AttachClient;
 use crate::monitor::config::{MonitorConfig, RootSource};
@@ -42,10 +44,29 @@ impl Engine {
     }
 
     /// Starts a locked container with a client on it from its first byte on.
-    pub(crate) fn start_foreground(&self, mut locked: Locked) -> Result<Foreground> {
+    pub(crate) fn start_foreground(&self, locked: Locked) -> Result<Foreground> {
         let (client, theirs) = AttachClient::pair().context("make the client's socket")?;
-        let started = self.start_locked(&mut locked, Some(theirs))?;
-        Ok(Foreground { id: locked.id().clone(), client, started })
+        let (id, started) = self.start_new(locked, Some(theirs))?;
+        Ok(Foreground { id, client, started })
+    }
+
+    /// Starts a locked container in the background.
+    pub(crate) fn start_background(&self, locked: Locked) -> Result<Id> {
+        Ok(self.start_new(locked, None)?.0)
+    }
+
+    /// Starts a container; one that was to go with its end goes when it does not start.
+    fn start_new(&self, mut locked: Locked, foreground: Option<OwnedFd>) -> Result<(Id, Started)> {
+        match self.start_locked(&mut locked, foreground) {
+            Ok(started) => Ok((locked.id().clone(), started)),
+            Err(error) => {
+                if locked.config.remove {
+                    // The first error is the one to tell; what this cannot undo the next command will.
+                    drop(self.remove_locked(locked, RemoveRequest { volumes: true, ..RemoveRequest::default() }));
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Starts a locked container. What a start that fails made is undone.
@@ -67,7 +88,7 @@ impl Engine {
             Ok(started) => Ok(started),
             Err(error) => {
                 locked.state.error = format!("{error:#}");
-                let undone = super::heal::tidy(self, locked);
+                let undone = super::undo::tidy(self, locked);
                 locked.state.effects = undone.is_err();
                 locked.state.init = None;
                 locked.state.monitor = None;
@@ -98,7 +119,7 @@ impl Engine {
             log: config.log.clone(),
             durable: !config.remove,
             start_immediately: !connects,
-            cleanup: self.cleanup_arguments(locked.id(), locked.state.run),
+            cleanup: super::policy::cleanup_arguments(self, locked.id(), locked.state.run),
             bundle,
             root: self.root_source(config, &dir)?,
             cgroup,
@@ -106,7 +127,7 @@ impl Engine {
             user: config.user.clone(),
             groups: config.group_add.clone(),
             capabilities: prepared.requested,
-            ports: config.publish.clone(),
+            ports: relayed(config),
             ..MonitorConfig::new(locked.id().clone(), locked.state.run)
         };
         let handed = Handed { foreground: foreground.as_ref().map(AsFd::as_fd), ..Handed::default() };
@@ -116,7 +137,9 @@ impl Engine {
         let init = ProcessRef { pid, start_time };
         let started = if connects {
             super::network::connect(self, locked, init)?;
-            monitor.start()?
+            let addresses: Vec<_> =
+                locked.state.endpoints.iter().flat_map(|endpoint| &endpoint.addresses).map(|at| at.address.ip()).collect();
+            monitor.start(&addresses)?
         } else {
             monitor.running()?
         };
@@ -140,45 +163,9 @@ impl Engine {
     }
 }
 
-/// Undoes the container's network. What is not there is undone.
-pub(crate) fn disconnect(engine: &Engine, locked: &mut Locked) -> Result<()> {
-    super::network::disconnect(engine, locked)
-}
-
-/// Removes the cgroup of the run that ended, with whatever is in it.
-pub(crate) fn remove_cgroup(locked: &mut Locked) -> Result<()> {
-    let Some(value) = locked.state.cgroup.clone() else { return Ok(()) };
-    let cgroup: Cgroup = serde_json::from_value(value).context("read the cgroup of the container")?;
-    cgroup.remove().context("remove the cgroup")?;
-    locked.state.cgroup = None;
-    Ok(())
-}
-
-/// Starts a monitor that takes over from one that died.
-pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) -> Result<()> {
-    let config = &locked.config;
-    let cgroup = match locked.state.cgroup.clone() {
-        Some(value) => serde_json::from_value(value).context("read the cgroup of the container")?,
-        None => Cgroup::None,
-    };
-    let monitor = MonitorConfig {
-        data_dir: locked.dir(),
-        run_dir: locked.run_dir(),
-        tty: config.tty,
-        stdin: config.stdin,
-        log: config.log.clone(),
-        durable: !config.remove,
-        cleanup: engine.cleanup_arguments(locked.id(), locked.state.run),
-        cgroup,
-        ports: config.publish.clone(),
-        adopt: Some(init),
-        ..MonitorConfig::new(locked.id().clone(), locked.state.run)
-    };
-    let started = spawn::spawn(&monitor, &Handed::default())?.running()?;
-    let pid = started.pid().as_raw_nonzero().get();
-    locked.state.init = Some(init);
-    locked.state.monitor = process::start_time(pid).map(|start_time| ProcessRef { pid, start_time });
-    locked.save(Durability::Lazy)
+/// The ports that the monitor holds and relays; pasta binds its own.
+pub(crate) fn relayed(config: &ContainerConfig) -> Vec<PortMapping> {
+    if matches!(config.network, NetworkMode::Bridge(_)) { config.publish.clone() } else { Vec::new() }
 }
 
 fn make_dir(path: &std::path::Path) -> Result<()> {

@@ -84,6 +84,11 @@ impl AuthFiles {
         Self { files, helper_dirs, helpers: helpers.to_vec() }
     }
 
+    /// The file where login writes.
+    pub(crate) fn first(&self) -> Option<&Path> {
+        self.files.first().map(PathBuf::as_path)
+    }
+
     /// The credential for a repository; `None` is anonymous. `repository` may be empty, for the registry as a whole.
     pub(crate) fn find(&self, registry: &str, repository: &str) -> Result<Option<Credential>> {
         for helper in self.helpers.iter().filter(|helper| *helper != "containers-auth.json") {

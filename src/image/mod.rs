@@ -2,7 +2,14 @@
 
 pub(crate) mod archive;
 pub(crate) mod credential;
+pub(crate) mod gc;
 pub(crate) mod hash;
+pub(crate) mod import;
+pub(crate) mod intake;
+pub(crate) mod load;
 pub(crate) mod manifest;
+pub(crate) mod pull;
 pub(crate) mod registry;
+pub(crate) mod save;
+pub(crate) mod store;
 pub(crate) mod trust;

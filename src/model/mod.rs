@@ -14,6 +14,7 @@ pub(crate) mod secret;
 pub(crate) mod size;
 pub(crate) mod time;
 pub(crate) mod status;
+pub(crate) mod image;
 pub(crate) mod log;
 pub(crate) mod volume;
 pub(crate) mod signal;

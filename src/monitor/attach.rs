@@ -82,12 +82,10 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Greets a new client. `None`: it is gone already.
-    pub(crate) fn greet(socket: OwnedFd, tty: bool, stdin: bool) -> Option<Self> {
-        match frame::put(&socket, &frame::hello(tty, stdin)) {
-            Sent::Done => Some(Self { socket, watched: None, hung_up: false }),
-            Sent::Full | Sent::Gone => None,
-        }
+    /// Greets a new client. One that hung up already may have said something before: it is read like the others.
+    pub(crate) fn greet(socket: OwnedFd, tty: bool, stdin: bool) -> Self {
+        frame::put(&socket, &frame::hello(tty, stdin));
+        Self { socket, watched: None, hung_up: false }
     }
 
     pub(crate) fn socket(&self) -> BorrowedFd<'_> {

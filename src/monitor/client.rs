@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::frame::{self, FRAME, Got, PAYLOAD, Reply, Sent};
 
-/// A write of this size never waits on a pipe or terminal that poll calls writable.
+/// A write of this size hardly ever waits on a terminal that poll calls writable.
 const SAFE_WRITE: usize = 4096;
 
 /// A connection to a monitor.
@@ -119,17 +119,58 @@ impl AttachClient {
 /// An output of ours.
 struct Sinkhole<'a> {
     fd: Option<BorrowedFd<'a>>,
-    /// The most that one write may be.
-    step: usize,
+    manner: Manner,
+}
+
+/// How to write so that nothing keeps us from signals.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// As much as there is: a regular file never makes us wait.
+    Whole,
+    /// As much as fits, by `RWF_NOWAIT`: pipes and sockets. Their descriptor may be shared with others, so that it cannot
+    /// be made non-blocking.
+    NoWait,
+    /// What poll allows, in small steps: terminals.
+    Steps,
 }
 
 impl<'a> Sinkhole<'a> {
     fn new(fd: Option<BorrowedFd<'a>>) -> Self {
-        // Regular files never make us wait; others must not keep us from signals.
         let regular = fd.is_some_and(|fd| {
             rustix::fs::fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
         });
-        Self { fd, step: if regular { PAYLOAD } else { SAFE_WRITE } }
+        Self { fd, manner: if regular { Manner::Whole } else { Manner::NoWait } }
+    }
+}
+
+/// Writes what can be written without waiting; `None`: nothing now.
+fn write_some(fd: BorrowedFd<'_>, manner: &mut Manner, bytes: &[u8]) -> rustix::io::Result<Option<usize>> {
+    use rustix::io::{Errno, ReadWriteFlags, pwritev2};
+    let written = match manner {
+        Manner::Whole => rustix::io::write(fd, bytes),
+        Manner::NoWait => {
+            // -1: at the descriptor's own position.
+            match pwritev2(fd, &[io::IoSlice::new(bytes)], u64::MAX, ReadWriteFlags::NOWAIT) {
+                Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::SPIPE | Errno::NOSYS) => {
+                    *manner = Manner::Steps;
+                    return write_some(fd, manner, bytes);
+                }
+                written => written,
+            }
+        }
+        Manner::Steps => {
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            if poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], Some(&now)) == Ok(0) {
+                return Ok(None);
+            }
+            rustix::io::write(fd, &bytes[..bytes.len().min(SAFE_WRITE)])
+        }
+    };
+    match written {
+        Ok(length) => Ok(Some(length)),
+        Err(Errno::INTR) => Ok(Some(0)),
+        Err(Errno::AGAIN) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -260,26 +301,20 @@ impl Relay<'_> {
     /// Writes what is pending, as far as it goes.
     fn write(&mut self) -> Result<()> {
         while let Some(Pending { stderr, from, to }) = self.pending {
-            let Sinkhole { fd: Some(fd), step } = *self.output(stderr) else {
+            let sink = if stderr { &mut self.stderr } else { &mut self.stdout };
+            let Some(fd) = sink.fd else {
                 self.pending = None;
                 return Ok(());
             };
-            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-            let mut polled = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
-            if poll(&mut polled, Some(&now)) == Ok(0) {
-                return Ok(());
-            }
-            match rustix::io::write(fd, &self.incoming[from..to.min(from + step)]) {
-                Ok(length) if from + length < to => {
+            match write_some(fd, &mut sink.manner, &self.incoming[from..to]) {
+                Ok(None) => return Ok(()),
+                Ok(Some(length)) if from + length < to => {
                     self.pending = Some(Pending { stderr, from: from + length, to });
                 }
-                Ok(_) => self.pending = None,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return Ok(()),
+                Ok(Some(_)) => self.pending = None,
                 Err(rustix::io::Errno::PIPE | rustix::io::Errno::IO) => {
                     // Our reader has enough (`| head`): the container is not disturbed by that.
-                    let gone = if stderr { &mut self.stderr } else { &mut self.stdout };
-                    gone.fd = None;
+                    sink.fd = None;
                     self.pending = None;
                 }
                 Err(error) => return Err(error).context("write the container's output"),

@@ -1,5 +1,6 @@
 //! What a monitor is told: the first message on its channel.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use oci_spec::runtime::{LinuxSeccomp, Process};
@@ -66,6 +67,9 @@ pub(crate) struct MonitorConfig {
     /// Ports to hold and to relay from loopback.
     #[serde(default)]
     pub(crate) ports: Vec<PortMapping>,
+    /// The addresses to relay to, for a container that is taken over; otherwise they come with the start.
+    #[serde(default)]
+    pub(crate) addresses: Vec<IpAddr>,
     /// Take over this process, whose monitor died, instead of making one.
     #[serde(default)]
     pub(crate) adopt: Option<ProcessRef>,
@@ -131,6 +135,7 @@ impl MonitorConfig {
             groups: Vec::new(),
             capabilities: Vec::new(),
             ports: Vec::new(),
+            addresses: Vec::new(),
             adopt: None,
             exec: None,
         }

@@ -20,7 +20,9 @@ pub(crate) mod config;
 pub(crate) mod exit;
 pub(crate) mod frame;
 pub(crate) mod log;
+pub(crate) mod port;
 mod process;
+mod relay;
 mod report;
 mod serve;
 #[cfg(test)]
@@ -36,6 +38,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::fs::Mode;
 
 use crate::model::container::{InitRecord, ProcessRef};
 use crate::model::error::Error;
@@ -47,6 +50,7 @@ use crate::sys::exec::inherited;
 use config::MonitorConfig;
 use log::Log;
 use process::Made;
+use relay::Relay;
 use report::{Channel, Report, failure};
 use serve::{Outcome, Setup, Starter};
 
@@ -60,10 +64,9 @@ const CHANNEL: i32 = 3;
 pub(crate) fn main() -> ExitCode {
     // Seen in listings of processes instead of a descriptor's number.
     rustix::thread::set_name(c"dhow-monitor").ok();
-    let channel = match inherited(CHANNEL) {
-        Ok(fd) => Channel::from_fd(fd),
-        Err(_) => return ExitCode::from(2),
-    };
+    // What the caller masks is not to show in the modes of our files; init sets its own.
+    rustix::process::umask(Mode::WGRP | Mode::WOTH);
+    let Ok(channel) = take(CHANNEL).map(Channel::from_fd) else { return ExitCode::from(2) };
     match run(channel) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever listens was told; a monitor has no other place to say it.
@@ -136,28 +139,33 @@ struct Handed {
 
 impl Handed {
     fn take(config: &MonitorConfig) -> Result<Self> {
-        let mut next = CHANNEL;
-        let mut take = || {
-            next += 1;
-            let fd = inherited(next).with_context(|| format!("take over descriptor {next}"))?;
-            rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).context("close a descriptor on exec")?;
-            anyhow::Ok(fd)
-        };
-        let foreground = if config.foreground { Some(take()?) } else { None };
-        let preserved = (0..config.preserve_fds).map(|_| take()).collect::<Result<_>>()?;
+        let mut numbers = CHANNEL + 1..;
+        let mut next = || take(numbers.next().unwrap_or(i32::MAX));
+        let foreground = if config.foreground { Some(next()?) } else { None };
+        let preserved = (0..config.preserve_fds).map(|_| next()).collect::<Result<_>>()?;
         Ok(Self { foreground, preserved })
     }
 }
 
-/// The process with the foreground client.
+/// Takes over the descriptor `number`, which is not to go on to another program.
+fn take(number: i32) -> Result<OwnedFd> {
+    let fd = inherited(number).with_context(|| format!("take over descriptor {number}"))?;
+    rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).context("close a descriptor on exec")?;
+    Ok(fd)
+}
+
+/// The process with the foreground client and the relay of its ports.
 struct Ready {
     made: Made,
     foreground: Option<OwnedFd>,
+    relay: Option<Relay>,
 }
 
 /// Makes the process, and records a container's first one.
 fn make(config: &MonitorConfig, handed: Handed) -> Result<Ready> {
     let Handed { foreground, preserved } = handed;
+    // First: a port in use is told before anything is made.
+    let relay = relay(config)?;
     let made = match (&config.adopt, &config.exec) {
         (Some(reference), _) => successor::adopt(config, *reference)?,
         (None, Some(source)) => process::session(config, source, preserved)?,
@@ -170,7 +178,27 @@ fn make(config: &MonitorConfig, handed: Handed) -> Result<Ready> {
             return Err(error);
         }
     }
-    Ok(Ready { made, foreground })
+    Ok(Ready { made, foreground, relay })
+}
+
+/// Reserves the published ports.
+fn relay(config: &MonitorConfig) -> Result<Option<Relay>> {
+    if config.ports.is_empty() {
+        return Ok(None);
+    }
+    let relay = port::reserve(&config.ports).and_then(|reserved| {
+        let mut relay = Relay::new(reserved).context("make the relay of published ports")?;
+        if config.adopt.is_some() {
+            relay.open(&config.addresses).context("relay published ports")?;
+        }
+        Ok(relay)
+    });
+    match relay {
+        Ok(relay) if relay.is_idle() => Ok(None),
+        // A container that runs is not given up for a port that somebody took meanwhile.
+        Err(_) if config.adopt.is_some() => Ok(None),
+        relay => relay.map(Some),
+    }
 }
 
 /// Writes which process is init, and whether it is let go.
@@ -181,7 +209,7 @@ fn write_init(config: &MonitorConfig, init: ProcessRef, started: bool) -> Result
 
 /// Reports the process, and serves it to its end.
 fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<Outcome> {
-    let Ready { made: Made { reference, child, ends, init }, foreground } = ready;
+    let Ready { made: Made { reference, child, ends, init }, foreground, relay } = ready;
     let prepared = (|| {
         let log = Log::open(&config.log, &config.data_dir)?;
         // A passed-through process has nothing to attach to, and a session of `exec` has its own client.
@@ -229,8 +257,10 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
         listener,
         foreground,
         channel: Some(channel),
+        relay,
         start,
         immediately: config.start_immediately,
+        cleans: !config.cleanup.is_empty(),
         record: &mut record,
     })
 }

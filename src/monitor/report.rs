@@ -3,7 +3,7 @@
 //! ```text
 //! engine   MonitorConfig ->                        monitor
 //!          <- Report::Created { pid, start_time } | Report::Failed(error)
-//!          Command::Start ->                       (not with start_immediately)
+//!          Command::Start ->                      (not with start_immediately)
 //!          <- Report::Running | Report::Failed(error)
 //! ```
 //!
@@ -11,6 +11,7 @@
 //! it made. A message is one or more packets; the first byte of each is the version, the second says whether more follow.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -46,8 +47,11 @@ pub(crate) enum Report {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Command {
-    /// Let the process execute its program.
-    Start,
+    /// Let the process execute its program. Its network is connected and has these addresses.
+    Start {
+        #[serde(default)]
+        addresses: Vec<IpAddr>,
+    },
 }
 
 /// One end of the pair.

@@ -5,6 +5,7 @@
 //! clients are not read while the container does not take its stdin.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use super::attach::{self, Backlog, Client};
 use super::exit::{Child, End};
 use super::frame::{self, FRAME, Got, PAYLOAD, Request, Sent};
 use super::log::{Log, Stream};
+use super::relay::Relay;
 use super::report::{Channel, Command, Report, failure};
 use super::stdio::{self, Input, MonitorEnds, Read, Written};
 use super::table::{Action, Event, State, decide};
@@ -42,6 +44,7 @@ const CHILD: u64 = 1;
 const OUTPUT: [u64; 2] = [2, 3];
 const STDIN: u64 = 4;
 const LISTENER: u64 = 5;
+const RELAY: u64 = 6;
 /// Clients are this and their slot; the foreground client has slot 0.
 const CLIENT: u64 = 16;
 const FOREGROUND: usize = 0;
@@ -56,10 +59,14 @@ pub(crate) struct Setup<'a> {
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) foreground: Option<OwnedFd>,
     pub(crate) channel: Option<Channel>,
+    /// Carries what comes to published ports by loopback.
+    pub(crate) relay: Option<Relay>,
     /// Lets the process execute its program. None: it runs already.
     pub(crate) start: Option<Starter<'a>>,
     /// Start without waiting for the command.
     pub(crate) immediately: bool,
+    /// Whether anything is to be cleaned up after the end: if not, nobody has to say who does it.
+    pub(crate) cleans: bool,
     /// Writes the record of the end; the log is complete then.
     pub(crate) record: &'a mut dyn FnMut(End),
 }
@@ -109,8 +116,12 @@ struct Duty<'a> {
     clients: [Option<Client>; attach::CLIENTS],
     backlog: Backlog,
     channel: Option<Channel>,
+    relay: Option<Relay>,
+    /// Where the relay leads, once the engine has said so.
+    addresses: Vec<IpAddr>,
     start: Option<Starter<'a>>,
     deadline: Option<Instant>,
+    cleans: bool,
     record: &'a mut dyn FnMut(End),
     buffer: Vec<u8>,
 }
@@ -146,8 +157,11 @@ impl<'a> Duty<'a> {
             clients: [const { None }; attach::CLIENTS],
             backlog: Backlog::new(),
             channel: setup.channel,
+            relay: setup.relay,
+            addresses: Vec::new(),
             start: setup.start,
             deadline: None,
+            cleans: setup.cleans,
             record: setup.record,
             buffer: vec![0; FRAME],
         };
@@ -158,8 +172,11 @@ impl<'a> Duty<'a> {
         if let Some(listener) = &duty.listener {
             duty.watch(LISTENER, listener.as_fd(), EventFlags::IN)?;
         }
+        if let Some(relay) = &duty.relay {
+            duty.watch(RELAY, relay.as_fd(), EventFlags::IN)?;
+        }
         if let Some(socket) = setup.foreground {
-            duty.clients[FOREGROUND] = Client::greet(socket, tty, accepts_stdin);
+            duty.clients[FOREGROUND] = Some(Client::greet(socket, tty, accepts_stdin));
         }
         if duty.state == State::Created {
             duty.deadline = Some(Instant::now() + START_PATIENCE);
@@ -192,6 +209,11 @@ impl<'a> Duty<'a> {
                     CHILD => ended = true,
                     CHANNEL => self.hear_engine()?,
                     LISTENER => self.greet_clients(),
+                    RELAY => {
+                        if let Some(relay) = &mut self.relay {
+                            relay.handle();
+                        }
+                    }
                     STDIN => self.write_stdin(),
                     2 => {
                         // A terminal is read and written through one descriptor.
@@ -234,7 +256,12 @@ impl<'a> Duty<'a> {
             self.happen(Event::Deadline)?;
         }
         if self.state == State::Leaving && self.deadline.is_none() && self.backlog.is_empty() {
-            let event = if self.clients[FOREGROUND].is_some() { Event::Delivered } else { Event::ForegroundGone };
+            let event = match &self.clients[FOREGROUND] {
+                Some(_) if self.cleans => Event::Delivered,
+                // What is sent is kept for the client when we end.
+                Some(_) => Event::Cleaning,
+                None => Event::ForegroundGone,
+            };
             self.happen(event)?;
         }
         Ok(())
@@ -248,8 +275,10 @@ impl<'a> Duty<'a> {
             Action::Nothing => {}
             Action::Start => {
                 self.deadline = None;
-                let started = self.start.take().map_or(Ok(()), |start| start());
-                match started {
+                // Accepting waits in the loop: nothing is relayed before the program runs.
+                let relayed = self.relay.as_mut().map_or(Ok(()), |relay| relay.open(&self.addresses));
+                let started = relayed.context("relay published ports");
+                match started.and_then(|()| self.start.take().map_or(Ok(()), |start| start())) {
                     Ok(()) => self.report(&Report::Running),
                     Err(error) => {
                         self.happen(Event::StartFailed)?;
@@ -295,7 +324,10 @@ impl<'a> Duty<'a> {
     fn hear_engine(&mut self) -> Result<()> {
         let Some(channel) = &self.channel else { return Ok(()) };
         match channel.receive::<Command>(PATIENCE) {
-            Ok(Some(Command::Start)) => self.happen(Event::Start),
+            Ok(Some(Command::Start { addresses })) => {
+                self.addresses = addresses;
+                self.happen(Event::Start)
+            }
             Ok(None) | Err(_) => self.happen(Event::EngineGone),
         }
     }
@@ -325,6 +357,7 @@ impl<'a> Duty<'a> {
         self.stdin_watched = None;
         self.input.fill(&[]);
         self.listener = None;
+        self.relay = None;
         self.log.finish();
         (self.record)(end);
         let farewell = frame::exit(end.code());
@@ -397,7 +430,7 @@ impl<'a> Duty<'a> {
                 return;
             };
             if let Some(free) = self.clients.iter_mut().skip(FOREGROUND + 1).find(|slot| slot.is_none()) {
-                *free = Client::greet(socket, self.tty, self.accepts_stdin);
+                *free = Some(Client::greet(socket, self.tty, self.accepts_stdin));
             }
         }
     }
@@ -449,11 +482,9 @@ impl<'a> Duty<'a> {
     /// Does what the frame in the buffer asks for.
     fn obey(&mut self, slot: usize, length: usize) -> Result<()> {
         match Request::decode(&self.buffer[..length]) {
-            Some(Request::Stdin(bytes)) => {
-                if self.accepts_stdin && self.state != State::Leaving {
-                    self.input.fill(bytes);
-                    self.write_stdin();
-                }
+            Some(Request::Stdin(bytes)) if self.accepts_stdin && self.state != State::Leaving => {
+                self.input.fill(bytes);
+                self.write_stdin();
             }
             Some(Request::StdinEof) if !self.tty => {
                 self.input.close();

@@ -62,6 +62,8 @@ fn terminal() -> (MonitorEnds, OwnedFd) {
     (stdio::terminal(master).unwrap(), slave)
 }
 
+// The monitor in the thread reaps the child.
+#[allow(clippy::zombie_processes)]
 fn start(name: &str, options: Options<'_>) -> Case {
     let dir = std::env::temp_dir().join(format!("dhow-serve-{}-{name}", std::process::id()));
     drop(std::fs::remove_dir_all(&dir));
@@ -100,8 +102,10 @@ fn start(name: &str, options: Options<'_>) -> Case {
             listener: Some(listener),
             foreground,
             channel: Some(channel),
+            relay: None,
             start: gated.then(|| Box::new(|| Ok(())) as super::serve::Starter<'_>),
             immediately: false,
+            cleans: true,
             record: &mut |how| end = Some(how),
         });
         done.send((outcome, end)).ok();
@@ -300,7 +304,7 @@ fn an_engine_that_dies_before_the_start_takes_the_container_with_it() {
 #[test]
 fn the_engine_commands_the_start_and_hears_of_it() {
     let case = start("start", Options { script: "sleep 0.2", gated: true, ..Options::default() });
-    case.channel.send(&report::Command::Start, PATIENCE).unwrap();
+    case.channel.send(&report::Command::Start { addresses: Vec::new() }, PATIENCE).unwrap();
     assert_eq!(case.channel.receive::<Report>(PATIENCE).unwrap(), Some(Report::Running));
     let (outcome, end) = case.end();
     assert!(matches!(outcome, Outcome::CleanUp), "{outcome:?}");

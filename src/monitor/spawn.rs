@@ -7,6 +7,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -84,9 +85,10 @@ impl Monitor {
         }
     }
 
-    /// Lets the process execute its program, and waits until it has. The channel closes with this call.
-    pub(crate) fn start(self) -> Result<Started> {
-        self.channel.send(&Command::Start, PATIENCE)?;
+    /// Lets the process execute its program, and waits until it has. `addresses` are the container's, to which what
+    /// comes to its published ports by loopback is relayed. The channel closes with this call.
+    pub(crate) fn start(self, addresses: &[IpAddr]) -> Result<Started> {
+        self.channel.send(&Command::Start { addresses: addresses.to_vec() }, PATIENCE)?;
         self.running()
     }
 

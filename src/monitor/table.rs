@@ -24,7 +24,7 @@ pub(crate) enum Event {
     EngineGone,
     /// The process has ended.
     ChildExited,
-    /// The foreground client says that it cleans up.
+    /// The foreground client says that it cleans up; or there is nothing to clean.
     Cleaning,
     /// The foreground client hung up.
     ForegroundGone,

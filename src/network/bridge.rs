@@ -14,6 +14,7 @@ use ipnetwork::IpNetwork;
 use sha2::Digest as _;
 
 use super::driver::{Driver, Job, Kernel};
+use super::firewall::Firewall;
 use super::firewall::rule::{self, Element, NetworkFacts, Owner};
 use super::ipam::host_local::{Lease, Leases};
 use super::link::{Bridge as BridgeLink, Link, Mac, Pair};
@@ -49,6 +50,12 @@ fn bridge_alias(network: &NetworkConfig) -> String {
 
 fn bridge_mac(network: &NetworkConfig) -> Mac {
     derive_mac(&network.id, "bridge")
+}
+
+/// The number of the group of the network's links: far from the small ones that people choose, never 0, which is all.
+fn group(network: &NetworkConfig) -> u32 {
+    let hash = sha2::Sha256::digest(network.id.as_bytes());
+    u32::from_be_bytes([(hash[0] & 0x3f) | 0x40, hash[1], hash[2], hash[3]])
 }
 
 /// Whether the link is the bridge of `network`, perhaps one that its maker could not finish.
@@ -139,6 +146,7 @@ impl Driver for Bridge {
             host: &endpoint.host_interface,
             alias: &format!("dhow:{}", job.container),
             bridge: &bridge,
+            group: group(network),
             inside: &endpoint.interface,
             mac,
             addresses: &addresses,
@@ -199,20 +207,19 @@ impl Driver for Bridge {
             elements.extend(lease_elements(network, container, lease));
         }
         let last = leases.is_last(container);
-        if last {
-            match find_bridge(kernel, network) {
-                Ok(Some(_)) => links.push(network.network_interface.clone()),
-                Ok(None) => {}
-                Err(error) => keep(Err(error)),
-            }
-        }
         let names: Vec<&str> = links.iter().map(String::as_str).collect();
-        keep(kernel.links.remove(&names).with_context(|| format!("remove links {}", names.join(", "))));
-        if last {
-            keep(clear(kernel, network, elements));
-        } else {
-            keep(kernel.firewall.remove(&elements));
-        }
+        keep(both(
+            || {
+                if last && find_bridge(kernel, network)?.is_some() {
+                    kernel.links.remove_group(group(network)).context("remove the links of the network")?;
+                }
+                kernel.links.remove(&names).with_context(|| format!("remove links {}", names.join(", ")))
+            },
+            || {
+                let firewall = Firewall::open()?;
+                if last { clear(&firewall, network, elements) } else { firewall.remove(&elements) }
+            },
+        ));
         if errors.is_empty() {
             errors.extend(leases.release_all(container).err());
         }
@@ -278,7 +285,7 @@ impl Driver for Bridge {
         }
         keep(kernel.links.remove(&names).context("remove links"));
         if empty {
-            keep(clear(kernel, network, orphans));
+            keep(clear(&kernel.firewall, network, orphans));
         } else {
             keep(kernel.firewall.remove(&orphans));
         }
@@ -287,12 +294,26 @@ impl Driver for Bridge {
 }
 
 /// Removes everything that the network has in the firewall, and `elements`: with the last network the whole table.
-fn clear(kernel: &Kernel, network: &NetworkConfig, mut elements: Vec<Element>) -> Result<()> {
-    if kernel.firewall.remove_table(&Owner::network(&network.id))? {
+fn clear(firewall: &Firewall, network: &NetworkConfig, mut elements: Vec<Element>) -> Result<()> {
+    if firewall.remove_table(&Owner::network(&network.id))? {
         return Ok(());
     }
     elements.extend(network_elements(network));
-    kernel.firewall.remove(&elements)
+    firewall.remove(&elements)
+}
+
+/// Removes links and firewall elements at the same time: each waits long for readers in the kernel. What closes the
+/// firewall's socket waits for what was removed through it, so it is the thread's own.
+fn both(links: impl FnOnce() -> Result<()>, firewall: impl FnOnce() -> Result<()> + Send) -> Result<()> {
+    std::thread::scope(|scope| {
+        let firewall = std::thread::Builder::new().spawn_scoped(scope, firewall).context("start a thread")?;
+        let links = links();
+        let firewall = firewall.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the firewall's thread panicked")));
+        match (links, firewall) {
+            (Err(links), Err(firewall)) => Err(links.context(format!("{firewall:#}"))),
+            (links, firewall) => links.and(firewall),
+        }
+    })
 }
 
 fn find_bridge(kernel: &Kernel, network: &NetworkConfig) -> Result<Option<Link>> {
@@ -311,6 +332,7 @@ fn ensure_bridge(kernel: &Kernel, network: &NetworkConfig) -> Result<Link> {
         name: &network.network_interface,
         alias: &bridge_alias(network),
         mac: bridge_mac(network),
+        group: group(network),
         mtu: network.number("mtu")?.filter(|mtu| *mtu != 0),
         addresses: &addresses,
     };

@@ -11,10 +11,10 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use futures_util::TryStreamExt as _;
 use futures_util::future::{join_all, try_join, try_join_all};
 use ipnetwork::IpNetwork;
-use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags};
+use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressScope};
 use rtnetlink::packet_route::link::{
     AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind,
-    InfoVeth, LinkAttribute, LinkInfo, LinkMessage,
+    InfoVeth, LinkAttribute, LinkInfo, LinkMessage, State,
 };
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute};
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
@@ -36,6 +36,8 @@ pub(crate) struct Link {
     pub(crate) master: Option<u32>,
     pub(crate) bridge: bool,
     pub(crate) veth: bool,
+    /// It carries packets.
+    pub(crate) running: bool,
 }
 
 /// The bridge of a network.
@@ -43,6 +45,8 @@ pub(crate) struct Bridge<'a> {
     pub(crate) name: &'a str,
     pub(crate) alias: &'a str,
     pub(crate) mac: Mac,
+    /// All links of the network have this number, so that they can go together.
+    pub(crate) group: u32,
     /// None: that of the default route.
     pub(crate) mtu: Option<u32>,
     pub(crate) addresses: &'a [IpNetwork],
@@ -53,6 +57,7 @@ pub(crate) struct Pair<'a> {
     pub(crate) host: &'a str,
     pub(crate) alias: &'a str,
     pub(crate) bridge: &'a Link,
+    pub(crate) group: u32,
     pub(crate) inside: &'a str,
     pub(crate) mac: Mac,
     pub(crate) addresses: &'a [IpNetwork],
@@ -100,6 +105,7 @@ fn parse(message: LinkMessage) -> Link {
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::Address(mac) => link.mac = mac.try_into().unwrap_or_default(),
             LinkAttribute::Controller(index) => link.master = Some(index),
+            LinkAttribute::OperState(state) => link.running = state == State::Up,
             LinkAttribute::LinkInfo(infos) => {
                 for info in infos {
                     match info {
@@ -121,6 +127,18 @@ async fn find(handle: &Handle, name: &str) -> io::Result<Option<Link>> {
         Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Waits until the link carries packets: the kernel tells bridge and queue so by a work item, and what is sent before is
+/// lost, which costs the first connection a second. Asking runs that work at once (Linux 6.8).
+async fn wait_running(handle: &Handle, name: &str) -> io::Result<()> {
+    for _ in 0..100 {
+        if find(handle, name).await?.is_none_or(|link| link.running) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    Ok(())
 }
 
 /// The MTU of the link that the default route goes through.
@@ -149,7 +167,7 @@ async fn add_address(handle: &Handle, index: u32, address: IpNetwork) -> io::Res
 impl Links {
     /// Opens a connection in the namespace of the calling thread.
     pub(crate) fn open() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let handle = {
             let _entered = runtime.enter();
             let (connection, handle, _) = rtnetlink::new_connection()?;
@@ -181,6 +199,35 @@ impl Links {
     /// Lists all links.
     pub(crate) fn list(&self) -> io::Result<Vec<Link>> {
         self.runtime.block_on(self.handle.link().get().execute().map_ok(parse).try_collect()).map_err(os_error)
+    }
+
+    /// The links inside `namespace`, but for the loopback, with their addresses of global scope.
+    pub(crate) fn addresses(&self, namespace: BorrowedFd<'_>) -> io::Result<Vec<(String, Mac, Vec<IpNetwork>)>> {
+        let runtime = self.runtime.handle();
+        let (connection, handle) = netns::within(namespace, move || -> io::Result<_> {
+            let _entered = runtime.enter();
+            let (connection, handle, _) = rtnetlink::new_connection()?;
+            Ok((connection, handle))
+        })??;
+        self.runtime.spawn(connection);
+        self.runtime.block_on(async {
+            let links: Vec<Link> = handle.link().get().execute().map_ok(parse).try_collect().await.map_err(os_error)?;
+            let addresses: Vec<_> = handle.address().get().execute().try_collect().await.map_err(os_error)?;
+            let of = |index| {
+                let global =
+                    addresses.iter().filter(|a| a.header.index == index && a.header.scope == AddressScope::Universe);
+                global
+                    .filter_map(|a| {
+                        let ip = a.attributes.iter().find_map(|attribute| match attribute {
+                            AddressAttribute::Address(ip) => Some(*ip),
+                            _ => None,
+                        })?;
+                        IpNetwork::new(ip, a.header.prefix_len).ok()
+                    })
+                    .collect()
+            };
+            Ok(links.into_iter().filter(|l| l.name != "lo").map(|l| (l.name, l.mac, of(l.index))).collect())
+        })
     }
 
     /// The destinations of all routes, default routes left out.
@@ -224,7 +271,7 @@ impl Links {
                     None => default_mtu(&self.handle).await,
                     mtu => mtu,
                 };
-                let mut message = LinkBridge::new(bridge.name).address(bridge.mac.to_vec());
+                let mut message = LinkBridge::new(bridge.name).address(bridge.mac.to_vec()).link_group(bridge.group);
                 if let Some(mtu) = mtu {
                     message = message.mtu(mtu);
                 }
@@ -262,6 +309,7 @@ impl Links {
             .name(pair.host)
             .mtu(pair.bridge.mtu)
             .controller(pair.bridge.index)
+            .link_group(pair.group)
             .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
             .build();
         // The kernel opens devices before it joins the pair: creating them up is ENOTCONN. Hairpin lets a container reach
@@ -307,8 +355,19 @@ impl Links {
             }));
             let (up, addresses, routes) = futures_util::future::join3(up, addresses, routes).await;
             up?;
-            addresses.into_iter().chain(routes).collect()
+            addresses.into_iter().chain(routes).collect::<io::Result<()>>()?;
+            try_join(wait_running(&self.handle, pair.host), wait_running(&inside.handle, pair.inside)).await.map(drop)
         })
+    }
+
+    /// Removes all links of a group at once: the kernel waits for its readers once, not for each of them.
+    pub(crate) fn remove_group(&self, group: u32) -> io::Result<()> {
+        let message = LinkMessageBuilder::<LinkUnspec>::new().link_group(group).build();
+        let removed = self.runtime.block_on(self.handle.link().del_with_message(message).execute());
+        match removed.map_err(os_error) {
+            Err(error) if error.raw_os_error() != Some(libc::ENODEV) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Removes the links called `names`; one that is gone is success.

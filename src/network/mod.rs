@@ -8,9 +8,11 @@ pub(crate) mod bridge;
 pub(crate) mod config;
 pub(crate) mod driver;
 pub(crate) mod firewall;
+pub(crate) mod hosts;
 pub(crate) mod ipam;
 pub(crate) mod link;
 pub(crate) mod netns;
+pub(crate) mod rootless;
 pub(crate) mod sysctl;
 #[cfg(test)]
 mod tests;

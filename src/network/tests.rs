@@ -392,3 +392,71 @@ fn ten_thousand_ports_and_many_at_once() {
     disconnect(&world.networks, &id('a')).unwrap();
     assert_eq!(census(), before);
 }
+
+#[test]
+fn pasta_serves_a_namespace_and_ends_with_its_link() {
+    let Some(world) = world("pasta") else { return };
+    if !std::path::Path::new("/usr/bin/pasta").exists() {
+        eprintln!("skipped: pasta is not installed");
+        return;
+    }
+    // A process that is in a namespace of its own, as a container's init is.
+    let mut init = Command::new("unshare").args(["-n", "sleep", "60"]).spawn().unwrap();
+    let path = format!("/proc/{}/ns/net", init.id());
+    let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+    while std::fs::read_link(&path).unwrap() == own {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let namespace: OwnedFd = std::fs::File::open(&path).unwrap().into();
+    let started = std::time::Instant::now();
+    let got = rootless::start(namespace.as_fd(), &[], &ports(&["8080:80"]), &world.networks);
+    eprintln!("pasta: {:?} {got:?}", started.elapsed());
+    let outcome = got.map(|pasta| {
+        serve(&namespace, "0.0.0.0:80");
+        (pasta.endpoints, ask(&world.outside, "192.0.2.1:8080"), ask(&world.host, "127.0.0.1:8080"))
+    });
+    let pasta: i32 =
+        std::fs::read_to_string(world.networks.join("pasta/pid")).map_or(0, |text| text.trim().parse().unwrap());
+    let started = std::time::Instant::now();
+    rootless::stop(&world.networks).unwrap();
+    eprintln!("its end: {:?}", started.elapsed());
+    rootless::stop(&world.networks).unwrap();
+    init.kill().unwrap();
+    init.wait().unwrap();
+    let (endpoints, outside, host) = outcome.unwrap();
+    // Whoever adopted it may not have reaped it yet.
+    let left = std::fs::read(format!("/proc/{pasta}/cmdline")).unwrap_or_default();
+    assert!(pasta > 0 && left.is_empty());
+    assert_eq!(endpoints[0].addresses[0].address.ip().to_string(), "192.0.2.1");
+    assert!(outside.is_some() && host.is_some(), "{outside:?} {host:?}");
+}
+
+/// Prints what one container costs; the figures are looked at, not asserted.
+#[test]
+fn the_cost_of_a_container() {
+    let Some(world) = world("cost") else { return };
+    let keeper = fresh();
+    for first in [true, false] {
+        if !first {
+            world.connect(&id('f'), &keeper, &["9999:80"]);
+        }
+        let (mut on, mut off) = (Vec::new(), Vec::new());
+        for _ in 0..40 {
+            let namespace = fresh();
+            let port = ports(&["8080:80"]);
+            let started = std::time::Instant::now();
+            connect(&world.networks, &id('a'), namespace.as_fd(), &[Attachment::to("podman")], &port).unwrap();
+            on.push(started.elapsed());
+            let started = std::time::Instant::now();
+            disconnect(&world.networks, &id('a')).unwrap();
+            off.push(started.elapsed());
+        }
+        on.sort();
+        off.sort();
+        eprintln!(
+            "first {first}: connect {:?} (least {:?}), disconnect {:?} (least {:?})",
+            on[20], on[0], off[20], off[0]
+        );
+    }
+    disconnect(&world.networks, &id('f')).unwrap();
+}

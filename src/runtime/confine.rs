@@ -70,7 +70,7 @@ impl Confinement<'_> {
         if no_new_privileges {
             self.become_user(sets)?;
             entered.or_else(|_| self.enter_directory())?;
-            let path = self.find(&args, &env)?;
+            let path = find(&args, &env)?;
             self.verify(sets)?;
             close_on_exec_from(first_closed).context("close what is not the container's")?;
             rustix::thread::set_no_new_privs(true).context("forbid new privileges")?;
@@ -80,7 +80,7 @@ impl Confinement<'_> {
             return Err(exec_error(&args, &image.exec()));
         }
         let path = match &entered {
-            Ok(()) => Some(self.find(&args, &env)?),
+            Ok(()) => Some(find(&args, &env)?),
             Err(_) => None,
         };
         close_on_exec_from(first_closed).context("close what is not the container's")?;
@@ -90,7 +90,7 @@ impl Confinement<'_> {
             Some(path) => path,
             None => {
                 self.enter_directory()?;
-                self.find(&args, &env)?
+                find(&args, &env)?
             }
         };
         let image = Image::new(&path, &args, &env);
@@ -163,31 +163,33 @@ impl Confinement<'_> {
         }
         Ok(())
     }
+}
 
-    /// Finds the command as execvp(3) does.
-    fn find(&self, args: &[CString], env: &[CString]) -> Result<CString> {
-        let Some(name) = args.first().filter(|name| !name.is_empty()) else {
-            bail!(Error::new(ErrorKind::NoCommand, "no command specified"));
+/// Finds the command as execvp(3) does.
+pub(crate) fn find(args: &[CString], env: &[CString]) -> Result<CString> {
+    let Some(name) = args.first().filter(|name| !name.is_empty()) else {
+        bail!(Error::new(ErrorKind::NoCommand, "no command specified"));
+    };
+    if name.to_bytes().contains(&b'/') {
+        return match executable(name) {
+            Ok(()) => Ok(name.clone()),
+            Err(errno) => Err(command_error(name, errno, false)),
         };
-        if name.to_bytes().contains(&b'/') {
-            return match executable(name) {
-                Ok(()) => Ok(name.clone()),
-                Err(errno) => Err(command_error(name, errno, false)),
-            };
-        }
-        let path = env.iter().rev().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH="));
-        let mut denied = None;
-        for directory in path.unwrap_or(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").split(|&b| b == b':') {
-            let directory = if directory.is_empty() { b".".as_slice() } else { directory };
-            let candidate = CString::new([directory, b"/", name.to_bytes()].concat())?;
-            match executable(&candidate) {
-                Ok(()) => return Ok(candidate),
-                Err(Errno::ACCESS) => denied = Some(Errno::ACCESS),
-                Err(_) => {}
-            }
-        }
-        Err(command_error(name, denied.unwrap_or(Errno::NOENT), true))
     }
+    let path = env.iter().rev().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH="));
+    let mut denied = None;
+    for directory in
+        path.unwrap_or(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").split(|&b| b == b':')
+    {
+        let directory = if directory.is_empty() { b".".as_slice() } else { directory };
+        let candidate = CString::new([directory, b"/", name.to_bytes()].concat())?;
+        match executable(&candidate) {
+            Ok(()) => return Ok(candidate),
+            Err(Errno::ACCESS) => denied = Some(Errno::ACCESS),
+            Err(_) => {}
+        }
+    }
+    Err(command_error(name, denied.unwrap_or(Errno::NOENT), true))
 }
 
 /// Whether the process may execute the file at `path`; a directory is none.
@@ -216,7 +218,7 @@ fn command_error(name: &CStr, errno: Errno, searched: bool) -> anyhow::Error {
     Error::new(kind, text).into()
 }
 
-fn exec_error(args: &[CString], error: &io::Error) -> anyhow::Error {
+pub(crate) fn exec_error(args: &[CString], error: &io::Error) -> anyhow::Error {
     let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
     let name = args.first().map(|name| name.to_string_lossy()).unwrap_or_default();
     let kind = match errno {
@@ -263,7 +265,12 @@ mod tests {
     #[test]
     fn errors_of_commands_have_their_kind_and_words() {
         for (errno, searched, kind, text) in [
-            (Errno::NOENT, true, ErrorKind::NoCommand, "executable file `x` not found in $PATH: No such file or directory"),
+            (
+                Errno::NOENT,
+                true,
+                ErrorKind::NoCommand,
+                "executable file `x` not found in $PATH: No such file or directory",
+            ),
             (Errno::NOENT, false, ErrorKind::NoCommand, "executable file `x` not found: No such file or directory"),
             (Errno::ACCESS, true, ErrorKind::NotExecutable, "open executable `x`: Permission denied"),
         ] {

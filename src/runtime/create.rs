@@ -9,20 +9,22 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
+use rustix::io::Errno;
 
 use super::cgroup::Cgroup;
 use super::channel::{Channel, Message};
 use super::namespace::{self, Joined, Numbers, Plan};
+use super::rootfs::pivot::open_root;
 use super::rootfs::plan::{self, Planned};
-use super::rootfs::{device, mount, pivot};
+use super::rootfs::{device, mount};
 use super::stdio::Stdio;
 use super::{idmap, init, seccomp, sysctl, validate};
 use crate::model::error::Error;
 use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3, enter};
 use crate::sys::exec::leave;
-use crate::sys::mount::{MountAttr, clone_tree, set_attr};
-use crate::sys::proc::{Proc, start_time};
+use crate::sys::mount::{MountAttr, set_attr};
 use crate::sys::pidfd;
+use crate::sys::proc::{Proc, start_time};
 
 /// The root file system.
 pub(crate) enum Rootfs {
@@ -55,18 +57,22 @@ impl<'a> Placement<'a> {
     /// Clones in the cgroup; where the kernel cannot do that (before Linux 5.7, in a cgroup that is threaded, or frozen
     /// out by a rule of its own), beside it, to be moved.
     pub(crate) fn clone3(&mut self, namespaces: Namespaces) -> io::Result<Cloned> {
-        let args = CloneArgs { namespaces, cgroup: self.birthplace.as_ref().map(AsFd::as_fd), sibling: false };
-        let placed = args.cgroup.is_some();
-        match clone3(args) {
+        let Some(birthplace) = &self.birthplace else {
+            return clone3(CloneArgs { namespaces, ..CloneArgs::default() });
+        };
+        let cloned = clone3(CloneArgs { namespaces, cgroup: Some(birthplace.as_fd()), sibling: false });
+        match &cloned {
             Err(error)
-                if placed
-                    && matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EINVAL | libc::E2BIG | libc::EOPNOTSUPP)) =>
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::EBUSY | libc::EINVAL | libc::E2BIG | libc::EOPNOTSUPP)
+                ) =>
             {
                 self.birthplace = None;
                 self.follows = true;
-                clone3(CloneArgs { namespaces, cgroup: None, sibling: false })
+                clone3(CloneArgs { namespaces, ..CloneArgs::default() })
             }
-            done => done,
+            _ => cloned,
         }
     }
 
@@ -126,13 +132,15 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
     let nodes = device::nodes(linux.devices().as_deref().unwrap_or_default())?;
     let namespaces = Plan::new(spec, request.namespaces)?;
     let settings = sysctl::settings(spec, own_kinds(spec))?;
-    let program = linux.seccomp().as_ref().map(|profile| seccomp::program(profile, request.seccomp_cache)).transpose()?;
+    let program =
+        linux.seccomp().as_ref().map(|profile| seccomp::program(profile, request.seccomp_cache)).transpose()?;
     if program.as_ref().is_some_and(|program| program.listener) {
         bail!(Error::unsupported("seccomp notification is not supported"));
     }
     let uids = linux.uid_mappings().as_deref().unwrap_or_default();
     let gids = linux.gid_mappings().as_deref().unwrap_or_default();
     let root = root(request.rootfs, linux.rootfs_propagation().as_deref())?;
+    let bundle = request.bundle;
     let mut sources = request.sources;
     sources.resize_with(spec.mounts().as_ref().map_or(0, Vec::len), || None);
 
@@ -152,6 +160,7 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
             uids,
             gids,
             root,
+            bundle,
             sources,
             stdio: request.stdio,
             preserve_fds: request.preserve_fds,
@@ -219,19 +228,17 @@ fn own_kinds(spec: &Spec) -> Namespaces {
     })
 }
 
-/// The root as a detached mount that no longer exchanges mounts with the host, unless the specification wants it so.
-fn root(rootfs: Rootfs, propagation: Option<&str>) -> Result<OwnedFd> {
+/// The root as a detached mount that no longer exchanges mounts with the host, unless the specification wants it so. Who
+/// has no rights over the mounts here leaves it to init, which has them in its own user namespace.
+fn root(rootfs: Rootfs, propagation: Option<&str>) -> Result<init::Root> {
     let path = match rootfs {
-        Rootfs::Detached(fd) => return Ok(fd),
+        Rootfs::Detached(fd) => return Ok(init::Root::Open(fd)),
         Rootfs::Path(path) => path,
     };
-    let root = clone_tree(rustix::fs::CWD, &path, true).with_context(|| format!("clone the root {}", path.display()))?;
-    let propagation = match propagation.and_then(pivot::propagation) {
-        Some((flag, _)) if flag == libc::MS_SLAVE || flag == libc::MS_SHARED => libc::MS_SLAVE,
-        _ => libc::MS_PRIVATE,
-    };
-    set_attr(&root, true, MountAttr { propagation, ..MountAttr::default() }).context("set propagation of the root")?;
-    Ok(root)
+    match open_root(&path, propagation) {
+        Err(error) if error.downcast_ref() == Some(&Errno::PERM) => Ok(init::Root::Path(path)),
+        opened => opened.map(init::Root::Open),
+    }
 }
 
 /// Makes init: at once, or by way of a process in between.

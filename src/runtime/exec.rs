@@ -20,7 +20,7 @@ use crate::model::error::Error;
 use crate::sys::clone::{Cloned, Namespaces, enter};
 use crate::sys::exec::{close_all_but, leave};
 use crate::sys::proc::Proc;
-use crate::sys::{keyring, identity as own};
+use crate::sys::{identity as own, keyring};
 
 /// What a further process is made of.
 pub(crate) struct ExecRequest<'a> {

@@ -54,8 +54,10 @@ fn check(map: &[LinuxIdMapping]) -> Result<()> {
         bail!(Error::invalid("a user namespace needs id maps"));
     }
     for side in [LinuxIdMapping::container_id, LinuxIdMapping::host_id] {
-        let mut ranges: Vec<_> =
-            map.iter().map(|range| (u64::from(side(range)), u64::from(side(range)) + u64::from(range.size()))).collect();
+        let mut ranges: Vec<_> = map
+            .iter()
+            .map(|range| (u64::from(side(range)), u64::from(side(range)) + u64::from(range.size())))
+            .collect();
         ranges.sort_unstable();
         let bad = ranges.iter().any(|&(start, end)| start == end || end > u64::from(u32::MAX))
             || ranges.windows(2).any(|pair| pair[0].1 > pair[1].0);

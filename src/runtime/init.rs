@@ -1,11 +1,13 @@
 //! A container's first process, from its birth to execve. It is a clone of the monitor with one thread.
 //!
 //! Stages, in this order: [`Init::isolate`] (descriptors, ids, session, keyring, namespaces), [`Init::build`] (mounts,
-//! devices, masks, the new root), [`Init::prepare`] (terminal, settings), then it says `Ready` and waits for `Start`;
-//! [`Init::finish`] writes the settings of links and hands over to `confine`.
+//! devices, terminal, masks, the new root), [`Init::prepare`] (settings, streams), then it says `Ready`, drops the
+//! host's tree and waits for `Start`; [`Init::finish`] writes the settings of links and hands over to `confine`.
 
 use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use oci_spec::runtime::{LinuxIdMapping, Process, Spec};
@@ -26,7 +28,14 @@ use super::{idmap, terminal};
 use crate::sys::clone::{Namespaces, unshare};
 use crate::sys::exec::{close_all_but, leave};
 use crate::sys::proc::Proc;
-use crate::sys::{keyring, loopback, identity as own};
+use crate::sys::{identity as own, keyring, loopback};
+
+/// The root file system.
+pub(crate) enum Root {
+    Open(OwnedFd),
+    /// To be opened by init: its parent had no rights.
+    Path(PathBuf),
+}
 
 /// All that init needs, made before it is born.
 pub(crate) struct Init<'a> {
@@ -41,7 +50,9 @@ pub(crate) struct Init<'a> {
     pub(crate) seccomp: Option<&'a Program>,
     pub(crate) uids: &'a [LinuxIdMapping],
     pub(crate) gids: &'a [LinuxIdMapping],
-    pub(crate) root: OwnedFd,
+    pub(crate) root: Root,
+    /// What relative sources start from.
+    pub(crate) bundle: &'a Path,
     pub(crate) sources: Vec<Option<OwnedFd>>,
     pub(crate) stdio: Stdio,
     pub(crate) preserve_fds: Vec<OwnedFd>,
@@ -63,17 +74,21 @@ pub(crate) fn main(mut init: Init<'_>) -> ! {
 fn run(init: &mut Init<'_>) -> Result<Infallible> {
     let proc = init.isolate()?;
     let this = proc.this().context("open this process in /proc")?;
-    init.build(&proc, &this)?;
+    let root = init.build(&this)?;
     let streams = init.prepare(&proc)?;
     init.channel.send(&Message::Ready)?;
+    init.leave_host(&root)?;
     init.channel.expect(&Message::Start)?;
-    init.finish(streams, &proc, &this)
+    init.finish(&root, streams, &proc, &this)
 }
 
 impl Init<'_> {
     /// The descriptors that this process needs; all others are the monitor's.
     fn close_others(&self) -> Result<()> {
-        let mut keep = vec![self.channel.as_fd().as_raw_fd(), self.root.as_raw_fd()];
+        let mut keep = vec![self.channel.as_fd().as_raw_fd()];
+        if let Root::Open(root) = &self.root {
+            keep.push(root.as_raw_fd());
+        }
         keep.extend(self.sources.iter().flatten().map(AsRawFd::as_raw_fd));
         keep.extend(self.preserve_fds.iter().map(AsRawFd::as_raw_fd));
         keep.extend(self.namespaces.joined.iter().map(|joined| joined.fd.as_raw_fd()));
@@ -128,9 +143,15 @@ impl Init<'_> {
     }
 
     /// Makes the file systems and takes their root.
-    fn build(&mut self, proc: &Proc, this: &Proc) -> Result<()> {
+    fn build(&mut self, this: &Proc) -> Result<OwnedFd> {
         rustix::process::umask(Mode::empty());
-        let root = self.root.as_fd();
+        let linux = self.spec.linux().as_ref();
+        let root = match std::mem::replace(&mut self.root, Root::Path(PathBuf::new())) {
+            Root::Open(root) => root,
+            Root::Path(path) => pivot::open_root(&path, linux.and_then(|linux| linux.rootfs_propagation().as_deref()))?,
+        };
+        let held = root;
+        let root = held.as_fd();
         pivot::attach_root(root)?;
         let private = self.namespaces.new.contains(Namespaces::CGROUP);
         let mut view: Option<View> = None;
@@ -152,16 +173,16 @@ impl Init<'_> {
         };
         let mut mounting = Mounting {
             root,
-            proc,
+            bundle: self.bundle,
             sources: &mut self.sources,
             new: namespaces.new,
+            separate: namespaces.separate(),
             enter_cgroup: &mut enter_cgroup,
         };
         mounting.apply(self.mounts)?;
         enter_cgroup()?;
 
-        let linux = self.spec.linux().as_ref();
-        if !self.mounts.iter().any(|planned| covers_dev(planned)) {
+        if !self.mounts.iter().any(covers_dev) {
             device::setup(root, self.nodes, self.namespaces.new.contains(Namespaces::USER))?;
         }
         if let Stdio::Terminal { size } = self.stdio {
@@ -178,8 +199,15 @@ impl Init<'_> {
         if self.spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false) {
             mount::make_read_only(root)?;
         }
+        pivot::pivot(root)?;
+        Ok(held)
+    }
+
+    /// Lets go of the host's tree, while the caller connects the network.
+    fn leave_host(&self, root: &OwnedFd) -> Result<()> {
+        let linux = self.spec.linux().as_ref();
         let propagation = linux.and_then(|linux| linux.rootfs_propagation().as_deref()).and_then(pivot::propagation);
-        pivot::pivot(root, propagation)
+        pivot::leave_host(root.as_fd(), propagation)
     }
 
     /// Writes what belongs to the namespaces, and gives the descriptors of the command.
@@ -195,13 +223,13 @@ impl Init<'_> {
     }
 
     /// Becomes the container's command.
-    fn finish(&self, streams: Vec<OwnedFd>, proc: &Proc, this: &Proc) -> Result<Infallible> {
+    fn finish(&self, root: &OwnedFd, streams: Vec<OwnedFd>, proc: &Proc, this: &Proc) -> Result<Infallible> {
         sysctl::apply(proc, self.settings, When::Start)?;
         let confinement = Confinement {
             process: self.process,
             seccomp: self.seccomp,
             personality: self.spec.linux().as_ref().and_then(|linux| linux.personality().as_ref()),
-            root: self.root.as_fd(),
+            root: root.as_fd(),
             this,
             channel: &self.channel,
         };

@@ -21,3 +21,6 @@ pub(crate) mod sysctl;
 pub(crate) mod terminal;
 pub(crate) mod user;
 pub(crate) mod validate;
+
+#[cfg(test)]
+mod container_test;

@@ -59,6 +59,11 @@ impl Plan {
         Ok(plan)
     }
 
+    /// All that are not the host's.
+    pub(crate) fn separate(&self) -> Namespaces {
+        self.joined.iter().fold(self.new, |kinds, joined| kinds.with(joined.kind))
+    }
+
     /// The namespace of `kind` that is joined.
     pub(crate) fn join_of(&self, kind: Namespaces) -> Option<&Joined> {
         self.joined.iter().find(|joined| joined.kind == kind)

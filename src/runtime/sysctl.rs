@@ -52,8 +52,16 @@ fn setting(key: &str, value: &str, private: Namespaces) -> Result<Setting> {
         bail!(invalid("the value has more than one line"));
     }
     let (kind, when) = match path.as_str() {
-        "kernel/msgmax" | "kernel/msgmnb" | "kernel/msgmni" | "kernel/sem" | "kernel/shmall" | "kernel/shmmax"
-        | "kernel/shmmni" | "kernel/shm_rmid_forced" | "kernel/msg_next_id" | "kernel/sem_next_id"
+        "kernel/msgmax"
+        | "kernel/msgmnb"
+        | "kernel/msgmni"
+        | "kernel/sem"
+        | "kernel/shmall"
+        | "kernel/shmmax"
+        | "kernel/shmmni"
+        | "kernel/shm_rmid_forced"
+        | "kernel/msg_next_id"
+        | "kernel/sem_next_id"
         | "kernel/shm_next_id" => (Namespaces::IPC, When::Create),
         "kernel/hostname" | "kernel/domainname" => (Namespaces::UTS, When::Create),
         _ if path.starts_with("fs/mqueue/") => (Namespaces::IPC, When::Create),

@@ -123,9 +123,9 @@ fn resolve(passwd: &str, group: &str, text: &str, add: &[String]) -> Result<User
     let entry = if numeric(user) {
         // Numbers first: an image may have a user whose name is a number.
         let uid = number(user).ok_or_else(|| Error::invalid(format!("invalid user {user:?}: out of range")))?;
-        users(passwd).find(|entry| entry.uid == uid).map_or((uid, 0, "/", None), |entry| {
-            (entry.uid, entry.gid, entry.home, Some(entry.name))
-        })
+        users(passwd)
+            .find(|entry| entry.uid == uid)
+            .map_or((uid, 0, "/", None), |entry| (entry.uid, entry.gid, entry.home, Some(entry.name)))
     } else {
         let entry = users(passwd).find(|entry| entry.name == user).ok_or_else(missing)?;
         (entry.uid, entry.gid, entry.home, Some(entry.name))

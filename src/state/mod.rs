@@ -7,5 +7,8 @@ pub(crate) mod boot;
 pub(crate) mod lock;
 pub(crate) mod name;
 pub(crate) mod paths;
+pub(crate) mod pause;
 pub(crate) mod privilege;
 pub(crate) mod record;
+pub(crate) mod rootless;
+pub(crate) mod subid;

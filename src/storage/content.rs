@@ -26,7 +26,8 @@ impl Content {
         Self { root: paths.content() }
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
+    /// Where the blob is, whether the store has it or not.
+    pub(crate) fn path(&self, digest: &Digest) -> PathBuf {
         self.root.join(digest.algorithm()).join(digest.hex())
     }
 
@@ -91,19 +92,15 @@ impl Content {
         Ok(())
     }
 
-    /// Stores a small document durably and returns its digest. Nothing is written when it is there already.
-    pub(crate) fn put(&self, staging: &Path, bytes: &[u8]) -> Result<Digest> {
+    /// Stages a small document, unless the store has it; a damaged copy is replaced.
+    pub(crate) fn stage(&self, staging: &Path, bytes: &[u8]) -> Result<Option<Verified>> {
         let digest = Digest::of(bytes);
-        // A damaged copy is replaced, not believed.
         if self.document(&digest, bytes.len() as u64).is_ok() {
-            return Ok(digest);
+            return Ok(None);
         }
         let mut ingest = self.ingest(staging, digest.hex())?;
         ingest.write_all(bytes).with_context(|| format!("write blob {digest}"))?;
-        let verified = ingest.verify(&digest, Some(bytes.len() as u64))?;
-        verified.sync()?;
-        self.publish(&[verified])?;
-        Ok(digest)
+        Ok(Some(ingest.finish()))
     }
 
     /// Removes the blob; that it is gone already is success.
@@ -195,14 +192,15 @@ pub(crate) struct Verified {
 }
 
 impl Verified {
+    /// A staged file whose size and digest the one who wrote it has compared.
+    pub(crate) fn by_writer(path: PathBuf, digest: Digest, size: u64) -> Result<Self> {
+        let file = File::open(&path).with_context(|| format!("open blob {digest}"))?;
+        Ok(Self { file, path, digest, size })
+    }
+
     /// Brings the bytes of this one blob to the disk.
     pub(crate) fn sync(&self) -> Result<()> {
         self.file.sync_data().with_context(|| format!("sync blob {}", self.digest))
-    }
-
-    /// Opens it afresh, with an offset of its own.
-    pub(crate) fn open(&self) -> Result<File> {
-        File::open(&self.path).with_context(|| format!("open blob {}", self.digest))
     }
 }
 
@@ -247,8 +245,9 @@ mod tests {
     #[test]
     fn tells_damage_of_a_document() {
         let (root, content, tmp) = store("damage");
-        let digest = content.put(&tmp, b"{}").unwrap();
-        assert_eq!(content.put(&tmp, b"{}").unwrap(), digest);
+        let digest = Digest::of(b"{}");
+        content.publish(&[content.stage(&tmp, b"{}").unwrap().unwrap()]).unwrap();
+        assert!(content.stage(&tmp, b"{}").unwrap().is_none());
         std::fs::write(content.path(&digest), b"{ ").unwrap();
         let error = format!("{:#}", content.document(&digest, 100).unwrap_err());
         assert!(error.contains("is damaged"), "{error}");

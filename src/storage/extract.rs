@@ -95,7 +95,6 @@ pub(crate) struct Extractor<'a> {
     /// The same directory by name, for links and devices, whose attributes only path calls reach: `/` in the role.
     root_path: PathBuf,
     limits: Limits,
-    note: &'a mut dyn FnMut(Note) -> Result<()>,
     levels: Vec<Level>,
     pending: Vec<Pending>,
     /// Directories that exist without a member so far.
@@ -110,17 +109,11 @@ pub(crate) struct Extractor<'a> {
 }
 
 impl<'a> Extractor<'a> {
-    pub(crate) fn new(
-        root: BorrowedFd<'a>,
-        root_path: PathBuf,
-        limits: Limits,
-        note: &'a mut dyn FnMut(Note) -> Result<()>,
-    ) -> Self {
+    pub(crate) fn new(root: BorrowedFd<'a>, root_path: PathBuf, limits: Limits) -> Self {
         Self {
             root,
             root_path,
             limits,
-            note,
             levels: Vec::new(),
             pending: Vec::new(),
             implied: HashSet::new(),
@@ -134,19 +127,14 @@ impl<'a> Extractor<'a> {
     }
 
     /// Extracts every member, then sets what waits for the end.
-    pub(crate) fn run(mut self, archive: &mut Archive<impl Read>) -> Result<Summary> {
+    pub(crate) fn run(mut self, archive: &mut Archive<impl Read>) -> Result<(Summary, Vec<Note>)> {
         self.check_space()?;
         while let Some(member) = archive.next()? {
             self.member(&member, archive).with_context(|| format!("unpack {}", show(&member.path)))?;
         }
         self.finish_directories()?;
-        for path in std::mem::take(&mut self.opaque) {
-            (self.note)(Note::Opaque(path))?;
-        }
-        for path in std::mem::take(&mut self.implied) {
-            (self.note)(Note::Implied(path))?;
-        }
-        Ok(self.summary)
+        let notes = self.opaque.into_iter().map(Note::Opaque).chain(self.implied.into_iter().map(Note::Implied));
+        Ok((self.summary, notes.collect()))
     }
 
     fn member(&mut self, member: &Member, archive: &mut Archive<impl Read>) -> Result<()> {

@@ -37,7 +37,7 @@ pub(crate) fn prepare(dir: &Path) -> Result<()> {
 }
 
 /// Refuses file systems on which the mount would fail later with less to read.
-fn check_file_system(dir: &Path) -> Result<()> {
+pub(crate) fn check_file_system(dir: &Path) -> Result<()> {
     let stat = rustix::fs::statfs(dir).with_context(|| format!("stat file system of {}", dir.display()))?;
     match UNFIT.iter().find(|(magic, _)| u64::try_from(stat.f_type).is_ok_and(|kind| kind == *magic)) {
         None => Ok(()),

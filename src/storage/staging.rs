@@ -95,7 +95,17 @@ fn names(paths: &Paths) -> Result<HashSet<String>> {
     Ok(names)
 }
 
-/// Removes what dead owners left. Cheap when there is nothing.
+/// Whether a dead owner left something.
+pub(crate) fn any_dead(paths: &Paths) -> Result<bool> {
+    for name in names(paths)? {
+        if !lock::is_held(&paths.tmp().join(format!("{name}{LEASE}")))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Removes what dead owners left.
 pub(crate) fn sweep(paths: &Paths) -> Result<()> {
     for name in names(paths)? {
         let lease = paths.tmp().join(format!("{name}{LEASE}"));

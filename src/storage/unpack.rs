@@ -6,14 +6,15 @@
 //! [`Note`], a last one with the diff id or the error. It dies with the thread that started it.
 
 use std::fs::File;
-use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use nix::sched::CloneFlags;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::process::{Resource, Rlimit, Signal};
@@ -71,15 +72,22 @@ pub(crate) fn spawn(blob: OwnedFd, staging: &Path, limits: &Limits) -> Result<Un
 }
 
 impl Unpacker {
-    /// Waits for the end and returns what was unpacked.
-    pub(crate) fn wait(mut self) -> Result<Unpacked> {
+    /// Waits for the end and returns what was unpacked. Looks at `stop` ten times a second and gives up when it is set.
+    pub(crate) fn wait(mut self, stop: &AtomicBool) -> Result<Unpacked> {
         let mut notes = Vec::new();
         let mut packet = vec![0; PACKET];
+        let tick = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
         loop {
-            let length = match rustix::net::recv(&self.report, &mut packet[..], RecvFlags::empty()) {
-                Err(rustix::io::Errno::INTR) => continue,
-                done => done.context("hear from the process that unpacks")?.0,
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::state("cancelled").into());
+            }
+            let mut ready = [PollFd::new(&self.report, PollFlags::IN)];
+            match rustix::event::poll(&mut ready, Some(&tick)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+                done => done.context("hear from the process that unpacks")?,
             };
+            let received = rustix::net::recv(&self.report, &mut packet[..], RecvFlags::empty());
+            let length = received.context("hear from the process that unpacks")?.0;
             match packet[..length].split_first() {
                 Some((b'o', path)) => notes.push(Note::Opaque(path.to_vec())),
                 Some((b'i', path)) => notes.push(Note::Implied(path.to_vec())),
@@ -123,30 +131,21 @@ fn unpack(args: &[std::ffi::OsString], report: BorrowedFd<'_>) -> Result<(Digest
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).context("bind to the parent")?;
     let limits = args.first().and_then(|text| serde_json::from_slice(text.as_bytes()).ok());
     let limits: Limits = limits.ok_or_else(|| Error::invalid("the role `unpack` needs its limits"))?;
-    let root = rustix::fs::open(".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .context("open the staging directory")?;
-    lock_down(root.as_fd())?;
+    lock_down()?;
     let root = rustix::fs::open("/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .context("open the staging directory")?;
     let blob = File::from(rustix::stdio::stdin().try_clone_to_owned().context("open the blob")?);
-    let mut note = |note: Note| match &note {
-        Note::Opaque(path) => send(report, b'o', path),
-        Note::Implied(path) => send(report, b'i', path),
-    };
-    extract(blob, root.as_fd(), Path::new("/"), limits, &mut note)
-}
-
-/// Unpacks `blob` into the directory `root`, whose path is `path`, in this process.
-fn extract(
-    blob: impl Read,
-    root: BorrowedFd<'_>,
-    path: &Path,
-    limits: Limits,
-    note: &mut dyn FnMut(Note) -> Result<()>,
-) -> Result<(Digest, Summary)> {
     let mut archive = Archive::new(compression::reader(blob)?, limits.bytes, true);
-    let summary = Extractor::new(root, path.to_owned(), limits, note).run(&mut archive)?;
-    Ok((archive.finish()?, summary))
+    let (summary, notes) = Extractor::new(root.as_fd(), "/".into(), limits).run(&mut archive)?;
+    let diff_id = archive.finish()?;
+    // Only now, when nobody waits any more to be read from: the reader of the report may be the writer of the blob.
+    for note in &notes {
+        match note {
+            Note::Opaque(path) => send(report, b'o', path)?,
+            Note::Implied(path) => send(report, b'i', path)?,
+        }
+    }
+    Ok((diff_id, summary))
 }
 
 fn send(report: BorrowedFd<'_>, tag: u8, payload: &[u8]) -> Result<()> {
@@ -165,8 +164,8 @@ fn as_error(error: &anyhow::Error) -> Error {
     whole
 }
 
-/// Leaves everything but the staging directory, the blob and the report behind.
-fn lock_down(root: BorrowedFd<'_>) -> Result<()> {
+/// Leaves everything but the working directory, which is the staging directory, the blob and the report behind.
+fn lock_down() -> Result<()> {
     rustix::process::umask(Mode::empty());
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(Resource::Core, none).context("limit core files")?;
@@ -177,8 +176,11 @@ fn lock_down(root: BorrowedFd<'_>) -> Result<()> {
         rustix::mount::MountPropagationFlags::PRIVATE | rustix::mount::MountPropagationFlags::REC,
     )
     .context("make mounts private")?;
-    let tree = crate::sys::mount::clone_tree(root, "", false).context("clone the staging directory")?;
-    crate::sys::mount::attach(&tree, root).context("mount the staging directory")?;
+    // Opened only now: a descriptor from before refers to the mounts that stayed behind.
+    let root = rustix::fs::open(".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .context("open the staging directory")?;
+    let tree = crate::sys::mount::clone_tree(&root, "", false).context("clone the staging directory")?;
+    crate::sys::mount::attach(&tree, &root).context("mount the staging directory")?;
     // On an initial ramfs there is nothing to pivot from; a root without CAP_SYS_CHROOT holds as well then.
     if crate::sys::mount::pivot_root(&tree).is_err() {
         rustix::process::fchdir(&tree).context("enter the staging directory")?;

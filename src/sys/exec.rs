@@ -66,8 +66,7 @@ pub(crate) fn place(fds: Vec<OwnedFd>) -> io::Result<()> {
     for fd in &fds {
         high.push(if fd.as_raw_fd() < count { Some(rustix::io::fcntl_dupfd_cloexec(fd, count)?) } else { None });
     }
-    let sources: Vec<_> =
-        fds.iter().zip(&high).map(|(fd, high)| high.as_ref().unwrap_or(fd).as_raw_fd()).collect();
+    let sources: Vec<_> = fds.iter().zip(&high).map(|(fd, high)| high.as_ref().unwrap_or(fd).as_raw_fd()).collect();
     for (source, target) in sources.into_iter().zip(0..) {
         // SAFETY: the source is open; the target is one of 0..count, which this process gives up to the container.
         if unsafe { libc::dup2(source, target) } < 0 {

@@ -26,12 +26,13 @@ pub(crate) fn hide() -> io::Result<()> {
 
 /// Gives all signals their default action and blocks none, whatever the parent ignored. sigaction(2), sigprocmask(2).
 pub(crate) fn reset_signals() -> io::Result<()> {
-    // SAFETY: all-zero bytes are a valid sigaction: the default action, no flags, an empty mask.
-    let default: libc::sigaction = unsafe { std::mem::zeroed() };
+    // The kernel's struct sigaction, at most 40 bytes: the default action, no flags, an empty mask. libc's function would
+    // leave out the signals that it keeps for itself, and a parent may have ignored those too.
+    let default = [0_u64; 5];
     for signal in 1..=64 {
-        // SAFETY: `default` is live; no handler of ours is needed any more. SIGKILL, SIGSTOP and those that libc keeps
-        // for itself are refused, and are what they should be.
-        unsafe { libc::sigaction(signal, &raw const default, std::ptr::null_mut()) };
+        // SAFETY: `default` is live, and the kernel only reads it; no handler of ours is needed any more. SIGKILL and
+        // SIGSTOP are refused, and are what they should be.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const default, std::ptr::null_mut::<u64>(), 8) };
     }
     // SAFETY: all-zero bytes are an empty set, which the kernel only reads.
     let code = unsafe {
@@ -39,6 +40,28 @@ pub(crate) fn reset_signals() -> io::Result<()> {
         libc::sigprocmask(libc::SIG_SETMASK, &raw const empty, std::ptr::null_mut())
     };
     if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Blocks every signal for this thread, so that [`next_signal`] takes them. sigprocmask(2).
+pub(crate) fn block_signals() -> io::Result<()> {
+    // SAFETY: the set is filled before it is used; the kernel only reads it.
+    let code = unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut())
+    };
+    if code == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Waits for a signal and gives its number. sigwaitinfo(2).
+pub(crate) fn next_signal() -> io::Result<i32> {
+    // SAFETY: the set is filled before it is used; the kernel only reads it, and writes no information to null.
+    let signal = unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::sigwaitinfo(&raw const all, std::ptr::null_mut())
+    };
+    if signal > 0 { Ok(signal) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Sets the execution domain. personality(2).

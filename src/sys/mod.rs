@@ -23,5 +23,6 @@ pub(crate) mod seccomp;
 pub(crate) mod signal;
 pub(crate) mod spawn;
 pub(crate) mod tty;
+pub(crate) mod userns;
 pub(crate) mod watch;
 pub(crate) mod writeback;

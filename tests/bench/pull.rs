@@ -42,6 +42,12 @@ fn main() {
             Contender::new("podman", || podman(&place, &pull)).before(|| empty("podman")),
         ],
     );
+    assert_eq!(
+        output(dhow(&place, &["image", "exists", &reference])),
+        Ok(String::new()),
+        "dhow did not keep the image"
+    );
+    assert!(place.join("dhow/store").is_dir(), "dhow has no store");
     registry.kill().unwrap();
     registry.wait().unwrap();
 }

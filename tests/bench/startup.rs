@@ -28,6 +28,9 @@ fn main() {
             eprintln!("{program:?} load: {error}");
         }
     }
+    // What does nothing is fast.
+    let works = output(dhow(&place, &["run", "--rm", "--network", "none", NAME, "echo", "works"]));
+    assert_eq!(works, Ok("works".to_owned()), "dhow does not run a container");
     let seccomp = podmans_seccomp(&place);
     bundle(&place, "plain", None);
     bundle(&place, "seccomp", seccomp);
@@ -89,7 +92,10 @@ fn exec(place: &Path) {
         let (own, proportional) = memory(pid);
         println!("| monitor, private memory | dhow | {own} KiB | | | PSS {proportional} KiB |");
     }
-    for pid in census::pids().into_iter().filter(|pid| census::command_line(*pid).contains("conmon")) {
+    for pid in census::pids()
+        .into_iter()
+        .filter(|pid| census::command_line(*pid).split(' ').next().is_some_and(|word| word.ends_with("/conmon")))
+    {
         let (own, proportional) = memory(pid);
         println!("| monitor, private memory | conmon | {own} KiB | | | PSS {proportional} KiB |");
     }

@@ -21,7 +21,7 @@ fn sh(script: &str) {
 #[test]
 fn an_idle_test_leaves_nothing() {
     isolated(|env| {
-        assert_eq!(std::process::id() > 1, true);
+        assert!(std::process::id() > 1);
         assert_eq!(std::fs::read_link("/proc/self").unwrap().to_str().unwrap(), std::process::id().to_string());
         assert_eq!(std::fs::read_dir("/sys/class/net").unwrap().count(), 1, "only lo");
         env.nothing_is_left();

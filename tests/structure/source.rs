@@ -144,8 +144,7 @@ fn module_of(file: &str) -> Vec<String> {
 
 /// Reads the rest of a path at `at`, with its groups, and adds each whole path to `out`.
 fn collect(tokens: &[Token], mut at: usize, mut path: Vec<String>, out: &mut Vec<Named>) {
-    loop {
-        let Some(token) = tokens.get(at) else { break };
+    while let Some(token) = tokens.get(at) {
         match token.text.as_str() {
             "super" => {
                 path.pop();

@@ -237,7 +237,8 @@ pub(crate) fn busybox_entries() -> Vec<Entry> {
     entries.push(Entry::dir("tmp/", 0o1777));
     entries.push(Entry::file("bin/busybox", 0o755, bytes));
     for applet in String::from_utf8_lossy(&list.stdout).lines().filter(|name| *name != "busybox") {
-        entries.push(Entry::hardlink(format!("bin/{applet}"), "bin/busybox"));
+        // A link's header has the mode of its file; podman applies it.
+        entries.push(Entry::hardlink(format!("bin/{applet}"), "bin/busybox").mode(0o755));
     }
     let passwd = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\nweb:x:1000:1001:web:/home:/bin/sh\n";
     entries.push(Entry::file("etc/passwd", 0o644, passwd));

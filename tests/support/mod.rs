@@ -13,6 +13,8 @@
 //! Each test runs in a child of this same program, in namespaces of its own, under a pid 1 that only reaps. When its
 //! body returns, the census must be the one that the body began with.
 #![allow(dead_code, unused_imports, unsafe_code)]
+// Numbers of the kernel, whose types libc varies.
+#![allow(clippy::cast_possible_truncation)]
 
 pub(crate) mod census;
 pub(crate) mod cgroup;

@@ -82,11 +82,13 @@ struct Script {
     hits: AtomicUsize,
 }
 
+/// A repository and a tag or digest in it; what is there has a media type and a document.
+type Place = (String, String);
+
 #[derive(Default)]
 struct State {
     blobs: Mutex<BTreeMap<String, Vec<u8>>>,
-    /// (repository, tag or digest) -> (media type, document).
-    manifests: Mutex<BTreeMap<(String, String), (String, Vec<u8>)>>,
+    manifests: Mutex<BTreeMap<Place, (String, Vec<u8>)>>,
     uploads: Mutex<BTreeMap<String, Vec<u8>>>,
     scripts: Mutex<Vec<Arc<Script>>>,
     log: Mutex<Vec<Request>>,

@@ -106,6 +106,11 @@ impl Entry {
         self
     }
 
+    pub(crate) fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
     pub(crate) fn mtime(mut self, seconds: u64) -> Self {
         self.mtime = seconds;
         self

@@ -24,6 +24,10 @@ use crate::model::log::LogDriver;
 const BLOCK: usize = 64 << 10;
 /// A record longer than this is none of ours and is passed over.
 const LINE_LIMIT: usize = 1 << 20;
+/// So many names in a row may be missing before a log is at its oldest file.
+const HOLES: u32 = 8;
+/// So often a look at the files is repeated because of a rotation meanwhile.
+const RETRIES: usize = 100;
 /// The end of a container is looked for at least this often, should an event be missed.
 const TICK: i64 = 1_000_000_000;
 
@@ -81,7 +85,7 @@ pub(crate) fn read(
     // Watch first: what happens after this line is either read below or wakes us.
     let watch = follow.as_ref().map(|follow| Watch::new(path, follow.watch)).transpose()?;
     let mut over = follow.as_mut().is_some_and(|follow| (follow.ended)());
-    let mut chain = chain(path)?;
+    let mut chain = chain(path, None)?;
     let mut parser = Parser::new(driver, query);
     if let Some(tail) = query.tail {
         start_at_tail(&mut chain, driver, tail)?;
@@ -127,35 +131,61 @@ fn modified(meta: &std::fs::Metadata) -> Nanos {
 /// An open log file and how far it is read.
 struct Open {
     file: File,
-    inode: (u64, u64),
+    inode: Inode,
     offset: u64,
+    /// Whether it was the one that is written.
+    is_newest: bool,
 }
 
-fn open(path: &Path) -> Result<Option<Open>> {
+/// Device and number: what a file is, whatever its name.
+type Inode = (u64, u64);
+
+fn open(path: &Path, is_newest: bool) -> Result<Option<Open>> {
     let what = || format!("open log {}", path.display());
     match File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path) {
         Ok(file) => {
             let meta = file.metadata().with_context(what)?;
-            Ok(Some(Open { file, inode: (meta.dev(), meta.ino()), offset: 0 }))
+            Ok(Some(Open { file, inode: (meta.dev(), meta.ino()), offset: 0, is_newest }))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(what),
     }
 }
 
-/// All files of the log, the oldest first.
-fn chain(path: &Path) -> Result<Vec<Open>> {
+/// All files of the log, the oldest first; with `until` only that one and the newer ones, if it is still there.
+fn chain(path: &Path, until: Option<Inode>) -> Result<Vec<Open>> {
+    for _ in 0..RETRIES {
+        let files = look(path, until)?;
+        // With another newest file than at first, a newer file may have moved to where an older one was sought.
+        if newest(path)? == files.last().filter(|open| open.is_newest).map(|open| open.inode) {
+            return Ok(files);
+        }
+    }
+    // A writer that rotates faster than we can look keeps nothing for long anyway.
+    look(path, until)
+}
+
+/// Opens the files from the newest to the oldest once. Older ones only ever move to higher numbers meanwhile.
+fn look(path: &Path, until: Option<Inode>) -> Result<Vec<Open>> {
     let mut files: Vec<Open> = Vec::new();
     let mut missing = 0;
     for n in 0.. {
         let name = if n == 0 { path.to_owned() } else { numbered(path, n) };
-        match open(&name)? {
-            Some(open) if files.iter().all(|other| other.inode != open.inode) => files.push(open),
-            Some(_) => {}
-            // One name may be missing for a moment while the files are renamed.
+        match open(&name, n == 0)? {
+            Some(open) => {
+                missing = 0;
+                let inode = open.inode;
+                if files.iter().all(|other| other.inode != inode) {
+                    files.push(open);
+                }
+                if until == Some(inode) {
+                    break;
+                }
+            }
+            // A name is missing for a moment while the files are renamed, and the next one perhaps with the next turn.
             None => missing += 1,
         }
-        if missing > 1 {
+        if missing > HOLES {
             break;
         }
     }
@@ -163,17 +193,23 @@ fn chain(path: &Path) -> Result<Vec<Open>> {
     Ok(files)
 }
 
+/// What is written now.
+fn newest(path: &Path) -> Result<Option<Inode>> {
+    match std::fs::metadata(path) {
+        Ok(meta) => Ok(Some((meta.dev(), meta.ino()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("stat log {}", path.display())),
+    }
+}
+
 /// Looks whether the writer went on to another file. `true`: there is something to read.
 fn advance(path: &Path, files: &mut Vec<Open>) -> Result<bool> {
-    let newest = match std::fs::metadata(path) {
-        Ok(meta) => (meta.dev(), meta.ino()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error).with_context(|| format!("stat log {}", path.display())),
-    };
     let Some(current) = files.last_mut() else {
-        *files = chain(path)?;
+        *files = chain(path, None)?;
         return Ok(!files.is_empty());
     };
+    // While a rotation is under way there is none: its end wakes us.
+    let Some(newest) = newest(path)? else { return Ok(false) };
     if current.inode == newest {
         let length = current.file.metadata().context("stat log")?.len();
         if length < current.offset {
@@ -183,7 +219,7 @@ fn advance(path: &Path, files: &mut Vec<Open>) -> Result<bool> {
         return Ok(length > current.offset);
     }
     let inode = current.inode;
-    let mut all = chain(path)?;
+    let mut all = chain(path, Some(inode))?;
     // Ours was rotated away altogether when it is not found: then everything left is newer.
     let newer = all.iter().position(|open| open.inode == inode).map_or(0, |at| at + 1);
     // The current one stays in front: its last records may have come after our last read.
@@ -228,9 +264,8 @@ impl Backward {
             }
             block.append(&mut text);
             text = block;
-            loop {
-                // A line lies between two newlines, the last of which ends `text`; what is behind it at first is torn.
-                let Some(end) = memchr::memrchr(b'\n', &text) else { break };
+            // A line lies between two newlines, the last of which ends `text`; what is behind it at first is torn.
+            while let Some(end) = memchr::memrchr(b'\n', &text) {
                 if torn {
                     torn = false;
                     text.truncate(end + 1);
@@ -539,7 +574,9 @@ mod tests {
             let follow = Follow { watch: std::slice::from_ref(&dir), ended: &mut ended };
             read(driver, &path, &Query::default(), Some(follow), &mut sink).unwrap();
             writer.join().unwrap();
-            assert!(String::from_utf8(sink.text).unwrap() == want, "{driver:?}");
+            let text = String::from_utf8(sink.text).unwrap();
+            let same = text.bytes().zip(want.bytes()).take_while(|(a, b)| a == b).count();
+            assert!(text == want, "{driver:?}: {same} of {} bytes are right, {} came", want.len(), text.len());
             assert_eq!(sink.lines, 5000);
             std::fs::remove_dir_all(dir).unwrap();
         }

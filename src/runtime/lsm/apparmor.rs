@@ -29,7 +29,9 @@ pub(crate) fn set(this: &Proc, profile: &str) -> Result<()> {
     match written {
         Ok(()) => Ok(()),
         Err(_) if !enabled() => {
-            bail!(Error::unsupported(format!("AppArmor profile {profile:?} was asked for, and AppArmor is not enabled")))
+            bail!(Error::unsupported(format!(
+                "AppArmor profile {profile:?} was asked for, and AppArmor is not enabled"
+            )))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             bail!(Error::not_found(format!("AppArmor profile {profile:?} is not loaded")))

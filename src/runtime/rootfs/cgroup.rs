@@ -67,7 +67,7 @@ pub(crate) fn mount(view: &View, planned: &Planned, target: &OwnedFd) -> Result<
     }
     if view.unified {
         let attr = MountAttrFlags::from_bits_retain(u32::try_from(set).unwrap_or_default());
-        let tree = match fs_mount("cgroup2", &[], attr) {
+        let tree = match fs_mount("cgroup2", &[FsOption::Text("source", "cgroup")], attr) {
             Ok(tree) => tree,
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 let own = view.hierarchies.first().filter(|_| view.private).map_or("/", |(_, path)| path);
@@ -77,7 +77,7 @@ pub(crate) fn mount(view: &View, planned: &Planned, target: &OwnedFd) -> Result<
         };
         return Ok(attach(tree, target)?);
     }
-    let options = [FsOption::Text("mode", "755"), FsOption::Text("size", "64k")];
+    let options = [FsOption::Text("source", "cgroup"), FsOption::Text("mode", "755"), FsOption::Text("size", "64k")];
     let writable = set & !libc::MOUNT_ATTR_RDONLY;
     let attr = MountAttrFlags::from_bits_retain(u32::try_from(writable).unwrap_or_default());
     let top = fs_mount("tmpfs", &options, attr)?;

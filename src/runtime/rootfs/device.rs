@@ -155,7 +155,11 @@ fn check(stat: &rustix::fs::Stat, node: &Node) -> Result<()> {
 fn bind_host(directory: BorrowedFd<'_>, name: &OsStr, node: &Node) -> Result<()> {
     let tree = clone_tree(rustix::fs::CWD, &node.path, false).context("clone the host's node")?;
     check(&rustix::fs::fstat(&tree)?, node)?;
-    let attr = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
+    let attr = MountAttr {
+        set: libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC,
+        propagation: libc::MS_PRIVATE,
+        ..MountAttr::default()
+    };
     set_attr(&tree, false, attr)?;
     let flags = OFlags::CREATE | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     drop(rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o666))?);
@@ -196,8 +200,7 @@ mod tests {
             .file_mode(0o100_620_u32)
             .build()
             .unwrap();
-        let fuse =
-            LinuxDeviceBuilder::default().path("/dev/fuse").typ(LinuxDeviceType::C).major(10).minor(229).build();
+        let fuse = LinuxDeviceBuilder::default().path("/dev/fuse").typ(LinuxDeviceType::C).major(10).minor(229).build();
         let nodes = nodes(&[tty, fuse.unwrap()]).unwrap();
         assert_eq!(nodes.len(), 7);
         assert_eq!(nodes.iter().filter(|node| node.path == Path::new("/dev/tty")).count(), 1);

@@ -18,11 +18,12 @@ pub(crate) fn mask(root: BorrowedFd<'_>, paths: &[String]) -> Result<()> {
     let mut null: Option<OwnedFd> = None;
     for path in paths {
         let Some(target) = open(root, path).with_context(|| format!("mask {path}"))? else { continue };
-        let cover = if file_type(&target)? == FileType::Directory { &mut empty } else { &mut null };
+        let directory = file_type(&target)? == FileType::Directory;
+        let cover = if directory { &mut empty } else { &mut null };
         let tree = match &cover {
             // Attached by now, so it can be cloned.
             Some(first) => clone_tree(first.as_fd(), "", false),
-            None if file_type(&target)? == FileType::Directory => empty_directory(),
+            None if directory => empty_directory(),
             None => device::null(root).map_err(std::io::Error::other),
         };
         let tree = tree.with_context(|| format!("mask {path}"))?;

@@ -16,18 +16,19 @@ use super::{cgroup, copy};
 use crate::sys::clone::Namespaces;
 use crate::sys::mount::{FsOption, MountAttr, attach, clone_tree, fs_mount, set_attr};
 use crate::sys::path::{open_beneath, open_in_root};
-use crate::sys::proc::Proc;
 
 /// What the mounts are made of and with.
 pub(crate) struct Mounting<'a> {
     /// The container's root, attached.
     pub(crate) root: BorrowedFd<'a>,
-    /// The host's procfs.
-    pub(crate) proc: &'a Proc,
+    /// What relative sources start from.
+    pub(crate) bundle: &'a Path,
     /// Detached sources by index in the specification.
     pub(crate) sources: &'a mut [Option<OwnedFd>],
     /// The namespaces that are new.
     pub(crate) new: Namespaces,
+    /// The namespaces that are not the host's: new or joined.
+    pub(crate) separate: Namespaces,
     /// Waits until the process is in its cgroups, and takes it into its cgroup namespace.
     pub(crate) enter_cgroup: &'a mut dyn FnMut() -> Result<cgroup::View>,
 }
@@ -54,8 +55,9 @@ impl Mounting<'_> {
                 let tree = match self.sources.get_mut(planned.index).and_then(Option::take) {
                     Some(tree) => tree,
                     None => {
-                        let source = planned.source.as_deref().unwrap_or(Path::new(""));
-                        clone_tree(rustix::fs::CWD, source, *recursive).context("clone the source")?
+                        let path = self.bundle.join(planned.source.as_deref().unwrap_or(Path::new("")));
+                        let clone = clone_tree(rustix::fs::CWD, &path, *recursive);
+                        clone.map_err(|error| source_error(&path, &error))?
                     }
                 };
                 set_bind_attributes(&tree, planned, *recursive)?;
@@ -79,6 +81,11 @@ impl Mounting<'_> {
     fn file_system(&mut self, kind: &str, planned: &Planned) -> Result<()> {
         let (target, existed) = self.target(&planned.destination, Leaf::Directory)?;
         let mut data = planned.data.clone();
+        if let Some(source) = planned.source.as_ref().and_then(|source| source.to_str()).filter(|text| !text.is_empty())
+        {
+            // What mount(8) shows in the first column.
+            data.push(("source".to_owned(), Some(source.to_owned())));
+        }
         if kind == "tmpfs" && existed && !data.iter().any(|(key, _)| key == "mode") {
             // As other runtimes do, a tmpfs over a directory has that directory's mode.
             let mode = rustix::fs::fstat(&target)?.st_mode & 0o7777;
@@ -117,10 +124,11 @@ impl Mounting<'_> {
     /// In a user namespace the kernel refuses an instance of what another user namespace owns; where the container shares
     /// that part of the host anyway, the host's own tree is bound in its place.
     fn substitute(&self, kind: &str, planned: &Planned, error: &io::Error) -> Result<Option<OwnedFd>> {
-        let (host, own) = match kind {
-            "proc" => ("/proc", Namespaces::PID),
-            "sysfs" => ("/sys", Namespaces::NETWORK),
-            "mqueue" => ("/dev/mqueue", Namespaces::IPC),
+        let (host, separate) = match kind {
+            "proc" => ("/proc", self.separate.contains(Namespaces::PID)),
+            // Only its network part differs in a network namespace that is joined.
+            "sysfs" => ("/sys", self.new.contains(Namespaces::NETWORK)),
+            "mqueue" => ("/dev/mqueue", self.separate.contains(Namespaces::IPC)),
             "devpts" if error.kind() == io::ErrorKind::InvalidInput => {
                 // The group of terminals is not mapped.
                 let data: Vec<_> = planned.data.iter().filter(|(key, _)| key != "gid").cloned().collect();
@@ -128,7 +136,7 @@ impl Mounting<'_> {
             }
             _ => return Ok(None),
         };
-        if error.kind() != io::ErrorKind::PermissionDenied || self.new.contains(own) {
+        if error.kind() != io::ErrorKind::PermissionDenied || separate {
             return Ok(None);
         }
         let tree = clone_tree(rustix::fs::CWD, host, true).with_context(|| format!("clone {host}"))?;
@@ -212,13 +220,17 @@ fn set_unless_locked(tree: &OwnedFd, recursive: bool, attr: MountAttr) -> io::Re
 }
 
 /// Opens the sources of all binds in `mounts` as detached trees, while the caller has the rights and the host's paths;
-/// `bundle` is what relative ones start from. The others stay `None`.
+/// `bundle` is what relative ones start from. The others, and those that the caller has no rights over, stay `None`.
 pub(crate) fn sources(mounts: &[Planned], count: usize, bundle: &Path) -> Result<Vec<Option<OwnedFd>>> {
     let mut sources: Vec<Option<OwnedFd>> = (0..count).map(|_| None).collect();
     for planned in mounts {
         let (Kind::Bind { recursive }, Some(source)) = (&planned.kind, &planned.source) else { continue };
         let path = bundle.join(source);
-        let tree = clone_tree(rustix::fs::CWD, &path, *recursive).map_err(|error| source_error(&path, &error))?;
+        let tree = match clone_tree(rustix::fs::CWD, &path, *recursive) {
+            // No rights over the mounts here; init has them in its own user namespace.
+            Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => continue,
+            opened => opened.map_err(|error| source_error(&path, &error))?,
+        };
         if let Some(slot) = sources.get_mut(planned.index) {
             *slot = Some(tree);
         }

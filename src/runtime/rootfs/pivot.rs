@@ -1,11 +1,27 @@
 //! Taking the container's root as the root of its mount namespace, and leaving the host's tree behind.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use anyhow::{Context, Result};
+use rustix::io::Errno;
 use rustix::mount::MountPropagationFlags;
 
-use crate::sys::mount::{MountAttr, attach, pivot_root, set_attr};
+use crate::sys::mount::{MountAttr, attach, clone_tree, detach, set_attr};
+
+/// Clones the tree at `path` into a detached one that gets mounts from the host only if `wanted` (the word of
+/// `rootfsPropagation`) says so. The root of the error is the `Errno`.
+pub(crate) fn open_root(path: &Path, wanted: Option<&str>) -> Result<OwnedFd> {
+    let root = clone_tree(rustix::fs::CWD, path, true)
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        .with_context(|| format!("clone the root {}", path.display()))?;
+    let propagation = match wanted.and_then(propagation) {
+        Some((flag, _)) if flag == libc::MS_SLAVE || flag == libc::MS_SHARED => libc::MS_SLAVE,
+        _ => libc::MS_PRIVATE,
+    };
+    set_attr(&root, true, MountAttr { propagation, ..MountAttr::default() }).context("set propagation of the root")?;
+    Ok(root)
+}
 
 /// Cuts all mounts of this (new) namespace off from the host's, and attaches the detached `root` over `/`. Host paths
 /// still resolve: this process's own root is below.
@@ -17,9 +33,17 @@ pub(crate) fn attach_root(root: BorrowedFd<'_>) -> Result<()> {
     attach(root, top.as_fd()).context("attach the root")
 }
 
-/// Makes `root` the root, and gives it the `propagation` (`MS_SHARED` and the like) that the specification asks for.
-pub(crate) fn pivot(root: BorrowedFd<'_>, propagation: Option<(u64, bool)>) -> Result<()> {
-    pivot_root(root).context("change the root")?;
+/// Makes `root` the root; the old one lies on top of it still. pivot_root(2), "pivot_root(".", ".")".
+pub(crate) fn pivot(root: BorrowedFd<'_>) -> Result<()> {
+    rustix::process::fchdir(root).context("enter the root")?;
+    rustix::process::pivot_root(".", ".").context("change the root")
+}
+
+/// Drops the old root, and gives the new one the `propagation` (`MS_SHARED` and the like) that the specification asks
+/// for. The kernel makes this wait for all processors, so it is not on the way to being ready.
+pub(crate) fn leave_host(root: BorrowedFd<'_>, propagation: Option<(u64, bool)>) -> Result<()> {
+    detach(".").context("leave the old root")?;
+    rustix::process::chdir("/").context("enter the root")?;
     if let Some((propagation, recursive)) = propagation {
         set_attr(root, recursive, MountAttr { propagation, ..MountAttr::default() })
             .context("set the propagation of the root")?;

@@ -58,14 +58,8 @@ fn dir(path: &str, mode: u32) -> Vec<u8> {
 fn unpack(layer: &Path, members: &[Vec<u8>], limits: Limits) -> Result<(Summary, Vec<Note>)> {
     let bytes = members.concat();
     let root = tree::open(layer)?;
-    let mut notes = Vec::new();
-    let mut note = |note: Note| {
-        notes.push(note);
-        Ok(())
-    };
-    let extractor = Extractor::new(root.as_fd(), layer.to_owned(), limits, &mut note);
-    let summary = extractor.run(&mut Archive::new(&bytes[..], 1 << 24, false))?;
-    Ok((summary, notes))
+    let extractor = Extractor::new(root.as_fd(), layer.to_owned(), limits);
+    extractor.run(&mut Archive::new(&bytes[..], 1 << 24, false))
 }
 
 fn plain(members: &[Vec<u8>]) -> (Scratch, Summary, Vec<Note>) {

@@ -1,0 +1,61 @@
+//! Images: the noun `image`, and its commands that podman also has at the top.
+
+mod exists;
+mod history;
+mod import;
+mod inspect;
+mod list;
+mod load;
+mod login;
+mod logout;
+mod output_file;
+mod prune;
+mod pull;
+mod registry;
+mod remove;
+mod save;
+mod tag;
+
+use super::context::Context;
+use super::flags::tree::Entry;
+
+const HISTORY: Entry<Context> = Entry::leaf::<history::HistoryArgs>("history", "Show the history of an image");
+const IMPORT: Entry<Context> = Entry::leaf::<import::ImportArgs>("import", "Make an image from the tar of a file system");
+const LOAD: Entry<Context> = Entry::leaf::<load::LoadArgs>("load", "Load images from an archive");
+const PULL: Entry<Context> = Entry::leaf::<pull::PullArgs>("pull", "Pull images from a registry");
+const SAVE: Entry<Context> = Entry::leaf::<save::SaveArgs>("save", "Save images to an archive");
+const TAG: Entry<Context> = Entry::leaf::<tag::TagArgs>("tag", "Give an image additional names");
+const UNTAG: Entry<Context> = Entry::leaf::<tag::UntagArgs>("untag", "Take names from an image");
+
+/// The commands of this folder.
+pub(crate) const ENTRIES: &[Entry<Context>] = &[
+    HISTORY,
+    Entry::noun(
+        "image",
+        "Manage images",
+        &[
+            Entry::leaf::<exists::ExistsArgs>("exists", "Check if an image exists"),
+            HISTORY,
+            IMPORT,
+            Entry::leaf::<inspect::InspectArgs>("inspect", "Display the configuration of one or more images"),
+            LOAD,
+            Entry::leaf::<list::ListArgs>("ls", "List images").aliases(&["list"]),
+            Entry::leaf::<prune::PruneArgs>("prune", "Remove unused images"),
+            PULL,
+            Entry::leaf::<remove::RemoveArgs>("rm", "Remove one or more images").aliases(&["remove"]),
+            SAVE,
+            TAG,
+            UNTAG,
+        ],
+    ),
+    Entry::leaf::<list::ListArgs>("images", "List images"),
+    IMPORT,
+    LOAD,
+    Entry::leaf::<login::LoginArgs>("login", "Log in to a registry"),
+    Entry::leaf::<logout::LogoutArgs>("logout", "Log out of a registry"),
+    PULL,
+    Entry::leaf::<remove::RemoveArgs>("rmi", "Remove one or more images"),
+    SAVE,
+    TAG,
+    UNTAG,
+];

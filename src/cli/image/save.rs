@@ -1,0 +1,78 @@
+//! `dhow save`.
+
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::output_file::OutputFile;
+use crate::cli::context::Context;
+use crate::cli::flags::UsageError;
+use crate::cli::flags::tree::Run;
+use crate::cli::output::stdout::OutputClosed;
+use crate::engine::image::archive::Format;
+
+/// Save images to an archive
+#[derive(clap::Args)]
+pub(crate) struct SaveArgs {
+    /// Layers are saved as they are kept; accepted for podman's sake
+    #[arg(long, hide = true)]
+    uncompressed: bool,
+    /// The format: docker-archive or oci-archive
+    #[arg(long, value_name = "FORMAT", default_value = "docker-archive")]
+    format: String,
+    /// Every argument is an image, not a name of the first
+    #[arg(short, long)]
+    multi_image_archive: bool,
+    /// The file, instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Say nothing
+    #[arg(short, long)]
+    quiet: bool,
+    /// The image, and more names for it
+    #[arg(required = true, value_name = "IMAGE")]
+    names: Vec<String>,
+}
+
+impl Run<Context> for SaveArgs {
+    fn run(self, context: &Context) -> Result<u8> {
+        let format = match self.format.as_str() {
+            "docker-archive" => Format::DockerArchive,
+            "oci-archive" => Format::OciArchive,
+            _ => return Err(UsageError::new("format value must be one of oci-archive docker-archive").into()),
+        };
+        if self.multi_image_archive && format != Format::DockerArchive {
+            return Err(UsageError::new("--multi-image-archive can only be used with --format docker-archive").into());
+        }
+        let engine = context.engine()?;
+        let save = |out: &mut dyn Write| engine.save_images(&self.names, self.multi_image_archive, format, out);
+        match self.output.as_deref().filter(|path| *path != Path::new("/dev/stdout")) {
+            Some(path) if path.to_string_lossy().contains(':') => {
+                let message = format!("invalid filename (should not contain ':') \"{}\"", path.display());
+                return Err(UsageError::new(message).into());
+            }
+            Some(path) => {
+                let mut file = OutputFile::create(path)?;
+                save(&mut file.writer)?;
+                file.keep()?;
+            }
+            None if std::io::stdout().is_terminal() => {
+                return Err(UsageError::new("refusing to save to terminal. Use -o flag or redirect").into());
+            }
+            None => {
+                let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
+                save(&mut out).and_then(|()| out.flush().context("write to standard output")).map_err(closed)?;
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// A reader that went away ends the command silently.
+fn closed(error: anyhow::Error) -> anyhow::Error {
+    let broken = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(broken) { OutputClosed.into() } else { error }
+}

@@ -1,0 +1,15 @@
+//! The images of the store, as users ask for them.
+
+pub(crate) mod archive;
+mod garbage;
+pub(crate) mod inspect;
+pub(crate) mod interrupt;
+pub(crate) mod list;
+pub(crate) mod login;
+pub(crate) mod pattern;
+pub(crate) mod progress;
+mod pull;
+pub(crate) mod remove;
+mod usage;
+
+pub(crate) use progress::PullProgress;

@@ -1,0 +1,140 @@
+//! Images from archives and into archives.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+
+use super::interrupt::Guard;
+use super::pull::policy;
+use super::progress::PullProgress;
+use crate::engine::Engine;
+use crate::engine::request::RegistryOptions;
+use crate::image::archive::image::{Archived, select};
+use crate::image::archive::tree::Tree;
+use crate::image::archive;
+use crate::image::load::{self, Loaded};
+use crate::image::save::Saved;
+use crate::image::store::{self, Image, ImageStore};
+use crate::image::{import, save};
+use crate::model::error::Error;
+use crate::model::platform::Platform;
+use crate::model::reference::Source;
+
+pub(crate) use crate::image::import::ImportOptions;
+pub(crate) use crate::image::save::Format;
+
+/// The largest archive that is spooled, unpacked.
+const SPOOL: u64 = 256 << 30;
+
+/// Where an archive comes from.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A file, a pipe or a directory.
+    Path(PathBuf),
+    /// Standard input.
+    Stream(File),
+}
+
+impl Engine {
+    /// Takes all images of an archive into the store.
+    pub(crate) fn load_images(&self, input: Input, progress: &mut dyn PullProgress) -> Result<Vec<Loaded>> {
+        self.heal_images()?;
+        let guard = Guard::new()?;
+        let work = || {
+            let (tree, name) = match input {
+                Input::Path(path) => (Tree::open(&path, &self.paths.tmp(), SPOOL)?, path.display().to_string()),
+                Input::Stream(file) => {
+                    let tree = Tree::from_file(file, &self.paths.tmp(), SPOOL).context("read standard input")?;
+                    (tree, "/dev/stdin".to_owned())
+                }
+            };
+            policy()?.check("docker-archive", &name)?;
+            let target = self.image_target(Arc::clone(&guard.cancel));
+            let images = archive::read(&tree, &Platform::host())?;
+            let mut all = Vec::with_capacity(images.len());
+            for image in &images {
+                let loaded = load::load(&target, image, progress)?;
+                progress.stored(&loaded.id);
+                all.push(loaded);
+            }
+            Ok(all)
+        };
+        guard.outcome(work())
+    }
+
+    /// The image that a name with a transport means, in the store.
+    pub(super) fn image_from_archive(
+        &self,
+        source: &Source,
+        options: &RegistryOptions,
+        progress: &mut dyn PullProgress,
+    ) -> Result<Image> {
+        let store = ImageStore::new(&self.paths);
+        let (path, selector, transport) = match source {
+            Source::DockerArchive { path, selector } => (path, selector.as_deref(), "docker-archive"),
+            Source::OciArchive { path, selector } => (path, selector.as_deref(), "oci-archive"),
+            Source::OciLayout { path, selector } => (path, selector.as_deref(), "oci"),
+            Source::Dir { path } => {
+                return Err(Error::unsupported(format!("the transport dir: is not supported: {path}")).into());
+            }
+            Source::Storage { name } => return store.find(name),
+            Source::Registry { reference, .. } => return store.find(&reference.to_string()),
+        };
+        self.heal_images()?;
+        let guard = Guard::new()?;
+        let mut work = || {
+            policy()?.check(transport, path)?;
+            let tree = Tree::open(Path::new(path), &self.paths.tmp(), SPOOL)?;
+            let platform = options.platform.clone().unwrap_or_else(Platform::host);
+            let image: Archived = select(archive::read(&tree, &platform)?, selector)?;
+            let target = self.image_target(Arc::clone(&guard.cancel));
+            let loaded = load::load(&target, &image, progress)?;
+            progress.stored(&loaded.id);
+            store.open(&loaded.id)
+        };
+        guard.outcome(work())
+    }
+
+    /// Writes images to `out`. With `several` each name is an image, else the names after the first are its tags too.
+    pub(crate) fn save_images(
+        &self,
+        names: &[String],
+        several: bool,
+        format: Format,
+        out: &mut dyn Write,
+    ) -> Result<()> {
+        let store = ImageStore::new(&self.paths);
+        let mut images: Vec<Saved> = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            if index > 0 && !several {
+                if let Some(first) = images.first_mut() {
+                    first.names.push(store::full_name(name)?);
+                }
+                continue;
+            }
+            let image = store.find(name)?;
+            let shown = image.display_name(name);
+            let shown: Vec<String> = image.names.iter().filter(|known| **known == shown).cloned().collect();
+            match images.iter_mut().find(|saved| saved.id == image.id) {
+                Some(saved) => saved.names.extend(shown),
+                None => images.push(Saved { id: image.id, names: shown }),
+            }
+        }
+        for image in &mut images {
+            let mut seen = std::collections::BTreeSet::new();
+            image.names.retain(|name| seen.insert(name.clone()));
+        }
+        save::save(&self.paths, &images, format, out)
+    }
+
+    /// Makes an image of one layer from the tar of a file system; returns its id.
+    pub(crate) fn import_image(&self, source: &mut dyn Read, options: &ImportOptions) -> Result<String> {
+        self.heal_images()?;
+        let guard = Guard::new()?;
+        let target = self.image_target(Arc::clone(&guard.cancel));
+        guard.outcome(import::import(&target, source, options))
+    }
+}

@@ -1,0 +1,16 @@
+//! What is told while an image comes or goes; the faces say it in their words.
+
+pub(crate) use crate::image::intake::{Progress, Silent};
+
+/// What is told of a pull: the blobs, and the steps around them.
+pub(crate) trait PullProgress: Progress {
+    /// A registry is asked for this full name.
+    fn trying(&mut self, name: &str);
+    /// The image with this id is whole and in the store.
+    fn stored(&mut self, id: &str);
+}
+
+impl PullProgress for Silent {
+    fn trying(&mut self, _name: &str) {}
+    fn stored(&mut self, _id: &str) {}
+}

@@ -1,0 +1,175 @@
+//! Images from registries: by a policy for `run` and `create`, at once for `pull`.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::interrupt::Guard;
+use super::login::Access;
+use super::progress::PullProgress;
+use crate::engine::Engine;
+use crate::engine::request::{PullPolicy, RegistryOptions};
+use crate::image::intake::Target;
+use crate::image::pull;
+use crate::image::registry::mirror;
+use crate::image::store::{self, Image, ImageStore};
+use crate::image::trust::policy::Policy;
+use crate::model::error::Error;
+use crate::model::platform::Platform;
+use crate::model::reference::{IdPrefix, Reference, Source};
+use crate::storage::extract::Limits;
+
+impl Engine {
+    /// The image that `name` means, pulled first where it is missing and `policy` allows, or wants it.
+    pub(crate) fn ensure_image(
+        &self,
+        name: &str,
+        policy: PullPolicy,
+        options: &RegistryOptions,
+        progress: &mut dyn PullProgress,
+    ) -> Result<Image> {
+        self.obtain_image(name, policy, options, None, progress)
+    }
+
+    /// As [`Self::ensure_image`], where requests are tried again `retries` times.
+    pub(crate) fn obtain_image(
+        &self,
+        name: &str,
+        policy: PullPolicy,
+        options: &RegistryOptions,
+        retries: Option<u32>,
+        progress: &mut dyn PullProgress,
+    ) -> Result<Image> {
+        let images = ImageStore::new(&self.paths);
+        let source: Source = match name.parse() {
+            Ok(source) => source,
+            // `sha256:…` is no name, and may be an id.
+            Err(error) => match images.resolve(name)? {
+                Some(id) => return images.open(&id),
+                None => return Err(error.into()),
+            },
+        };
+        let Source::Registry { reference, explicit } = source else {
+            return self.image_from_archive(&source, options, progress);
+        };
+        let local = if explicit { images.resolve(&reference.to_string())? } else { images.resolve(name)? };
+        let local = local.map(|id| images.open(&id)).transpose()?;
+        let by_id = |image: &Image| IdPrefix::parse(name).is_some_and(|prefix| prefix.matches(&image.id));
+        match (&local, policy) {
+            (None, PullPolicy::Never) => return Err(store::unknown(name).into()),
+            (Some(image), PullPolicy::Always) if by_id(image) => {
+                let message = format!("pull policy is always but image has been referred to by ID ({name})");
+                return Err(Error::invalid(message).into());
+            }
+            (Some(image), PullPolicy::Missing | PullPolicy::Never) if serves(image, options) => {
+                return Ok(image.clone());
+            }
+            (Some(image), PullPolicy::Newer) if by_id(image) => return Ok(image.clone()),
+            _ => {}
+        }
+        self.heal_images()?;
+        let guard = Guard::new()?;
+        let mut work = || {
+            let access = self.registries(options)?;
+            let platform = options.platform.clone().unwrap_or_else(Platform::host);
+            let candidates = mirror::candidates(&access.config, &reference)?;
+            if candidates.must_choose {
+                return Err(ambiguous(&reference, &candidates.names).into());
+            }
+            if policy == PullPolicy::Newer
+                && let Some(image) = &local
+                && !self.is_newer(&access, image, &candidates.names, &platform, &guard.cancel)
+            {
+                return Ok(image.clone());
+            }
+            self.pull_first(&access, &candidates.names, &platform, retries, &guard.cancel, progress)
+        };
+        guard.outcome(work())
+    }
+
+    /// Pulls the first of the names that a registry has.
+    fn pull_first(
+        &self,
+        access: &Access,
+        names: &[Reference],
+        platform: &Platform,
+        retries: Option<u32>,
+        cancel: &Arc<AtomicBool>,
+        progress: &mut dyn PullProgress,
+    ) -> Result<Image> {
+        let client = access.client(|options| {
+            options.cancel = Some(Arc::clone(cancel));
+            options.retries = retries.unwrap_or(options.retries);
+        })?;
+        let policy = policy()?;
+        let target = self.image_target(Arc::clone(cancel));
+        let mut failed = Vec::new();
+        for name in names {
+            progress.trying(&store::text(name));
+            match pull::pull(&target, &client, &policy, name, platform, progress) {
+                Ok(pulled) => {
+                    progress.stored(&pulled.id);
+                    return ImageStore::new(&self.paths).open(&pulled.id);
+                }
+                Err(error) if cancel.load(std::sync::atomic::Ordering::Relaxed) => return Err(error),
+                Err(error) => failed.push(error),
+            }
+        }
+        match failed.len() {
+            0 | 1 => Err(failed.pop().unwrap_or_else(|| anyhow!("no registry to ask"))),
+            count => {
+                let all: Vec<String> = failed.iter().map(|error| format!("{error:#}")).collect();
+                Err(anyhow!("{count} errors occurred while pulling: {}", all.join("; ")))
+            }
+        }
+    }
+
+    /// Whether a registry has another image than ours. One that cannot be asked has none.
+    fn is_newer(
+        &self,
+        access: &Access,
+        image: &Image,
+        names: &[Reference],
+        platform: &Platform,
+        cancel: &Arc<AtomicBool>,
+    ) -> bool {
+        let Ok(client) = access.client(|options| options.cancel = Some(Arc::clone(cancel))) else { return false };
+        let resolved = names.iter().find_map(|name| client.resolve(name, platform).ok());
+        resolved.is_some_and(|resolved| resolved.manifest_digest != image.record.manifest)
+    }
+
+    /// Where images go in this store.
+    pub(super) fn image_target(&self, cancel: Arc<AtomicBool>) -> Target {
+        let rootless = self.privilege.is_rootless();
+        let limits = Limits { one_owner: rootless && maps_one_id(), ..Limits::default() };
+        Target { paths: self.paths.clone(), rootless, limits, cancel }
+    }
+}
+
+/// Whether an image that is there may be used: it is for the platform that was asked for.
+fn serves(image: &Image, options: &RegistryOptions) -> bool {
+    let Some(wanted) = &options.platform else { return true };
+    let record = &image.record;
+    wanted.rank(&Platform::new(&record.os, &record.architecture, record.variant.as_deref())).is_some()
+}
+
+fn ambiguous(reference: &Reference, names: &[Reference]) -> Error {
+    let names: Vec<String> = names.iter().map(store::text).collect();
+    let message = format!("short-name resolution enforced but cannot prompt without a TTY: \"{}\"", reference.path());
+    Error::invalid(message).hint(format!("give the name in full: {}", names.join(", ")))
+}
+
+/// The policy that says which images may come in.
+pub(super) fn policy() -> Result<Policy> {
+    let var = |name: &str| -> Option<OsString> { std::env::var_os(name) };
+    Policy::load(&Policy::places(&var)).context("read the policy of images")
+}
+
+/// Whether this user namespace has but one id.
+fn maps_one_id() -> bool {
+    let text = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let sizes = text.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());
+    sizes.sum::<u64>() == 1
+}

@@ -1,0 +1,91 @@
+//! Images that go, and names that are given and taken.
+
+use anyhow::{Context, Result};
+
+use super::usage;
+use crate::engine::Engine;
+use crate::engine::request::RemoveRequest;
+use crate::image::gc::Collection;
+use crate::image::store::{ImageStore, Removed};
+use crate::model::error::{Error, ErrorKind};
+use crate::model::filter::Filters;
+use crate::model::id::Id;
+
+impl Engine {
+    /// Gives an image more names.
+    pub(crate) fn tag_image(&self, image: &str, names: &[String]) -> Result<()> {
+        let store = ImageStore::new(&self.paths);
+        for name in names {
+            store.tag(image, name)?;
+        }
+        Ok(())
+    }
+
+    /// Takes names from an image; without names all of them.
+    pub(crate) fn untag_image(&self, image: &str, names: &[String]) -> Result<Vec<String>> {
+        ImageStore::new(&self.paths).untag(image, names)
+    }
+
+    /// Removes what `name` means: one of several names, or the image, with `names` whatever names it has, with
+    /// `containers` the containers that use it first.
+    pub(crate) fn remove_image(&self, name: &str, names: bool, containers: bool) -> Result<Removed> {
+        let store = ImageStore::new(&self.paths);
+        if containers {
+            self.remove_users(&store, name)?;
+        }
+        // Announced first: a kill from here on is noticed by the next command. It empties its trash after the lock.
+        let collection = Collection::announce(&self.paths)?;
+        let lock = store.lock()?;
+        let users = usage::users(self)?;
+        let mut of = |id: &str| {
+            let users = users.get(id).map(Vec::as_slice).unwrap_or_default();
+            Ok(users.iter().map(|user| user.as_str().to_owned()).collect())
+        };
+        let removed = store.remove(&lock, name, names, &mut of)?;
+        if removed.deleted.is_some() {
+            // A damaged container may stand on any layer: its layers go once it is gone.
+            if let Ok(used) = self.used_layers() {
+                collection.collect(&lock, &used).context("remove what only the image used")?;
+            }
+        }
+        drop(lock);
+        drop(collection);
+        Ok(removed)
+    }
+
+    /// Removes the containers of an image that is about to go. One that only loses a name keeps them.
+    fn remove_users(&self, store: &ImageStore, name: &str) -> Result<()> {
+        let Some(id) = store.resolve(name)? else { return Ok(()) };
+        if store.names(&id)?.len() > 1 && !id.starts_with(name.strip_prefix("sha256:").unwrap_or(name)) {
+            return Ok(());
+        }
+        for user in usage::users(self)?.remove(&id).unwrap_or_default() {
+            self.remove_id(&user, RemoveRequest { force: true, timeout: None, volumes: false })
+                .with_context(|| format!("remove container {}", Id::short(&user)))?;
+        }
+        Ok(())
+    }
+
+    /// Removes images without names, with `all` every image that no container uses; returns their ids.
+    pub(crate) fn prune_images(&self, all: bool, filters: &Filters) -> Result<Vec<String>> {
+        let mut removed = Vec::new();
+        let found = self.images(filters)?;
+        for image in found.images.into_iter().filter(|image| image.containers == 0) {
+            if !all && !image.names.is_empty() {
+                continue;
+            }
+            match self.remove_image(&image.record.id, all, false) {
+                Ok(done) => removed.extend(done.deleted),
+                // Somebody took it into use, or removed it, since it was listed.
+                Err(error) if is_overtaken(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(removed)
+    }
+}
+
+fn is_overtaken(error: &anyhow::Error) -> bool {
+    let kind = error.chain().find_map(|cause| cause.downcast_ref::<Error>()).map(|error| error.kind);
+    matches!(kind, Some(ErrorKind::Conflict | ErrorKind::NotFound))
+}

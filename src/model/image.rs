@@ -1,0 +1,71 @@
+//! An image of the store.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::digest::Digest;
+
+/// A layer of an image: its blob, and what it unpacks to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ImageLayer {
+    /// The blob as it came.
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    pub(crate) media_type: String,
+    pub(crate) diff_id: Digest,
+    pub(crate) chain_id: Digest,
+    /// Bytes of file data.
+    pub(crate) unpacked: u64,
+}
+
+/// The record of an image, `images/<id>.json`. Its names are records of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ImageRecord {
+    pub(crate) version: u32,
+    /// Hex of the configuration's digest.
+    pub(crate) id: String,
+    pub(crate) config: Digest,
+    pub(crate) manifest: Digest,
+    /// The index by which it was found, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) index: Option<Digest>,
+    /// `repository@digest`, as registries know it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) repo_digests: Vec<String>,
+    /// Names that it has or had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) history: Vec<String>,
+    /// From the lowest up.
+    pub(crate) layers: Vec<ImageLayer>,
+    pub(crate) os: String,
+    pub(crate) architecture: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) variant: Option<String>,
+    /// When it was built, as its configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) created: Option<Timestamp>,
+    /// When it came into the store.
+    pub(crate) stored: Timestamp,
+    #[serde(flatten)]
+    pub(crate) unknown: Map<String, Value>,
+}
+
+impl ImageRecord {
+    /// Bytes of the unpacked layers.
+    pub(crate) fn size(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.unpacked).sum()
+    }
+}
+
+/// The record of a name, `images/names/<SHA-256 of the name>.json`: one file a name, so that a name moves from one image
+/// to another by one rename.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NameRecord {
+    pub(crate) version: u32,
+    /// In full: `docker.io/library/busybox:latest`.
+    pub(crate) name: String,
+    pub(crate) id: String,
+    #[serde(flatten)]
+    pub(crate) unknown: Map<String, Value>,
+}
