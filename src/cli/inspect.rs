@@ -36,11 +36,13 @@ impl Run<Context> for InspectArgs {
         let engine = context.engine()?;
         let find = |name: &str| -> Result<Value> {
             match self.kind.as_str() {
+                "container" => return engine.inspect_container(name, false),
                 "image" => return engine.inspect_image(name),
                 "volume" => return Ok(engine.find_volume(name)?.to_json()),
                 _ => {}
             }
-            let kinds: [&dyn Fn() -> Result<Value>; 2] = [
+            let kinds: [&dyn Fn() -> Result<Value>; 3] = [
+                &|| engine.inspect_container(name, false),
                 &|| engine.inspect_image(name),
                 &|| Ok(engine.find_volume(name)?.to_json()),
             ];
