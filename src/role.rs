@@ -61,16 +61,19 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
         Role::Monitor => crate::monitor::main(),
         Role::Cleanup => crate::cli::exit::finish(cleanup(&args[2..]).map(|()| 0)),
         Role::Unpack => crate::storage::unpack::main(&args[2..]),
-        Role::Reaper => {
-            let code = crate::runtime::reaper::main(&args[1..]);
-            crate::cli::exit::finish(code.and_then(|code| Ok(u8::try_from(code)?)))
-        }
+        Role::Reaper => crate::cli::exit::finish(reaper(&args[1..])),
         Role::Pause => pause::main(&args[2..]),
         Role::Cli => match privilege(&args) {
             Ok(privilege) => crate::cli::main(args, privilege),
             Err(error) => crate::cli::exit::finish(Err(error)),
         },
     }
+}
+
+/// `--init`: the command follows `--`.
+fn reaper(args: &[OsString]) -> Result<u8> {
+    let command = if args.first().is_some_and(|word| word == "--") { &args[1..] } else { args };
+    Ok(u8::try_from(crate::runtime::reaper::main(command)?).unwrap_or(u8::MAX))
 }
 
 /// `cleanup DATA RUN UID GID ID RUN-NUMBER`, as `Engine::cleanup_arguments` writes it; the ids are `root` for root.

@@ -75,7 +75,7 @@ impl Container {
 }
 
 /// Whether an error says that a record is torn rather than unreadable or newer.
-fn is_damage(error: &anyhow::Error) -> bool {
+pub(crate) fn is_damage(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Error>().is_some_and(|error| error.message.contains("is damaged"))
 }
 
@@ -242,22 +242,34 @@ impl Locked {
     pub(crate) fn delete(self) -> Result<()> {
         let Self { paths, config, state: _, lock } = self;
         name::release(&paths, &config.name, &config.id)?;
-        let staged = staging(&paths, &config.id);
-        let dir = paths.container(&config.id);
-        match fs::rename(&dir, &staged) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("remove {}", dir.display()));
-            }
-            _ => {}
-        }
-        let deleted = delete_tree(&staged);
-        drop(lock);
-        deleted?;
-        if durability(&config) == Durability::Synced {
-            record::sync_parent(&dir).context("sync the containers")?;
-        }
-        Ok(())
+        delete(&paths, &config.id, lock, durability(&config))
     }
+}
+
+/// Deletes the directory of container `id`, whose lock is held: aside by a rename, then its tree.
+fn delete(paths: &Paths, id: &Id, lock: Lock, durability: Durability) -> Result<()> {
+    let (dir, staged) = (paths.container(id), staging(paths, id));
+    match fs::rename(&dir, &staged) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("remove {}", dir.display()));
+        }
+        _ => {}
+    }
+    let deleted = delete_tree(&staged);
+    drop(lock);
+    deleted?;
+    if durability == Durability::Synced {
+        record::sync_parent(&dir).context("sync the containers")?;
+    }
+    Ok(())
+}
+
+/// Deletes a container whose records cannot be read; `undo` takes away what it may have outside, by its id alone.
+pub(crate) fn delete_damaged(paths: &Paths, id: &Id, undo: impl FnOnce() -> Result<()>) -> Result<()> {
+    let lock = Lock::exclusive(Rank::Container, &paths.container(id).join("lock"))?;
+    undo()?;
+    name::release_all(paths, id)?;
+    delete(paths, id, lock, Durability::Synced)
 }
 
 /// What is told to be kept is synced; what goes with its end is not.

@@ -29,6 +29,9 @@ impl Engine {
         }
         let locked = match self.lock_id(id) {
             Err(error) if request.force && is_gone(&error) => return Ok(()),
+            Err(error) if request.force && container::is_damage(&error) => {
+                return container::delete_damaged(&self.paths, id, || super::undo::by_id(self, id));
+            }
             locked => locked?,
         };
         self.remove_locked(locked, request)

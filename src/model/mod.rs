@@ -5,6 +5,7 @@ pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod filter;
 pub(crate) mod id;
+pub(crate) mod idmap;
 pub(crate) mod mount;
 pub(crate) mod network;
 pub(crate) mod platform;

@@ -72,6 +72,17 @@ pub(crate) fn release(paths: &Paths, name: &str, id: &Id) -> Result<()> {
     }
 }
 
+/// Frees every name that `id` has: for a container whose record does not tell.
+pub(crate) fn release_all(paths: &Paths, id: &Id) -> Result<()> {
+    for entry in fs::read_dir(paths.names()).context("list names")? {
+        let entry = entry.context("list names")?;
+        if let Some(name) = entry.file_name().to_str() {
+            release(paths, name, id)?;
+        }
+    }
+    Ok(())
+}
+
 /// Frees the names whose containers are gone.
 pub(crate) fn heal(paths: &Paths) -> Result<()> {
     for entry in fs::read_dir(paths.names()).context("list names")? {

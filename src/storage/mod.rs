@@ -6,6 +6,7 @@ pub(crate) mod extract;
 pub(crate) mod layer;
 pub(crate) mod member;
 pub(crate) mod overlay;
+pub(crate) mod shift;
 pub(crate) mod staging;
 pub(crate) mod tree;
 pub(crate) mod unpack;
