@@ -30,7 +30,8 @@ use self::flags::tree::{Entry, Parsed, Tree};
 use self::output::stdout;
 use crate::engine::Privilege;
 
-const GROUPS: &[&[Entry<Context>]] = &[image::ENTRIES, volume::ENTRIES, system::ENTRIES, inspect::ENTRIES, complete::ENTRIES];
+const GROUPS: &[&[Entry<Context>]] =
+    &[image::ENTRIES, volume::ENTRIES, system::ENTRIES, inspect::ENTRIES, complete::ENTRIES];
 
 const COUNT: usize = {
     let (mut count, mut group) = (0, 0);

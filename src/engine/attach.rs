@@ -6,7 +6,7 @@ use super::Engine;
 use super::container;
 use crate::model::id::Id;
 use crate::model::status::Action;
-pub(crate) use crate::monitor::attach::AttachClient;
+pub(crate) use crate::monitor::client::AttachClient;
 
 /// A client of a container that runs.
 #[derive(Debug)]
