@@ -79,7 +79,13 @@ pub(crate) struct Relay<'a> {
 
 impl<'a> Relay<'a> {
     /// Catches signals from here on; with `proxy` those that go to the container too.
-    pub(crate) fn prepare(engine: &'a Engine, wanted: Wanted, tty: bool, keys: &DetachKeys, proxy: bool) -> Result<Self> {
+    pub(crate) fn prepare(
+        engine: &'a Engine,
+        wanted: Wanted,
+        tty: bool,
+        keys: &DetachKeys,
+        proxy: bool,
+    ) -> Result<Self> {
         let mut caught = if tty { vec![libc::SIGWINCH] } else { Vec::new() };
         if proxy {
             // musl keeps 32 to 34 for itself.

@@ -32,6 +32,6 @@ impl Run<Context> for CreateArgs {
 /// Creates the container; a pull is shown on standard error.
 pub(super) fn create(context: &Context, request: CreateRequest) -> Result<Locked> {
     let quiet = matches!(&request.root, RootRequest::Image { registry, .. } if registry.quiet);
-    let mut progress = progress::new(quiet);
+    let mut progress = progress::for_pull(quiet);
     context.engine()?.create(request, progress.as_mut())
 }

@@ -65,7 +65,9 @@ impl Run<Context> for ExecArgs {
         let engine = context.engine()?;
         let (name, command) = names::one(engine, self.latest, &self.words)?;
         if command.is_empty() {
-            return Err(Error::invalid("must provide a non-empty command to start an exec session: invalid argument").into());
+            return Err(
+                Error::invalid("must provide a non-empty command to start an exec session: invalid argument").into()
+            );
         }
         let request = ExecRequest {
             command: command.to_vec(),

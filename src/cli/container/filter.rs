@@ -16,8 +16,20 @@ use crate::model::time::{self, Direction};
 
 /// The keys that containers have.
 const KEYS: [&str; 14] = [
-    "ancestor", "before", "command", "exited", "health", "id", "label", "name", "network", "restart-policy", "since",
-    "status", "until", "volume",
+    "ancestor",
+    "before",
+    "command",
+    "exited",
+    "health",
+    "id",
+    "label",
+    "name",
+    "network",
+    "restart-policy",
+    "since",
+    "status",
+    "until",
+    "volume",
 ];
 
 /// What `prune` has.
@@ -66,7 +78,8 @@ impl Chosen {
                 return Err(Error::invalid(format!("unknown container state: {value}: invalid argument")).into());
             }
         }
-        let regex = |text: &str| Regex::new(text).map_err(|why| Error::invalid(format!("invalid filter {text:?}: {why}")));
+        let regex =
+            |text: &str| Regex::new(text).map_err(|why| Error::invalid(format!("invalid filter {text:?}: {why}")));
         let now = Timestamp::now();
         let moment = |text: &str| time::parse_moment(text, now, Direction::Back);
         let exited = |text: &str| text.parse().map_err(|_| Error::invalid("exited code out of range"));
@@ -92,7 +105,8 @@ impl Chosen {
         let Container { config, state } = container;
         let filters = &self.filters;
         let labels = config.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let any = |regexes: &[Regex], text: &str| regexes.is_empty() || regexes.iter().any(|regex| regex.is_match(text));
+        let any =
+            |regexes: &[Regex], text: &str| regexes.is_empty() || regexes.iter().any(|regex| regex.is_match(text));
         let id = config.id.as_str();
         let by_id = self.ids.is_empty()
             || filters.of("id").iter().any(|condition| id.starts_with(&condition.value))
@@ -179,7 +193,9 @@ mod tests {
     fn images_are_known_by_many_names() {
         let name = "docker.io/library/busybox:latest".to_owned();
         let image = ImageRef { id: "abcdef".into(), name, digest: None };
-        for wanted in ["busybox", "busybox:latest", "library/busybox", "docker.io/library/busybox", "abc", "sha256:abcdef"] {
+        for wanted in
+            ["busybox", "busybox:latest", "library/busybox", "docker.io/library/busybox", "abc", "sha256:abcdef"]
+        {
             assert!(is_image(&image, wanted), "{wanted}");
         }
         for wanted in ["box", "busybox:1", "", "bcd", "sha256:"] {

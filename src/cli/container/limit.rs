@@ -57,17 +57,15 @@ fn swappiness(asked: Option<i64>) -> Result<Option<u64>, Error> {
     match asked {
         None | Some(-1) => Ok(None),
         Some(value @ 0..=100) => Ok(u64::try_from(value).ok()),
-        Some(value) => {
-            Err(Error::invalid(format!("invalid value: {value}, valid memory swappiness range is 0-100")))
-        }
+        Some(value) => Err(Error::invalid(format!("invalid value: {value}, valid memory swappiness range is 0-100"))),
     }
 }
 
 fn check_memory(resources: &Resources) -> Result<(), Error> {
     match (resources.memory, resources.memory_swap) {
-        (None, Some(1..)) => Err(Error::invalid(
-            "you should always set a memory limit when using a memoryswap limit, see usage",
-        )),
+        (None, Some(1..)) => {
+            Err(Error::invalid("you should always set a memory limit when using a memoryswap limit, see usage"))
+        }
         (Some(memory), Some(swap @ 1..)) if swap < memory => {
             Err(Error::invalid("minimum memoryswap limit should be larger than memory limit, see usage"))
         }
@@ -89,8 +87,22 @@ fn quota(cpus: f64) -> Result<i64, Error> {
 
 /// The limits that `--ulimit` knows.
 const ULIMITS: [&str; 16] = [
-    "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
-    "rttime", "sigpending", "stack",
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
 ];
 
 /// Reads every `--ulimit`; the last one of a name wins.
@@ -108,7 +120,9 @@ pub(super) fn ulimits(texts: &[String]) -> Result<Vec<Ulimit>, Error> {
 
 /// Reads `NAME=SOFT[:HARD]`; -1 is unlimited.
 fn ulimit(text: &str) -> Result<Ulimit, Error> {
-    let fail = |why: String| Error::invalid(format!("ulimit option {text:?} requires name=SOFT:HARD, failed to be parsed: {why}"));
+    let fail = |why: String| {
+        Error::invalid(format!("ulimit option {text:?} requires name=SOFT:HARD, failed to be parsed: {why}"))
+    };
     let (name, values) = text.split_once('=').ok_or_else(|| fail(format!("invalid ulimit argument: {text}")))?;
     let name = name.to_ascii_lowercase();
     let name = name.strip_prefix("rlimit_").unwrap_or(&name);
@@ -124,7 +138,9 @@ fn ulimit(text: &str) -> Result<Ulimit, Error> {
     let (soft, hard) = match values.split_once(':') {
         None => (number(values)?, number(values)?),
         Some((_, hard)) if hard.contains(':') => {
-            return Err(fail(format!("too many limit value arguments - {values}, can only have up to two, `soft[:hard]`")));
+            return Err(fail(format!(
+                "too many limit value arguments - {values}, can only have up to two, `soft[:hard]`"
+            )));
         }
         Some((soft, hard)) => (number(soft)?, number(hard)?),
     };
@@ -195,7 +211,9 @@ mod tests {
         let read = |text: &str| ulimit(text).map(|limit| (limit.name, limit.soft, limit.hard));
         assert_eq!(read("nofile=10:20").unwrap(), ("nofile".into(), 10, 20));
         assert_eq!(read("RLIMIT_CORE=-1").unwrap(), ("core".into(), -1, -1));
-        for bad in ["nofile", "nofile=", "nofile=a", "bogus=1", "nofile=2:1", "nofile=1:2:3", "nofile=-2", "nofile=-1:5"] {
+        for bad in
+            ["nofile", "nofile=", "nofile=a", "bogus=1", "nofile=2:1", "nofile=1:2:3", "nofile=-2", "nofile=-1:5"]
+        {
             let error = ulimit(bad).unwrap_err().message;
             assert!(error.starts_with(&format!("ulimit option {bad:?} requires name=SOFT:HARD, ")), "{error}");
         }

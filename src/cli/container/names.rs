@@ -180,7 +180,8 @@ mod tests {
     #[test]
     fn combinations_are_refused() {
         let names = ["a".to_owned()];
-        let check = |names, all, latest| Choice { names, all, latest, ..Choice::default() }.check().map_err(|e| e.message);
+        let check =
+            |names, all, latest| Choice { names, all, latest, ..Choice::default() }.check().map_err(|e| e.message);
         assert_eq!(check(&[], false, false).unwrap_err(), "you must provide at least one name or id");
         assert_eq!(check(&names, true, false).unwrap_err(), "no arguments are needed with --all");
         assert_eq!(check(&[], true, true).unwrap_err(), "--all and --latest cannot be used together");

@@ -38,7 +38,9 @@ pub(super) fn parse_user(
     let text = text.unwrap_or_default();
     if !uidmap.is_empty() || !gidmap.is_empty() {
         if !matches!(text, "" | "private") {
-            return Err(Error::invalid("--userns and --uidmap/--gidmap/--subuidname/--subgidname are mutually exclusive"));
+            return Err(Error::invalid(
+                "--userns and --uidmap/--gidmap/--subuidname/--subgidname are mutually exclusive",
+            ));
         }
         let uids = uidmap.iter().map(|text| range(text)).collect::<Result<Vec<_>, _>>()?;
         let gids = gidmap.iter().map(|text| range(text)).collect::<Result<Vec<_>, _>>()?;
@@ -86,7 +88,9 @@ pub(super) fn parse_user(
 }
 
 fn options_of(text: &str) -> Result<Vec<(&str, &str)>, Error> {
-    let option = |option| str::split_once(option, '=').ok_or_else(|| Error::invalid(format!("invalid option specified: {option:?}")));
+    let option = |option| {
+        str::split_once(option, '=').ok_or_else(|| Error::invalid(format!("invalid option specified: {option:?}")))
+    };
     text.split(',').filter(|option| !option.is_empty()).map(option).collect()
 }
 
@@ -96,7 +100,11 @@ fn number(text: &str) -> Result<u32, Error> {
 
 /// Reads `INSIDE:OUTSIDE[:SIZE]`.
 fn range(text: &str) -> Result<IdRange, Error> {
-    let bad = || Error::invalid(format!("initializing ID mappings: UID setting is malformed expected [\"uint32:uint32:uint32\"]: [{text:?}]"));
+    let bad = || {
+        Error::invalid(format!(
+            "initializing ID mappings: UID setting is malformed expected [\"uint32:uint32:uint32\"]: [{text:?}]"
+        ))
+    };
     let number = |part: &str| part.parse::<u32>().map_err(|_| bad());
     let parts: Vec<&str> = text.split(':').collect();
     let (inside, outside, size) = match parts[..] {

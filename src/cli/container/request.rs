@@ -148,7 +148,9 @@ fn workdir(text: Option<&str>) -> Result<Option<String>, Error> {
     match text {
         None | Some("") => Ok(None),
         Some(path) if path.starts_with('/') => Ok(Some(path.to_owned())),
-        Some(path) => Err(Error::invalid(format!("the working directory {path:?} is invalid, it needs to be an absolute path"))),
+        Some(path) => {
+            Err(Error::invalid(format!("the working directory {path:?} is invalid, it needs to be an absolute path")))
+        }
     }
 }
 
@@ -269,14 +271,17 @@ fn restart(text: Option<&str>) -> Result<RestartPolicy, Error> {
             return Err(Error::invalid("restart policy retries can only be specified with on-failure restart policy"));
         }
         Some(retries) => retries.parse().map_err(|_| {
-            Error::invalid(format!("parsing restart policy retry count: strconv.Atoi: parsing {retries:?}: invalid syntax"))
+            Error::invalid(format!(
+                "parsing restart policy retry count: strconv.Atoi: parsing {retries:?}: invalid syntax"
+            ))
         })?,
     };
     Ok(RestartPolicy { kind, retries })
 }
 
 fn log(flags: &CreateFlags) -> Result<LogConfig, Error> {
-    let mut log = LogConfig { driver: flags.log_driver.as_deref().unwrap_or_default().parse()?, ..LogConfig::default() };
+    let mut log =
+        LogConfig { driver: flags.log_driver.as_deref().unwrap_or_default().parse()?, ..LogConfig::default() };
     for option in &flags.log_opt {
         log.option(option)?;
     }
@@ -301,7 +306,10 @@ mod tests {
         for (words, want) in [
             (&["--restart=sometimes"][..], "\"sometimes\" is not a valid restart policy: invalid argument"),
             (&["--restart=always:3"], "restart policy retries can only be specified with on-failure restart policy"),
-            (&["--rm=true", "--restart=always"], "the --rm option conflicts with --restart, when the restartPolicy is not \"\" and \"no\""),
+            (
+                &["--rm=true", "--restart=always"],
+                "the --rm option conflicts with --restart, when the restartPolicy is not \"\" and \"no\"",
+            ),
             (&["--pull=perhaps"], "unsupported pull policy \"perhaps\""),
             (&["--stop-signal=FOO"], "invalid signal: FOO"),
             (&["--workdir=x"], "the working directory \"x\" is invalid, it needs to be an absolute path"),
@@ -310,7 +318,10 @@ mod tests {
             (&["--dns=x"], "x is not an ip address"),
             (&["--add-host=x"], "bad format for add-host: \"x\""),
             (&["--add-host=x:y"], "invalid IP address in add-host: \"y\""),
-            (&["--network=host", "--ip=10.0.0.1"], "--ip can only be set when the network mode is bridge: invalid argument"),
+            (
+                &["--network=host", "--ip=10.0.0.1"],
+                "--ip can only be set when the network mode is bridge: invalid argument",
+            ),
             (&["--pid=x"], "unrecognized namespace mode x passed"),
             (&["--annotation=x"], "annotations must be formatted KEY=VALUE"),
             (&["--replace=true"], "cannot replace container without --name being set"),
@@ -325,7 +336,8 @@ mod tests {
 
     #[test]
     fn flags_become_a_request() {
-        let request = request(&["--entrypoint=[\"a\", \"b\"]", "--ip=10.88.0.9", "--rootfs", "/dir:O", "-x", "--rm"]).unwrap();
+        let request =
+            request(&["--entrypoint=[\"a\", \"b\"]", "--ip=10.88.0.9", "--rootfs", "/dir:O", "-x", "--rm"]).unwrap();
         assert_eq!(request.entrypoint, Some(vec!["a".to_owned(), "b".to_owned()]));
         assert_eq!((request.command, request.remove), (vec!["-x".to_owned(), "--rm".to_owned()], false));
         assert!(matches!(request.root, RootRequest::Directory { overlay: true, .. }));

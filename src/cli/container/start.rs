@@ -63,7 +63,9 @@ impl Run<Context> for StartArgs {
             let name = match (self.latest, self.containers.first()) {
                 (true, _) => latest(engine)?.config.id.to_string(),
                 (false, Some(name)) => name.clone(),
-                (false, None) => return Err(Error::invalid("you cannot start and attach multiple containers at once").into()),
+                (false, None) => {
+                    return Err(Error::invalid("you cannot start and attach multiple containers at once").into());
+                }
             };
             return self.foreground(context, &name);
         }
