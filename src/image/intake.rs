@@ -48,7 +48,8 @@ pub(crate) struct Target {
     /// The store is a user namespace's: overlay's attributes are `user.` ones.
     pub(crate) rootless: bool,
     pub(crate) limits: Limits,
-    /// Set by a signal handler; everything ends soon, and nothing is left. A registry client gets the same.
+    /// Set by a signal handler: everything ends soon, and nothing is left. A registry client gets the same, since a layer
+    /// that cannot be unpacked sets it for a while, too.
     pub(crate) cancel: Arc<AtomicBool>,
 }
 
@@ -239,9 +240,14 @@ impl<'a> Intake<'a> {
             brought
         });
         // A layer that cannot be unpacked ends the download; its error is the one to tell.
-        match self.lock().failure.take() {
-            Some(error) => Err(error),
-            None => brought,
+        if let Some(error) = self.lock().failure.take() {
+            self.target.cancel.store(false, Ordering::Relaxed);
+            return Err(error);
+        }
+        brought?;
+        match self.target.cancel.load(Ordering::Relaxed) {
+            true => Err(Error::state("cancelled").into()),
+            false => Ok(()),
         }
     }
 
@@ -268,8 +274,8 @@ impl<'a> Intake<'a> {
                 Err(error) => {
                     self.stop.store(true, Ordering::Relaxed);
                     let mut shared = self.lock();
-                    let quiet = self.target.cancel.load(Ordering::Relaxed) || shared.failure.is_some();
-                    if !quiet && !shared.ended_badly(&error) {
+                    let cancelled = self.target.cancel.load(Ordering::Relaxed) || is_cancelled(&error);
+                    if !cancelled && shared.failure.is_none() {
                         shared.failure = Some(error);
                         // The client looks at it, too: no use in downloading the rest.
                         self.target.cancel.store(true, Ordering::Relaxed);
@@ -327,7 +333,7 @@ impl<'a> Intake<'a> {
             self.feed(&file, write, blob).with_context(doing)?;
             unpacker
         };
-        let unpacked = unpacker.wait(&self.stop).with_context(doing)?;
+        let unpacked = unpacker.wait(&|| self.stopped()).with_context(doing)?;
         let shared = self.lock();
         let at = self.chain.iter().position(|chain| *chain == shared.layers[index].chain);
         let expected = at.map(|at| &self.documents.config.diff_ids[at]).context("a layer is of the chain")?;
@@ -456,12 +462,10 @@ impl<'a> Intake<'a> {
     }
 }
 
-impl Shared {
-    /// Whether an error is only the echo of one that ended the bringing.
-    fn ended_badly(&self, error: &anyhow::Error) -> bool {
-        let cancelled = |root: &Error| root.kind == ErrorKind::State && root.message == "cancelled";
-        error.root_cause().downcast_ref::<Error>().is_some_and(cancelled)
-    }
+/// Whether an error is only the echo of a cancellation.
+fn is_cancelled(error: &anyhow::Error) -> bool {
+    let cancelled = |root: &Error| root.kind == ErrorKind::State && root.message == "cancelled";
+    error.root_cause().downcast_ref::<Error>().is_some_and(cancelled)
 }
 
 /// The digests that the lease lists, as text.

@@ -10,7 +10,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use nix::sched::CloneFlags;
@@ -72,13 +71,13 @@ pub(crate) fn spawn(blob: OwnedFd, staging: &Path, limits: &Limits) -> Result<Un
 }
 
 impl Unpacker {
-    /// Waits for the end and returns what was unpacked. Looks at `stop` ten times a second and gives up when it is set.
-    pub(crate) fn wait(mut self, stop: &AtomicBool) -> Result<Unpacked> {
+    /// Waits for the end and returns what was unpacked. Asks `stopped` ten times a second and then gives up.
+    pub(crate) fn wait(mut self, stopped: &dyn Fn() -> bool) -> Result<Unpacked> {
         let mut notes = Vec::new();
         let mut packet = vec![0; PACKET];
         let tick = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
         loop {
-            if stop.load(Ordering::Relaxed) {
+            if stopped() {
                 return Err(Error::state("cancelled").into());
             }
             let mut ready = [PollFd::new(&self.report, PollFlags::IN)];
