@@ -117,6 +117,7 @@ struct Shared {
 pub(crate) struct Intake<'a> {
     target: &'a Target,
     documents: Documents<'a>,
+    limits: Limits,
     chain: Vec<Digest>,
     staging: Staging,
     content: Content,
@@ -141,6 +142,7 @@ impl<'a> Intake<'a> {
         if let Some(odd) = digests.chain([&manifest.config.digest]).find(|digest| digest.algorithm() != "sha256") {
             return Err(Error::unsupported(format!("digest {odd}: only sha256 is supported")).into());
         }
+        let limits = target.limits.clone().with(&|key| std::env::var_os(key))?;
         let chain = chain_ids(&config.diff_ids);
         let staging = Staging::new(&target.paths)?;
         let (content, layers) = (Content::new(&target.paths), Layers::new(&target.paths));
@@ -177,6 +179,7 @@ impl<'a> Intake<'a> {
         Ok(Self {
             target,
             documents,
+            limits,
             chain,
             staging,
             content,
@@ -313,22 +316,22 @@ impl<'a> Intake<'a> {
     }
 
     fn unpack(&self, index: usize) -> Result<Unpacked> {
-        let (path, complete, diff, blob, digest) = {
+        let (path, complete, diff, blob, digest, size) = {
             let shared = self.lock();
             let layer = &shared.layers[index];
             let blob = &shared.blobs[layer.blob];
             let path = blob.path.clone().context("a blob that arrives has a file")?;
-            (path, blob.complete, layer.staged.diff(), layer.blob, blob.digest.clone())
+            (path, blob.complete, layer.staged.diff(), layer.blob, blob.digest.clone(), blob.size)
         };
         let doing = || format!("unpack layer {digest}");
         let file = File::open(&path).with_context(doing)?;
-        let limits = &self.target.limits;
+        let limits = &self.limits.for_blob(size);
         let unpacker = if complete {
             unpack::spawn(file.into(), &diff, limits).with_context(doing)?
         } else {
             let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).context("make a pipe")?;
             // Only a wish: an ordinary user may have too many pipes already.
-            drop(rustix::pipe::fcntl_setpipe_size(&write, PIPE));
+            let _ = rustix::pipe::fcntl_setpipe_size(&write, PIPE);
             let unpacker = unpack::spawn(read, &diff, limits).with_context(doing)?;
             self.feed(&file, write, blob).with_context(doing)?;
             unpacker

@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
@@ -63,6 +64,8 @@ pub(crate) fn spawn(blob: OwnedFd, staging: &Path, limits: &Limits) -> Result<Un
         .args([ROLE, &limits])
         .env_clear()
         .current_dir(staging)
+        // Ctrl-C is for the command, which ends this in order.
+        .process_group(0)
         .stdin(Stdio::from(blob))
         .stdout(Stdio::from(theirs))
         .spawn()
