@@ -51,6 +51,12 @@ pub(crate) struct MonitorConfig {
     pub(crate) bundle: PathBuf,
     #[serde(default)]
     pub(crate) root: RootSource,
+    /// Whether the root's owners go through the map of the container's user namespace.
+    #[serde(default)]
+    pub(crate) map_root: bool,
+    /// Sources of mounts that become the process's user's (`:U`).
+    #[serde(default)]
+    pub(crate) chown: Vec<PathBuf>,
     pub(crate) cgroup: Cgroup,
     /// Where compiled seccomp programs are kept.
     #[serde(default)]
@@ -129,6 +135,8 @@ impl MonitorConfig {
             cleanup: Vec::new(),
             bundle: PathBuf::new(),
             root: RootSource::default(),
+            map_root: false,
+            chown: Vec::new(),
             cgroup: Cgroup::none(),
             seccomp_cache: None,
             user: String::new(),

@@ -17,8 +17,9 @@ use crate::model::log::LogDriver;
 use crate::runtime::capability::{self, CapSet};
 use crate::runtime::create::{CreateRequest, Init, Rootfs, create, sources};
 use crate::runtime::exec::{ExecRequest, exec};
+use crate::runtime::rootfs::idmapped;
 use crate::runtime::stdio::Stdio;
-use crate::runtime::{bundle, user};
+use crate::runtime::{bundle, owner, user};
 use crate::sys::mount::{self, OverlayDirs};
 
 /// A process with what the monitor keeps of it.
@@ -46,7 +47,10 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
         };
         settle_user(&mut process, root, config)?;
     }
-    let owner = owner(&spec, &process);
+    let owner = outer_owner(&spec, &process);
+    for path in &config.chown {
+        owner::change(path, owner)?;
+    }
     let size = console_size(&process);
     spec.set_process(Some(process));
     let (stdio, ends) = streams(config, Kind::Fifos(&config.run_dir), owner, size)?;
@@ -99,7 +103,7 @@ pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Ve
     }
     settle_user(&mut process, root.as_fd(), config)?;
     drop(root);
-    let owner = owner(&spec, &process);
+    let owner = outer_owner(&spec, &process);
     let (stdio, ends) = streams(config, Kind::Pipes, owner, console_size(&process))?;
     let child = {
         exec(ExecRequest {
@@ -130,6 +134,11 @@ fn container_bundle(config: &MonitorConfig) -> Result<PathBuf> {
 fn rootfs(config: &MonitorConfig, spec: &Spec) -> Result<Rootfs> {
     Ok(match &config.root {
         RootSource::Bundle => Rootfs::Path(bundle::root(spec, &config.bundle)?),
+        RootSource::Directory { path } if config.map_root => {
+            let propagation = spec.linux().as_ref().and_then(|linux| linux.rootfs_propagation().as_deref());
+            let namespace = idmapped::namespace(spec)?;
+            Rootfs::Detached(idmapped::directory(path, propagation, namespace.as_fd())?)
+        }
         RootSource::Directory { path } => Rootfs::Path(path.clone()),
         RootSource::Overlay { lower, upper, volatile, userxattr } => {
             if let Some((_, work)) = upper
@@ -139,7 +148,11 @@ fn rootfs(config: &MonitorConfig, spec: &Spec) -> Result<Rootfs> {
             }
             let dirs =
                 OverlayDirs { lower: lower.clone(), upper: upper.clone(), volatile: *volatile, userxattr: *userxattr };
-            let overlay = mount::overlay(&dirs, MountAttrFlags::empty());
+            let overlay = if config.map_root {
+                idmapped::overlay(&dirs, idmapped::namespace(spec)?.as_fd())
+            } else {
+                mount::overlay(&dirs, MountAttrFlags::empty()).map_err(anyhow::Error::from)
+            };
             Rootfs::Detached(overlay.context("mount the overlay of the root file system")?)
         }
     })
@@ -185,7 +198,7 @@ fn settle_user(process: &mut Process, root: BorrowedFd<'_>, config: &MonitorConf
 }
 
 /// The process's user and group as this user namespace sees them.
-fn owner(spec: &Spec, process: &Process) -> (u32, u32) {
+fn outer_owner(spec: &Spec, process: &Process) -> (u32, u32) {
     let linux = spec.linux().as_ref();
     let map = |id: u32, maps: Option<&Vec<LinuxIdMapping>>| {
         let maps = maps.map(Vec::as_slice).unwrap_or_default();

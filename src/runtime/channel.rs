@@ -34,6 +34,8 @@ pub(crate) enum Message {
     Joined,
     /// Carries the pty's master.
     Terminal,
+    /// Carries a detached mount.
+    Mount,
     /// Carries the number of the process that the sender made in its place.
     Process(i32),
     Ready,

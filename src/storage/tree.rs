@@ -215,6 +215,13 @@ pub(crate) fn times(stat: &rustix::fs::Stat) -> Timestamps {
 
 /// The extended attributes of an open file, without overlay's own. None where the file system has none.
 pub(crate) fn attributes(fd: BorrowedFd<'_>) -> Result<Vec<(OsString, Vec<u8>)>> {
+    let mut found = all_attributes(fd)?;
+    found.retain(|(name, _)| !super::whiteout::internal(name.as_bytes()));
+    Ok(found)
+}
+
+/// The extended attributes of an open file. None where the file system has none.
+pub(crate) fn all_attributes(fd: BorrowedFd<'_>) -> Result<Vec<(OsString, Vec<u8>)>> {
     let mut names = Vec::new();
     loop {
         let needed = match rustix::fs::flistxattr(fd, &mut [0_u8; 0][..]) {
@@ -234,9 +241,6 @@ pub(crate) fn attributes(fd: BorrowedFd<'_>) -> Result<Vec<(OsString, Vec<u8>)>>
     }
     let mut found = Vec::new();
     for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        if super::extract::internal(name) {
-            continue;
-        }
         // No attribute is larger (XATTR_SIZE_MAX).
         let mut value = vec![0_u8; 64 << 10];
         match rustix::fs::fgetxattr(fd, name, &mut value[..]) {

@@ -102,25 +102,38 @@ pub(crate) struct OverlayDirs {
 
 /// Makes a detached overlay mount. `lowerdir+` needs Linux 6.8; before that one joined `lowerdir` is passed.
 pub(crate) fn overlay(dirs: &OverlayDirs, attr: MountAttrFlags) -> io::Result<OwnedFd> {
-    let text = |path: &Path| -> io::Result<String> {
-        path.to_str().map(str::to_owned).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))
-    };
     let lower = dirs.lower.iter().map(|path| text(path)).collect::<io::Result<Vec<_>>>()?;
+    let lower = lower.iter().map(|path| FsOption::Text("lowerdir+", path)).collect();
+    overlay_over(lower, dirs, attr)
+}
+
+/// Makes a detached overlay mount over `lower`, the top one first, in place of the paths in `dirs`. Layers by descriptor
+/// need Linux 6.13, and those that are detached mounts 6.15.
+pub(crate) fn overlay_on(lower: &[OwnedFd], dirs: &OverlayDirs, attr: MountAttrFlags) -> io::Result<OwnedFd> {
+    overlay_over(lower.iter().map(|fd| FsOption::Fd("lowerdir+", fd.as_fd())).collect(), dirs, attr)
+}
+
+fn overlay_over<'a>(
+    mut options: Vec<FsOption<'a>>,
+    dirs: &'a OverlayDirs,
+    attr: MountAttrFlags,
+) -> io::Result<OwnedFd> {
     let upper = dirs.upper.as_ref().map(|(upper, work)| Ok::<_, io::Error>((text(upper)?, text(work)?))).transpose()?;
-    let mut common = Vec::new();
-    if let Some((upper, work)) = &upper {
-        common.push(FsOption::Text("upperdir", upper));
-        common.push(FsOption::Text("workdir", work));
+    if let Some((upper, work)) = upper {
+        options.push(FsOption::Text("upperdir", upper));
+        options.push(FsOption::Text("workdir", work));
         if dirs.volatile {
-            common.push(FsOption::Flag("volatile"));
+            options.push(FsOption::Flag("volatile"));
         }
     }
     if dirs.userxattr {
-        common.push(FsOption::Flag("userxattr"));
+        options.push(FsOption::Flag("userxattr"));
     }
-    let mut options: Vec<_> = lower.iter().map(|path| FsOption::Text("lowerdir+", path)).collect();
-    options.append(&mut common);
     fs_mount("overlay", &options, attr)
+}
+
+fn text(path: &Path) -> io::Result<&str> {
+    path.to_str().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))
 }
 
 /// Unmounts what is at `path`, lazily. umount2(2).

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use super::interrupt::Guard;
-use super::pull::policy;
 use super::progress::PullProgress;
+use super::pull::policy;
 use crate::engine::Engine;
 use crate::engine::request::RegistryOptions;
+use crate::image::archive;
 use crate::image::archive::image::{Archived, select};
 use crate::image::archive::tree::Tree;
-use crate::image::archive;
 use crate::image::load::{self, Loaded};
 use crate::image::save::Saved;
 use crate::image::store::{self, Image, ImageStore};
@@ -43,7 +43,7 @@ impl Engine {
     pub(crate) fn load_images(&self, input: Input, progress: &mut dyn PullProgress) -> Result<Vec<Loaded>> {
         self.heal_images()?;
         let guard = Guard::new()?;
-        let mut work = || {
+        let work = || {
             let (tree, name) = match input {
                 Input::Path(path) => (Tree::open(&path, &self.paths.tmp(), SPOOL)?, path.display().to_string()),
                 Input::Stream(file) => {

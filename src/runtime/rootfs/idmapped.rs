@@ -1,0 +1,125 @@
+//! A root file system whose owners are those of the container's user namespace, without a copy: its directories are
+//! cloned as detached mounts that carry the namespace's map, and overlaid as such. Nothing of it is in the host's table of
+//! mounts, and nothing on the disk changes its owner. The kernel allows it to who has rights over the file system itself:
+//! not to an ordinary user.
+//!
+//! The upper directory is not mapped: what the container writes has its outer ids on the disk.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use oci_spec::runtime::{LinuxNamespaceType, Spec};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{MountAttrFlags, MountPropagationFlags};
+
+use super::pivot;
+use crate::model::error::Error;
+use crate::runtime::channel::{Channel, Message};
+use crate::runtime::idmap;
+use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3};
+use crate::sys::exec::leave;
+use crate::sys::mount::{self, MountAttr, OverlayDirs, attach, clone_tree, set_attr};
+use crate::sys::pidfd;
+
+/// A user namespace with the maps of the container of `spec`: the one that it joins, or one made for the purpose.
+pub(crate) fn namespace(spec: &Spec) -> Result<OwnedFd> {
+    let Some(linux) = spec.linux() else { bail!(Error::invalid("the specification has no user namespace")) };
+    let user = linux.namespaces().iter().flatten().find(|namespace| namespace.typ() == LinuxNamespaceType::User);
+    if let Some(path) = user.and_then(|namespace| namespace.path().as_ref()) {
+        return rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .with_context(|| format!("open namespace {}", path.display()));
+    }
+    let maps = linux.uid_mappings().as_deref().zip(linux.gid_mappings().as_deref());
+    let Some((uids, gids)) = maps else { bail!(Error::invalid("the specification has no id maps")) };
+    idmap::namespace(uids, gids).context("make a user namespace for the owners of the root file system")
+}
+
+/// The tree at `path` as a detached mount with the owners that `namespace` makes of them.
+pub(crate) fn directory(path: &Path, propagation: Option<&str>, namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let root = pivot::open_root(path, propagation)?;
+    match map(&root, true, namespace) {
+        // A file system below it that knows no maps keeps its owners.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => map(&root, false, namespace),
+        done => done,
+    }
+    .map_err(|error| explain(error, path))?;
+    Ok(root)
+}
+
+/// The overlay of `dirs`, its lower directories with the owners that `namespace` makes of them.
+pub(crate) fn overlay(dirs: &OverlayDirs, namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let trees = dirs.lower.iter().map(|path| layer(path, namespace)).collect::<Result<Vec<_>>>()?;
+    match mount::overlay_on(&trees, dirs, MountAttrFlags::empty()) {
+        // Linux before 6.15 takes only mounts that are attached in the caller's mount namespace.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => attached(&trees, dirs),
+        done => done.context("mount the overlay"),
+    }
+}
+
+fn layer(path: &PathBuf, namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let tree = clone_tree(rustix::fs::CWD, path, false).with_context(|| format!("clone {}", path.display()))?;
+    // Overlay clones it once more, and refuses what the host's namespace could still change.
+    let private = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
+    set_attr(&tree, false, private).context("make a layer's mount private")?;
+    map(&tree, false, namespace).map_err(|error| explain(error, path))?;
+    Ok(tree)
+}
+
+fn map(tree: &OwnedFd, recursive: bool, namespace: BorrowedFd<'_>) -> io::Result<()> {
+    let attr = MountAttr {
+        set: libc::MOUNT_ATTR_IDMAP,
+        userns_fd: u64::try_from(namespace.as_raw_fd()).unwrap_or_default(),
+        ..MountAttr::default()
+    };
+    set_attr(tree, recursive, attr)
+}
+
+fn explain(error: io::Error, path: &Path) -> anyhow::Error {
+    match error.raw_os_error() {
+        Some(libc::EINVAL | libc::EOPNOTSUPP) => {
+            let message = format!("the file system of {} cannot map the owners of files", path.display());
+            Error::unsupported(message).hint("put the store on ext4, xfs, btrfs or tmpfs").into()
+        }
+        _ => anyhow::Error::new(error).context(format!("map the owners of {}", path.display())),
+    }
+}
+
+/// The same by way of a process with a mount namespace of its own, where each tree covers the directory that it is made
+/// of. The overlay holds what it needs of them when the process and its namespace are gone.
+fn attached(trees: &[OwnedFd], dirs: &OverlayDirs) -> Result<OwnedFd> {
+    let (ours, theirs) = Channel::pair()?;
+    let child = clone3(CloneArgs { namespaces: Namespaces::MOUNT, ..CloneArgs::default() });
+    match child.context("make a mount namespace for the overlay")? {
+        Cloned::Child => {
+            let told = match attach_and_mount(trees, dirs) {
+                Ok(overlay) => theirs.send_with(&Message::Mount, Some(&overlay)),
+                Err(error) => theirs.send(&Message::report(&error)),
+            };
+            leave(i32::from(told.is_err()))
+        }
+        Cloned::Parent { pidfd, .. } => {
+            drop(theirs);
+            let told = ours.receive();
+            pidfd::reap(pidfd.as_fd())?;
+            match told? {
+                (Message::Mount, Some(overlay)) => Ok(overlay),
+                (message, _) => bail!("unexpected message {message:?} in place of a mount"),
+            }
+        }
+    }
+}
+
+fn attach_and_mount(trees: &[OwnedFd], dirs: &OverlayDirs) -> Result<OwnedFd> {
+    let all = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", all).context("make all mounts private")?;
+    for (tree, path) in trees.iter().zip(&dirs.lower) {
+        let target = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(Errno::into)
+            .and_then(|target| attach(tree, target));
+        target.with_context(|| format!("attach {}", path.display()))?;
+    }
+    mount::overlay(dirs, MountAttrFlags::empty()).context("mount the overlay")
+}

@@ -1,0 +1,268 @@
+//! Copies of layers with other owners, for user namespaces whose maps the kernel does not put on a mount: an ordinary
+//! user's own containers with `keep-id` and the like.
+//!
+//! ```text
+//! layers/<chain hex>/shift-<16 hex of the maps' digest>/   the layer with every owner as it is outside
+//! ```
+//!
+//! One is made once for a layer and maps, in a staging directory, and renamed when its bytes are on the disk; it goes with
+//! its layer. The data is shared where the file system can.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid, XattrFlags};
+use rustix::io::Errno;
+
+use super::layer::Layers;
+use super::staging::Staging;
+use super::tree;
+use crate::model::digest::Digest;
+use crate::model::error::Error;
+use crate::model::idmap::IdMaps;
+use crate::state::paths::Paths;
+
+/// The directories of the layers `chains` with their owners shifted by `maps`, in the same order; missing ones are made.
+pub(crate) fn ensure(paths: &Paths, chains: &[String], maps: &IdMaps) -> Result<Vec<PathBuf>> {
+    let layers = Layers::new(paths);
+    let name = format!("shift-{}", &Digest::of(maps.canonical().as_bytes()).hex()[..16]);
+    let mut staging: Option<Staging> = None;
+    let mut shifted = Vec::with_capacity(chains.len());
+    for chain in chains {
+        let source = layers.dir(chain);
+        let target = source.with_file_name(&name);
+        if !target.is_dir() {
+            let staging = match &mut staging {
+                Some(staging) => &*staging,
+                none => &*none.insert(Staging::new(paths)?),
+            };
+            let what = || format!("copy layer {} for the ids of the container", &chain[..12.min(chain.len())]);
+            make(&source, &target, &staging.join(chain), maps).with_context(what)?;
+        }
+        shifted.push(target);
+    }
+    Ok(shifted)
+}
+
+fn make(source: &Path, target: &Path, staged: &Path, maps: &IdMaps) -> Result<()> {
+    std::fs::create_dir(staged).with_context(|| format!("create directory {}", staged.display()))?;
+    let (from, to) = (tree::open(source)?, tree::open(staged)?);
+    Copy { from: from.as_fd(), to: to.as_fd(), maps, linked: HashMap::new(), clones: true }.run()?;
+    rustix::fs::syncfs(&to).context("sync the copy")?;
+    match rustix::fs::renameat_with(CWD, staged, CWD, target, RenameFlags::NOREPLACE) {
+        // Somebody else was faster.
+        Ok(()) | Err(Errno::EXIST | Errno::NOTEMPTY) => {}
+        Err(errno) => return Err(errno).context("publish the copy"),
+    }
+    let parent = target.parent().context("find the layer")?;
+    File::open(parent).and_then(|dir| dir.sync_all()).context("sync the layer")
+}
+
+/// One copy of a tree.
+struct Copy<'a> {
+    from: BorrowedFd<'a>,
+    to: BorrowedFd<'a>,
+    maps: &'a IdMaps,
+    /// Files with several names, by inode: the directory and the name of the first.
+    linked: HashMap<u64, (OsString, OsString)>,
+    /// Whether the file system shares data, as far as we know.
+    clones: bool,
+}
+
+impl Copy<'_> {
+    /// Directories wait as paths from the top: their depth is the image's. They get their attributes when they are full.
+    fn run(&mut self) -> Result<()> {
+        let mut directories = vec![OsString::from(".")];
+        let mut next = 0;
+        while let Some(path) = directories.get(next).cloned() {
+            next += 1;
+            let (from, to) = self.both(&path)?;
+            for (name, kind) in tree::entries(from.as_fd()).context("list a directory")? {
+                let describe = || format!("copy {}/{}", path.display(), name.display());
+                if kind == FileType::Directory {
+                    rustix::fs::mkdirat(&to, &name, Mode::RWXU).with_context(describe)?;
+                    let mut inner = path.clone();
+                    inner.push("/");
+                    inner.push(&name);
+                    directories.push(inner);
+                } else {
+                    self.entry(&from, &to, &path, &name, kind).with_context(describe)?;
+                }
+            }
+        }
+        for path in directories.iter().rev() {
+            let (from, to) = self.both(path)?;
+            self.attributes(&from, &to).with_context(|| format!("set the attributes of {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    fn both(&self, path: &OsStr) -> Result<(OwnedFd, OwnedFd)> {
+        let open = |dir| tree::open_child(dir, path).with_context(|| format!("open directory {}", path.display()));
+        Ok((open(self.from)?, open(self.to)?))
+    }
+
+    fn entry(&mut self, from: &OwnedFd, to: &OwnedFd, path: &OsStr, name: &OsStr, kind: FileType) -> Result<()> {
+        let stat = rustix::fs::statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if stat.st_nlink > 1 {
+            if let Some((first, known)) = self.linked.get(&stat.st_ino) {
+                let first = tree::open_child(self.to, first).context("open the directory of the first name")?;
+                return Ok(rustix::fs::linkat(&first, known, to, name, AtFlags::empty())?);
+            }
+            self.linked.insert(stat.st_ino, (path.to_owned(), name.to_owned()));
+        }
+        match kind {
+            FileType::RegularFile => {
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+                let source = rustix::fs::openat(from, name, flags, Mode::empty())?;
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let copy = rustix::fs::openat(to, name, flags, Mode::RUSR | Mode::WUSR)?;
+                let (source, copy) = self.data(source, copy)?;
+                self.attributes(&source, &copy)
+            }
+            FileType::Symlink => {
+                let text = rustix::fs::readlinkat(from, name, Vec::new())?;
+                rustix::fs::symlinkat(&text, to, name)?;
+                self.own_name(to, name, &stat)
+            }
+            FileType::Fifo | FileType::CharacterDevice | FileType::BlockDevice | FileType::Socket => {
+                rustix::fs::mknodat(to, name, kind, Mode::from_raw_mode(stat.st_mode & 0o7777), stat.st_rdev)?;
+                self.own_name(to, name, &stat)?;
+                // The umask took its part when the node was made.
+                Ok(rustix::fs::chmodat(to, name, Mode::from_raw_mode(stat.st_mode & 0o7777), AtFlags::empty())?)
+            }
+            FileType::Directory | FileType::Unknown => Ok(()),
+        }
+    }
+
+    fn data(&mut self, source: OwnedFd, copy: OwnedFd) -> Result<(OwnedFd, OwnedFd)> {
+        if self.clones {
+            match rustix::fs::ioctl_ficlone(&copy, &source) {
+                Ok(()) => return Ok((source, copy)),
+                Err(Errno::OPNOTSUPP | Errno::XDEV | Errno::NOTTY | Errno::INVAL) => self.clones = false,
+                Err(errno) => return Err(errno).context("share data"),
+            }
+        }
+        let (mut source, mut copy) = (File::from(source), File::from(copy));
+        std::io::copy(&mut source, &mut copy).context("copy data")?;
+        Ok((source.into(), copy.into()))
+    }
+
+    fn owner(&self, stat: &Stat) -> Result<(Uid, Gid)> {
+        let (uid, gid) = (self.maps.outside_uid(stat.st_uid), self.maps.outside_gid(stat.st_gid));
+        let (Some(uid), Some(gid)) = (uid, gid) else {
+            let message = format!(
+                "potentially insufficient UIDs or GIDs available in user namespace (requested {}:{})",
+                stat.st_uid, stat.st_gid
+            );
+            bail!(Error::invalid(message).hint("give the user namespace more ids"));
+        };
+        Ok((Uid::from_raw(uid), Gid::from_raw(gid)))
+    }
+
+    fn own_name(&self, dir: &OwnedFd, name: &OsStr, stat: &Stat) -> Result<()> {
+        let (uid, gid) = self.owner(stat)?;
+        rustix::fs::chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).context("chown")?;
+        let set = rustix::fs::utimensat(dir, name, &tree::times(stat), AtFlags::SYMLINK_NOFOLLOW);
+        set.context("set times")
+    }
+
+    /// Owner first: the change of owner takes set-user-id bits and capabilities away.
+    fn attributes(&self, from: &OwnedFd, to: &OwnedFd) -> Result<()> {
+        let stat = rustix::fs::fstat(from).context("stat")?;
+        let (uid, gid) = self.owner(&stat)?;
+        rustix::fs::fchown(to, Some(uid), Some(gid)).context("chown")?;
+        for (name, value) in tree::all_attributes(from.as_fd())? {
+            match rustix::fs::fsetxattr(to, name.as_bytes(), &value, XattrFlags::empty()) {
+                Ok(()) => {}
+                // Without overlay's own the layer would mean something else.
+                Err(Errno::OPNOTSUPP | Errno::PERM) if !super::whiteout::internal(name.as_bytes()) => {}
+                Err(errno) => return Err(errno).context("set extended attribute"),
+            }
+        }
+        rustix::fs::fchmod(to, Mode::from_raw_mode(stat.st_mode & 0o7777)).context("chmod")?;
+        rustix::fs::futimens(to, &tree::times(&stat)).context("set times")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::container::IdRange;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+
+    #[test]
+    fn owners_are_shifted_and_all_else_is_the_same() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: needs root");
+            return;
+        }
+        let root = std::env::temp_dir().join(format!("dhow-shift-{}", std::process::id()));
+        let paths = Paths::new(root.join("data"), root.join("run"));
+        paths.prepare().unwrap();
+        let chain = "a".repeat(64);
+        let diff = Layers::new(&paths).dir(&chain);
+        std::fs::create_dir_all(diff.join("deep/er")).unwrap();
+        std::fs::write(diff.join("deep/file"), vec![7; 10_000]).unwrap();
+        std::os::unix::fs::chown(diff.join("deep/file"), Some(1000), Some(5)).unwrap();
+        std::fs::set_permissions(diff.join("deep/file"), PermissionsExt::from_mode(0o4755)).unwrap();
+        std::fs::hard_link(diff.join("deep/file"), diff.join("second")).unwrap();
+        symlink("/etc/passwd", diff.join("link")).unwrap();
+        rustix::fs::mknodat(CWD, diff.join("gone"), FileType::CharacterDevice, Mode::empty(), 0).unwrap();
+        rustix::fs::setxattr(diff.join("deep"), "user.overlay.opaque", b"y", XattrFlags::empty()).unwrap();
+        std::fs::set_permissions(diff.join("deep"), PermissionsExt::from_mode(0o1555)).unwrap();
+        let ranges = vec![
+            IdRange { inside: 0, outside: 1, size: 1000 },
+            IdRange { inside: 1000, outside: 0, size: 1 },
+            IdRange { inside: 1001, outside: 1001, size: 64_536 },
+        ];
+        let maps = IdMaps { uids: ranges.clone(), gids: ranges };
+
+        let shifted = ensure(&paths, std::slice::from_ref(&chain), &maps).unwrap();
+        let copy = &shifted[0];
+        let meta = |path: &Path| std::fs::symlink_metadata(path).unwrap();
+        for (path, owner) in [
+            ("", (1, 1)),
+            ("deep", (1, 1)),
+            ("deep/er", (1, 1)),
+            ("deep/file", (0, 6)),
+            ("link", (1, 1)),
+            ("gone", (1, 1)),
+        ] {
+            let (before, after) = (meta(&diff.join(path)), meta(&copy.join(path)));
+            assert_eq!((after.uid(), after.gid()), owner, "{path}");
+            assert_eq!(
+                (before.mode(), before.mtime(), before.mtime_nsec(), before.rdev()),
+                (after.mode(), after.mtime(), after.mtime_nsec(), after.rdev()),
+                "{path}"
+            );
+        }
+        assert_eq!(meta(&copy.join("second")).ino(), meta(&copy.join("deep/file")).ino());
+        assert_ne!(meta(&copy.join("second")).ino(), meta(&diff.join("second")).ino());
+        assert!(meta(&copy.join("gone")).file_type().is_char_device());
+        assert_eq!(std::fs::read(copy.join("second")).unwrap(), vec![7; 10_000]);
+        let mut value = [0_u8; 4];
+        assert_eq!(rustix::fs::getxattr(copy.join("deep"), "user.overlay.opaque", &mut value).unwrap(), 1);
+        // Made once, found from then on; nothing is left where it was made.
+        let made = meta(copy).ctime_nsec();
+        assert_eq!(ensure(&paths, std::slice::from_ref(&chain), &maps).unwrap(), shifted);
+        assert_eq!(meta(copy).ctime_nsec(), made);
+        assert_eq!(std::fs::read_dir(paths.tmp()).unwrap().count(), 0);
+        // It is part of its layer.
+        Layers::new(&paths).discard(&chain, &paths.tmp()).unwrap();
+        assert!(!copy.exists());
+
+        let narrow = IdMaps { uids: vec![IdRange { inside: 0, outside: 1, size: 10 }], gids: maps.gids.clone() };
+        std::fs::create_dir_all(diff.join("x")).unwrap();
+        std::os::unix::fs::chown(diff.join("x"), Some(10), None).unwrap();
+        let error = ensure(&paths, std::slice::from_ref(&chain), &narrow).unwrap_err();
+        assert!(format!("{error:#}").contains("requested 10:0"), "{error:#}");
+        assert_eq!(std::fs::read_dir(diff.parent().unwrap()).unwrap().count(), 1);
+        tree::remove_path(&root).unwrap();
+    }
+}
