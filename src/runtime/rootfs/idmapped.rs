@@ -123,3 +123,6 @@ fn attach_and_mount(trees: &[OwnedFd], dirs: &OverlayDirs) -> Result<OwnedFd> {
     }
     mount::overlay(dirs, MountAttrFlags::empty()).context("mount the overlay")
 }
+
+#[cfg(test)]
+mod tests;
