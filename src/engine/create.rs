@@ -129,7 +129,7 @@ impl Engine {
             create_command: request.create_command.clone(),
             env: merge_env(&defaults.env, &request.env),
             workdir: request.workdir.clone().or(defaults.workdir).unwrap_or_else(|| "/".to_owned()),
-            user: request.user.clone().or(defaults.user).unwrap_or_default(),
+            user: user(request, defaults.user, self.user_of_userns(&request.userns)),
             group_add: request.group_add.clone(),
             hostname: request.hostname.clone().unwrap_or_default(),
             tty: request.tty,
@@ -335,6 +335,12 @@ fn check_cidfile(request: &CreateRequest) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Who the container runs as: what was asked for, what the image says, what its user namespace implies.
+fn user(request: &CreateRequest, image: Option<String>, implied: Option<String>) -> String {
+    let image = image.filter(|user| !user.is_empty());
+    request.user.clone().or(image).or(implied).unwrap_or_default()
 }
 
 fn write_cidfile(request: &CreateRequest, id: &Id) -> Result<()> {

@@ -19,7 +19,7 @@ use super::seccomp::Program;
 use super::{capability, lsm, rlimit, user};
 use crate::model::error::{Error, ErrorKind};
 use crate::sys::cap::{self, Sets};
-use crate::sys::exec::{Image, close_on_exec_from, may_execute, place, working_directory};
+use crate::sys::exec::{Image, close_on_exec_from, leave, may_execute, place, working_directory};
 use crate::sys::proc::Proc;
 use crate::sys::{identity as own, seccomp};
 
@@ -84,6 +84,7 @@ impl Confinement<'_> {
             Err(_) => None,
         };
         close_on_exec_from(first_closed).context("close what is not the container's")?;
+        self.channel.send(&Message::Executing)?;
         self.filter()?;
         self.become_user(sets)?;
         let path = match path {
@@ -94,7 +95,6 @@ impl Confinement<'_> {
             }
         };
         let image = Image::new(&path, &args, &env);
-        self.channel.send(&Message::Executing)?;
         Err(exec_error(&args, &image.exec()))
     }
 
@@ -163,6 +163,16 @@ impl Confinement<'_> {
         }
         Ok(())
     }
+}
+
+/// Tells the parent of `error`, and ends with the code that it stands for: a filter may keep the message back.
+pub(crate) fn give_up(channel: &Channel, error: &anyhow::Error) -> ! {
+    // When nobody listens any more there is nobody to tell.
+    drop(channel.send(&Message::report(error)));
+    leave(match error.downcast_ref::<Error>().map(|error| error.kind) {
+        Some(ErrorKind::NoCommand) => 127,
+        _ => 126,
+    })
 }
 
 /// Finds the command as execvp(3) does.

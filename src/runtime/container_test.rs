@@ -306,6 +306,34 @@ fn a_user_namespace_of_its_own() {
 }
 
 #[test]
+fn owners_of_a_mount_are_mapped() {
+    alone("owners_of_a_mount_are_mapped", || {
+        let bundle = Bundle::new();
+        for name in ["proc", "dev", "sys", "source"] {
+            std::fs::create_dir(bundle.root().join(name)).unwrap();
+        }
+        let file = bundle.root().join("source/file");
+        std::fs::write(&file, "").unwrap();
+        if Command::new("stat").args(["-f", "-c", "%T"]).arg(&file).output().unwrap().stdout == b"overlayfs\n" {
+            eprintln!("skipped: overlayfs has no idmapped mounts");
+            return;
+        }
+        let bind = |options: Value| json!({"destination": "/data", "type": "bind", "source": "rootfs/source", "options": options});
+        let mut change = user_namespace();
+        merge(&mut change, json!({"mounts": [bind(json!(["rbind", "idmap"]))]}));
+        assert_eq!(shell(&bundle, "stat -c %u /data/file", change), "0\n");
+
+        let map = json!([{"containerID": 0, "hostID": 5000, "size": 10}]);
+        let mut mount = bind(json!(["rbind"]));
+        merge(&mut mount, json!({"uidMappings": map, "gidMappings": map}));
+        assert_eq!(shell(&bundle, "stat -c %u /data/file", json!({"mounts": [mount]})), "5000\n");
+
+        let without = json!({"mounts": [bind(json!(["idmap"]))]});
+        assert!(run(&bundle, &spec(&["true"], without)).is_err());
+    });
+}
+
+#[test]
 fn another_process_joins() {
     alone("another_process_joins", || {
         for change in [json!({}), user_namespace()] {

@@ -147,6 +147,7 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
     let proc = Proc::host().context("open /proc")?;
     let before = Numbers::read(&proc.this()?)?;
     let (ours, theirs) = Channel::pair()?;
+    map_mounts(&mounts, &sources, spec, None)?;
     let mut placement = Placement::new(request.cgroup)?;
     match clone_init(&namespaces, &mut placement, &proc, &ours, &theirs)? {
         Cloned::Child => init::main(init::Init {
@@ -325,7 +326,7 @@ fn accompany(
 ) -> Result<(Option<OwnedFd>, u64)> {
     if let Some((uids, gids)) = maps {
         idmap::write(pid, uids, gids)?;
-        map_mounts(pid, mounts, sources, spec)?;
+        map_mounts(mounts, sources, spec, Some(pid))?;
         channel.send(&Message::Mapped)?;
     }
     placement.join(pid, channel)?;
@@ -340,32 +341,45 @@ fn accompany(
     }
 }
 
-/// Maps the owners of the sources that ask for it; they are detached still.
-fn map_mounts(pid: i32, mounts: &[Planned], sources: &[Option<OwnedFd>], spec: &Spec) -> Result<()> {
-    let mut own: Option<OwnedFd> = None;
+/// Maps the owners of the sources that ask for it; they are detached still. Without `pid` those that bring maps of their
+/// own, else those that take the maps of the container, whose first process that is.
+fn map_mounts(mounts: &[Planned], sources: &[Option<OwnedFd>], spec: &Spec, pid: Option<i32>) -> Result<()> {
+    let mut container: Option<OwnedFd> = None;
     for planned in mounts {
         let Some(recursive) = planned.id_map else { continue };
-        let Some(source) = sources.get(planned.index).and_then(Option::as_ref) else { continue };
+        let describe = || format!("map the owners of the mount on {}", planned.destination.display());
         let mount = spec.mounts().as_ref().and_then(|mounts| mounts.get(planned.index));
         let maps = mount.and_then(|mount| mount.uid_mappings().as_deref().zip(mount.gid_mappings().as_deref()));
-        let other;
-        let namespace = match maps {
-            Some((uids, gids)) => {
-                other = idmap::namespace(uids, gids)?;
-                &other
+        let own;
+        let namespace = match (maps, pid) {
+            (Some((uids, gids)), None) => {
+                own = idmap::namespace(uids, gids).with_context(describe)?;
+                &own
             }
-            None => match &mut own {
-                Some(own) => &*own,
-                own @ None => &*own.insert(idmap::of(pid)?),
+            (None, Some(pid)) => match &mut container {
+                Some(known) => &*known,
+                unknown @ None => &*unknown.insert(idmap::of(pid)?),
             },
+            (None, None) if !has_user_namespace(spec) => {
+                bail!(Error::invalid(describe() + ": the container has no user namespace of its own"))
+            }
+            _ => continue,
+        };
+        let Some(source) = sources.get(planned.index).and_then(Option::as_ref) else {
+            bail!(Error::invalid(describe() + ": not a bind that we may open"));
         };
         let attr = MountAttr {
             set: libc::MOUNT_ATTR_IDMAP,
             userns_fd: u64::try_from(namespace.as_raw_fd())?,
             ..MountAttr::default()
         };
-        set_attr(source, recursive, attr)
-            .with_context(|| format!("map the owners of the mount on {}", planned.destination.display()))?;
+        set_attr(source, recursive, attr).with_context(describe)?;
     }
     Ok(())
+}
+
+/// Whether the container gets a new user namespace.
+fn has_user_namespace(spec: &Spec) -> bool {
+    let all = spec.linux().iter().filter_map(|linux| linux.namespaces().as_ref()).flatten();
+    all.filter(|namespace| namespace.typ() == LinuxNamespaceType::User).any(|namespace| namespace.path().is_none())
 }

@@ -11,14 +11,14 @@ use rustix::fs::{Mode, OFlags};
 
 use super::cgroup::Cgroup;
 use super::channel::{Channel, Message};
-use super::confine::Confinement;
+use super::confine::{Confinement, give_up};
 use super::create::{Placement, end, until_executed, within_pid};
 use super::seccomp::{self, Program};
 use super::stdio::Stdio;
 use super::{terminal, validate};
 use crate::model::error::Error;
 use crate::sys::clone::{Cloned, Namespaces, enter};
-use crate::sys::exec::{close_all_but, leave};
+use crate::sys::exec::close_all_but;
 use crate::sys::proc::Proc;
 use crate::sys::{identity as own, keyring};
 
@@ -133,9 +133,7 @@ struct Joining<'a> {
 impl Joining<'_> {
     fn main(mut self) -> ! {
         let Err(error) = self.run();
-        // When nobody listens any more there is nobody to tell.
-        drop(self.channel.send(&Message::report(&error)));
-        leave(1)
+        give_up(&self.channel, &error)
     }
 
     fn run(&mut self) -> Result<std::convert::Infallible> {

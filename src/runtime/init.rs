@@ -14,7 +14,7 @@ use oci_spec::runtime::{LinuxIdMapping, Process, Spec};
 use rustix::fs::Mode;
 
 use super::channel::{Channel, Message};
-use super::confine::Confinement;
+use super::confine::{Confinement, give_up};
 use super::namespace::{Numbers, Plan};
 use super::rootfs::cgroup::View;
 use super::rootfs::device::Node;
@@ -26,7 +26,7 @@ use super::stdio::Stdio;
 use super::sysctl::{self, Setting, When};
 use super::{idmap, terminal};
 use crate::sys::clone::{Namespaces, unshare};
-use crate::sys::exec::{close_all_but, leave};
+use crate::sys::exec::close_all_but;
 use crate::sys::proc::Proc;
 use crate::sys::{identity as own, keyring, loopback};
 
@@ -66,9 +66,7 @@ pub(crate) struct Init<'a> {
 /// Runs init to execve; reports an error and ends when it does not come so far.
 pub(crate) fn main(mut init: Init<'_>) -> ! {
     let Err(error) = run(&mut init);
-    // When nobody listens any more there is nobody to tell.
-    drop(init.channel.send(&Message::report(&error)));
-    leave(1)
+    give_up(&init.channel, &error)
 }
 
 fn run(init: &mut Init<'_>) -> Result<Infallible> {

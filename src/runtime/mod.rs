@@ -3,7 +3,6 @@
 pub(crate) mod bundle;
 pub(crate) mod capability;
 pub(crate) mod cgroup;
-pub(crate) mod rlimit;
 pub(crate) mod channel;
 pub(crate) mod confine;
 pub(crate) mod create;
@@ -15,6 +14,7 @@ pub(crate) mod lsm;
 pub(crate) mod namespace;
 pub(crate) mod owner;
 pub(crate) mod reaper;
+pub(crate) mod rlimit;
 pub(crate) mod rootfs;
 pub(crate) mod seccomp;
 pub(crate) mod stdio;

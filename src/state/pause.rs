@@ -78,7 +78,8 @@ pub(crate) fn namespace_of(named: ProcessRef, boot: &str) -> Option<OwnedFd> {
 
 /// Starts the process, in the user namespace of the caller, for the runtime directory `dir`.
 pub(crate) fn start(dir: &Path) -> Result<ProcessRef> {
-    let file = rustix::fs::open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).context("open our own binary")?;
+    let file = rustix::fs::open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .context("open our own binary")?;
     let null = File::options().read(true).write(true).open("/dev/null").context("open /dev/null")?;
     let arguments = [CString::new(PROGRAM)?, CString::from(c"pause"), CString::new(dir.as_os_str().as_bytes())?];
     let stdio = [null.as_fd(); 3];

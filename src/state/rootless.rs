@@ -6,7 +6,7 @@
 //! 3. a mount namespace of the process's own, which receives the host's mounts and gives none back.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -49,8 +49,13 @@ pub(crate) fn enter(privilege: &Privilege, root: Option<PathBuf>) -> Result<Vec<
 /// Makes the runtime directory and refuses one that somebody else could have planted (R15).
 fn prepare(dir: &Path, uid: u32) -> Result<()> {
     let parent = dir.parent().context("the runtime directory has no parent")?;
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| format!("create directory {}", dir.display()))?;
     for path in [parent, dir] {
+        match DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(error).with_context(|| format!("create directory {}", path.display()));
+            }
+            _ => {}
+        }
         let meta = fs::symlink_metadata(path).with_context(|| format!("stat {}", path.display()))?;
         if !meta.is_dir() || meta.uid() != uid || meta.mode() & 0o022 != 0 {
             let message = format!("the runtime directory {} is not this user's own", path.display());
@@ -112,7 +117,9 @@ fn lock(path: &Path) -> Result<Lock> {
         }
         if Instant::now() > deadline {
             let message = format!("another process holds the lock {} for too long", path.display());
-            return Err(Error::new(ErrorKind::Timeout, message).hint("see what that process does; its end frees the lock").into());
+            return Err(Error::new(ErrorKind::Timeout, message)
+                .hint("see what that process does; its end frees the lock")
+                .into());
         }
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -179,7 +186,8 @@ fn make(wanted: &Wanted, uid: u32, gid: u32) -> Result<()> {
             let mut byte = [0_u8];
             // End of file: our parent is gone, or could not leave.
             if File::from(left).read(&mut byte).is_ok_and(|length| length == 1) {
-                let done = write_map(newuidmap, own, &wanted.uids.map).and_then(|()| write_map(newgidmap, own, &wanted.gids.map));
+                let done = write_map(newuidmap, own, &wanted.uids.map)
+                    .and_then(|()| write_map(newgidmap, own, &wanted.gids.map));
                 let text = done.err().map(|error| format!("{error:#}")).unwrap_or_default();
                 // A parent that does not listen any more needs no answer.
                 drop(File::from(answering).write_all(text.as_bytes()));
@@ -200,7 +208,11 @@ fn make(wanted: &Wanted, uid: u32, gid: u32) -> Result<()> {
 }
 
 fn refused(text: &str) -> Error {
-    let hint = format!("see that {} and {} give this user ids, and that newuidmap is setuid root", subid::SUBUID, subid::SUBGID);
+    let hint = format!(
+        "see that {} and {} give this user ids, and that newuidmap is setuid root",
+        subid::SUBUID,
+        subid::SUBGID
+    );
     Error::unsupported(format!("cannot set up the user namespace: {text}")).hint(hint)
 }
 
@@ -249,7 +261,9 @@ fn own_mounts() -> Result<()> {
 /// Whether any process but `keeper` lives in the user namespace.
 fn in_use(namespace: &OwnedFd, keeper: i32) -> Result<bool> {
     for entry in fs::read_dir("/proc").context("list processes")? {
-        let Some(pid) = entry.context("list processes")?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Some(pid) = entry.context("list processes")?.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
         // What we may not look at is not ours, and what is gone is gone.
         if pid != keeper && userns::of(pid).is_ok_and(|other| userns::same(other, namespace).unwrap_or(false)) {
             return Ok(true);

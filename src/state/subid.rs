@@ -85,7 +85,10 @@ pub(crate) fn map(own: u32, names: &[String], entries: &[Entry], file: &str) -> 
         }
         let other = entries.iter().find(|other| !names.contains(&other.owner) && entry.overlaps(other));
         if let Some(other) = other {
-            warnings.push(format!("{file} gives {} ids that {} has too: they can change each other's files", entry.owner, other.owner));
+            warnings.push(format!(
+                "{file} gives {} ids that {} has too: they can change each other's files",
+                entry.owner, other.owner
+            ));
         }
         for (start, size) in without(entry, &map) {
             let room = u64::from(u32::MAX) - inside;
@@ -98,14 +101,16 @@ pub(crate) fn map(own: u32, names: &[String], entries: &[Entry], file: &str) -> 
         }
     }
     if map.len() > 1 && inside < USUAL {
-        warnings.push(format!("{file} gives only {} ids: images with files of higher owners cannot be used", inside - 1));
+        warnings
+            .push(format!("{file} gives only {} ids: images with files of higher owners cannot be used", inside - 1));
     }
     Ok(Given { map, warnings })
 }
 
 /// The parts of `entry` that are not yet outside ids of `map`, as start and size.
 fn without(entry: &Entry, map: &[IdRange]) -> Vec<(u32, u32)> {
-    let mut taken: Vec<_> = map.iter().map(|range| (u64::from(range.outside), u64::from(range.outside) + u64::from(range.size))).collect();
+    let mut taken: Vec<_> =
+        map.iter().map(|range| (u64::from(range.outside), u64::from(range.outside) + u64::from(range.size))).collect();
     taken.sort_unstable();
     let (mut at, end) = (u64::from(entry.start), entry.end());
     let mut parts = Vec::new();
@@ -177,7 +182,12 @@ impl Stamp {
     pub(crate) fn now() -> Self {
         let of = |file: &str| {
             let meta = std::fs::metadata(file).ok()?;
-            Some(FileStamp { inode: meta.ino(), size: meta.len(), seconds: meta.mtime(), nanoseconds: meta.mtime_nsec() })
+            Some(FileStamp {
+                inode: meta.ino(),
+                size: meta.len(),
+                seconds: meta.mtime(),
+                nanoseconds: meta.mtime_nsec(),
+            })
         };
         Self { subuid: of(SUBUID), subgid: of(SUBGID) }
     }
@@ -190,7 +200,8 @@ const HELPER_DIRECTORIES: [&str; 6] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin",
 pub(crate) fn helper(name: &str) -> Option<PathBuf> {
     HELPER_DIRECTORIES.iter().find_map(|directory| {
         let path = std::fs::canonicalize(Path::new(directory).join(name)).ok()?;
-        let roots = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() == 0 && meta.mode() & 0o022 == 0);
+        let roots =
+            |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() == 0 && meta.mode() & 0o022 == 0);
         let meta = std::fs::metadata(&path).ok()?;
         let able = meta.mode() & libc::S_ISUID != 0 || has_capabilities(&path);
         (meta.is_file() && able && path.ancestors().all(roots)).then_some(path)

@@ -43,7 +43,7 @@ impl Engine {
     pub(crate) fn load_images(&self, input: Input, progress: &mut dyn PullProgress) -> Result<Vec<Loaded>> {
         self.heal_images()?;
         let guard = Guard::new()?;
-        let mut work = || {
+        let work = || {
             let (tree, name) = match input {
                 Input::Path(path) => (Tree::open(&path, &self.paths.tmp(), SPOOL)?, path.display().to_string()),
                 Input::Stream(file) => {

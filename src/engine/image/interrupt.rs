@@ -97,7 +97,7 @@ impl Drop for Guard {
             drop(thread.join());
         }
         // The mask came from the kernel: setting it cannot fail.
-        drop(self.before.thread_set_mask());
+        let _unchanged = self.before.thread_set_mask();
     }
 }
 
