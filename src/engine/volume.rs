@@ -42,7 +42,8 @@ pub(crate) fn prepare(engine: &Engine, locked: &mut Locked, image: Option<&Image
                 give_to_root(&volumes, name, maps).with_context(|| format!("change the owner of volume {name}"))?;
             }
             if mount.copy_up && !volume.populated && image.is_some() && volume.options.is_empty() {
-                fill(engine, locked, &volumes, &volume, mount, maps.as_ref()).with_context(|| format!("copy up into volume {name}"))?;
+                fill(engine, locked, &volumes, &volume, mount, maps.as_ref())
+                    .with_context(|| format!("copy up into volume {name}"))?;
                 volume.populated = true;
                 volumes.save(&volume)?;
             }

@@ -186,7 +186,7 @@ impl Copy<'_> {
             match rustix::fs::fsetxattr(to, name.as_bytes(), &value, XattrFlags::empty()) {
                 Ok(()) => {}
                 // Without overlay's own the layer would mean something else.
-                Err(Errno::OPNOTSUPP | Errno::PERM) if !super::extract::internal(name.as_bytes()) => {}
+                Err(Errno::OPNOTSUPP | Errno::PERM) if !super::whiteout::internal(name.as_bytes()) => {}
                 Err(errno) => return Err(errno).context("set extended attribute"),
             }
         }
