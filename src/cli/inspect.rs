@@ -36,12 +36,16 @@ impl Run<Context> for InspectArgs {
         let engine = context.engine()?;
         let find = |name: &str| -> Result<Value> {
             match self.kind.as_str() {
+                "container" => return engine.inspect_container(name, false),
                 "image" => return engine.inspect_image(name),
                 "volume" => return Ok(engine.find_volume(name)?.to_json()),
                 _ => {}
             }
-            let kinds: [&dyn Fn() -> Result<Value>; 2] =
-                [&|| engine.inspect_image(name), &|| Ok(engine.find_volume(name)?.to_json())];
+            let kinds: [&dyn Fn() -> Result<Value>; 3] = [
+                &|| engine.inspect_container(name, false),
+                &|| engine.inspect_image(name),
+                &|| Ok(engine.find_volume(name)?.to_json()),
+            ];
             for find in kinds {
                 match find() {
                     Err(error) if outcome::is_missing(&error) => {}

@@ -33,7 +33,6 @@ use self::output::stdout;
 use crate::engine::Privilege;
 
 const GROUPS: &[&[Entry<Context>]] =
-    &[image::ENTRIES, volume::ENTRIES, system::ENTRIES, inspect::ENTRIES, complete::ENTRIES];
     &[container::ENTRIES, image::ENTRIES, volume::ENTRIES, system::ENTRIES, inspect::ENTRIES, complete::ENTRIES];
 
 const COUNT: usize = {
