@@ -272,9 +272,13 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
             files.push(BoundFile { source, target: target.to_owned(), options });
         }
     };
+    let root = super::owners::maps(engine, config)?.map(|maps| maps.root());
     let write = |name: &str, text: &str| -> Result<PathBuf> {
         let path = bundle.join(name);
         super::files::write_shared(&path, text)?;
+        if let Some((uid, gid)) = root {
+            std::os::unix::fs::lchown(&path, Some(uid), Some(gid)).with_context(|| format!("chown {}", path.display()))?;
+        }
         Ok(path)
     };
     if let NetworkMode::Container(id) = &config.network {
