@@ -6,16 +6,16 @@
 
 use std::process::ExitCode;
 
+mod cli;
 mod engine;
 mod image;
-mod cli;
 mod model;
-mod network;
 mod monitor;
+mod network;
+mod role;
+mod runtime;
 mod state;
 mod storage;
-mod runtime;
-mod role;
 mod sys;
 
 /// Runs the process that the arguments ask for and returns its exit code.

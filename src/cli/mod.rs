@@ -4,6 +4,7 @@
 //! command that asks for the engine opens the store.
 
 mod complete;
+mod container;
 mod context;
 pub(crate) mod exit;
 pub(crate) mod flags;
@@ -15,6 +16,7 @@ mod outcome;
 pub(crate) mod output;
 mod progress;
 mod prompt;
+pub(crate) mod relay;
 mod system;
 pub(crate) mod terminal;
 mod volume;
@@ -30,7 +32,8 @@ use self::flags::tree::{Entry, Parsed, Tree};
 use self::output::stdout;
 use crate::engine::Privilege;
 
-const GROUPS: &[&[Entry<Context>]] = &[image::ENTRIES, volume::ENTRIES, system::ENTRIES, inspect::ENTRIES, complete::ENTRIES];
+const GROUPS: &[&[Entry<Context>]] =
+    &[container::ENTRIES, image::ENTRIES, volume::ENTRIES, system::ENTRIES, inspect::ENTRIES, complete::ENTRIES];
 
 const COUNT: usize = {
     let (mut count, mut group) = (0, 0);

@@ -6,7 +6,8 @@ use super::Engine;
 use super::container;
 use crate::model::id::Id;
 use crate::model::status::Action;
-pub(crate) use crate::monitor::attach::AttachClient;
+pub(crate) use crate::monitor::client::AttachClient;
+pub(crate) use crate::monitor::client::{Ended, Hooks, Streams};
 
 /// A client of a container that runs.
 #[derive(Debug)]

@@ -38,9 +38,12 @@ impl Container {
         let state = match record::read::<ContainerState>(&dir.join("state.json")) {
             Ok(Some(state)) => state,
             Ok(None) => return Ok(None),
-            Err(error) if is_damage(&error) => {
-                ContainerState { status: Status::Exited, creating: false, effects: true, ..ContainerState::creating("") }
-            }
+            Err(error) if is_damage(&error) => ContainerState {
+                status: Status::Exited,
+                creating: false,
+                effects: true,
+                ..ContainerState::creating("")
+            },
             Err(error) => return Err(error),
         };
         Ok(Some(Self { config, state }))
@@ -61,7 +64,10 @@ impl Container {
             return Ok(true);
         }
         if status == Status::Stopping {
-            return Ok(self.state.stopper.is_none_or(|stopper| !crate::sys::process::is_alive(stopper.pid, stopper.start_time)));
+            return Ok(self
+                .state
+                .stopper
+                .is_none_or(|stopper| !crate::sys::process::is_alive(stopper.pid, stopper.start_time)));
         }
         let dir = paths.container(&self.config.id);
         Ok([".state.json.tmp", ".config.json.tmp"].iter().any(|name| dir.join(name).exists()))
@@ -113,7 +119,9 @@ pub(crate) fn find(paths: &Paths, text: &str) -> Result<Id> {
             return match found.next() {
                 None => Ok(id),
                 Some(_) => {
-                    let message = format!("more than one result for container name or ID prefix \"{text}\": container already exists");
+                    let message = format!(
+                        "more than one result for container name or ID prefix \"{text}\": container already exists"
+                    );
                     Err(Error::invalid(message).hint("give more of the id").into())
                 }
             };
@@ -147,7 +155,9 @@ impl Locked {
             fs::DirBuilder::new().mode(0o700).create(&staged).with_context(context)?;
             let lock = Lock::exclusive(Rank::Container, &staged.join("lock"))?;
             // A sweeper may have taken the directory for a stale one before the lock was held.
-            if fs::metadata(staged.join("lock")).is_ok_and(|at| lock.file().metadata().is_ok_and(|held| held.ino() == at.ino())) {
+            if fs::metadata(staged.join("lock"))
+                .is_ok_and(|at| lock.file().metadata().is_ok_and(|held| held.ino() == at.ino()))
+            {
                 break lock;
             }
         };
@@ -195,7 +205,9 @@ impl Locked {
         let dir = paths.container(id);
         for name in ["state.json", "config.json"] {
             match record::heal(&dir.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotADirectory => return Err(error).context("heal a record"),
+                Err(error) if error.kind() != io::ErrorKind::NotADirectory => {
+                    return Err(error).context("heal a record");
+                }
                 _ => {}
             }
         }

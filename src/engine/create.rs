@@ -29,7 +29,11 @@ const STOP_TIMEOUT: u32 = 10;
 
 impl Engine {
     /// Creates a container and returns it locked; the image is pulled first when it is missing and the policy allows.
-    pub(crate) fn create(&self, request: CreateRequest, progress: &mut dyn super::image::PullProgress) -> Result<Locked> {
+    pub(crate) fn create(
+        &self,
+        request: CreateRequest,
+        progress: &mut dyn super::image::PullProgress,
+    ) -> Result<Locked> {
         if let Some(name) = &request.name {
             name::check(name)?;
         }
@@ -49,7 +53,9 @@ impl Engine {
         }
         let config = self.configure(&request, image.as_ref())?;
         let mut locked = Locked::new(&self.paths, config)?;
-        let made = self.furnish(&mut locked, request.name.is_some(), image.as_ref()).and_then(|()| write_cidfile(&request, locked.id()));
+        let made = self
+            .furnish(&mut locked, request.name.is_some(), image.as_ref())
+            .and_then(|()| write_cidfile(&request, locked.id()));
         if let Err(error) = made {
             let id = locked.id().clone();
             // The first error is the one to tell; what this cannot undo the next command will.
@@ -151,7 +157,9 @@ impl Engine {
                 (asked, _) => self.resolve_namespace(asked)?,
             },
             cgroup: match &request.cgroup {
-                NamespaceRequest::Default if request.security.privileged && !crate::runtime::cgroup::is_unified() => Namespace::Host,
+                NamespaceRequest::Default if request.security.privileged && !crate::runtime::cgroup::is_unified() => {
+                    Namespace::Host
+                }
                 asked => self.resolve_namespace(asked)?,
             },
             userns,
@@ -257,7 +265,13 @@ impl ImageDefaults {
             stop_signal: config.stop_signal().as_deref().and_then(crate::model::signal::parse),
             labels: config.labels().clone().unwrap_or_default().into_iter().collect(),
             // A volume whose path is nonsense is the image's fault: it selects nothing.
-            volumes: config.volumes().clone().unwrap_or_default().into_iter().filter(|path| path.starts_with('/')).collect(),
+            volumes: config
+                .volumes()
+                .clone()
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|path| path.starts_with('/'))
+                .collect(),
             exposed: config.exposed_ports().clone().unwrap_or_default(),
         }
     }
@@ -284,7 +298,8 @@ fn merge_command(request: &CreateRequest, image: &ImageDefaults) -> Result<(Opti
 /// The image's environment with the user's over it; the last of one key wins, in the place of the first.
 fn merge_env(image: &[String], user: &[(String, String)]) -> Vec<String> {
     let mut merged: Vec<(String, String)> = Vec::new();
-    let pairs = image.iter().filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let pairs =
+        image.iter().filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned()));
     for (key, value) in pairs.chain(user.iter().cloned()) {
         match merged.iter_mut().find(|(known, _)| *known == key) {
             Some(pair) => pair.1 = value,
@@ -311,7 +326,13 @@ fn publish(request: &CreateRequest, image: &ImageDefaults, network: &NetworkMode
             let (first, range, protocol) = port::parse_expose(text)?;
             let taken = |mapping: &PortMapping| mapping.protocol == protocol && mapping.container_port == first;
             if !ports.iter().any(taken) {
-                ports.push(PortMapping { host_ip: String::new(), container_port: first, host_port: 0, range, protocol });
+                ports.push(PortMapping {
+                    host_ip: String::new(),
+                    container_port: first,
+                    host_port: 0,
+                    range,
+                    protocol,
+                });
             }
         }
     }
@@ -330,7 +351,10 @@ fn publish(request: &CreateRequest, image: &ImageDefaults, network: &NetworkMode
 fn check_cidfile(request: &CreateRequest) -> Result<()> {
     match &request.cidfile {
         Some(path) if path.exists() => {
-            let message = format!("container id file exists. Ensure another container is not using it or delete {}", path.display());
+            let message = format!(
+                "container id file exists. Ensure another container is not using it or delete {}",
+                path.display()
+            );
             Err(Error::conflict(message).into())
         }
         _ => Ok(()),

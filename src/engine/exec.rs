@@ -16,7 +16,7 @@ use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::log::{LogConfig, LogDriver};
 use crate::model::status::Action;
-use crate::monitor::attach::AttachClient;
+use crate::monitor::client::AttachClient;
 use crate::monitor::config::{ExecSource, MonitorConfig};
 use crate::monitor::spawn::{self, Handed, Started};
 use crate::runtime::capability;
@@ -60,7 +60,13 @@ impl Engine {
         Ok(Session { id: session, client, started })
     }
 
-    fn exec_config(&self, locked: &Locked, request: &ExecRequest, init: ProcessRef, session: &Id) -> Result<MonitorConfig> {
+    fn exec_config(
+        &self,
+        locked: &Locked,
+        request: &ExecRequest,
+        init: ProcessRef,
+        session: &Id,
+    ) -> Result<MonitorConfig> {
         let data_dir = session_dir(&locked.dir(), session);
         let run_dir = session_dir(&locked.run_dir(), session);
         for dir in [&data_dir, &run_dir] {

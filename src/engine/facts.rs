@@ -35,7 +35,9 @@ pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup
         .context("plan the cgroup")?;
     if planned.is_none() && config.resources.is_asked() {
         let message = "resource limits were asked for, and this user has no cgroup to set them in";
-        return Err(Error::unsupported(message).hint("log in through systemd with cgroup v2 delegation, or leave the limits out").into());
+        return Err(Error::unsupported(message)
+            .hint("log in through systemd with cgroup v2 delegation, or leave the limits out")
+            .into());
     }
     Ok(planned)
 }
@@ -100,7 +102,9 @@ pub(crate) fn seccomp(config: &ContainerConfig, set: CapSet) -> Result<Option<oc
         Some("strict") => profile::default_profile(profile::Variant::Strict, set).map(Some),
         Some(path) => {
             let json = fs::read(path).with_context(|| format!("opening seccomp profile {path}"))?;
-            document::parse(&json, &document::Host::current(set)).with_context(|| format!("seccomp profile {path}")).map(Some)
+            document::parse(&json, &document::Host::current(set))
+                .with_context(|| format!("seccomp profile {path}"))
+                .map(Some)
         }
     }
 }
@@ -111,7 +115,8 @@ pub(crate) fn apparmor(config: &ContainerConfig) -> Result<Option<String>> {
         None | Some("unconfined" | "") => Ok(None),
         Some(name) if lsm::apparmor::enabled() => Ok(Some(name.to_owned())),
         Some(name) => {
-            let message = format!("apparmor profile \"{name}\" was asked for, and AppArmor is not enabled on this host");
+            let message =
+                format!("apparmor profile \"{name}\" was asked for, and AppArmor is not enabled on this host");
             Err(Error::unsupported(message).into())
         }
     }
@@ -239,7 +244,8 @@ pub(crate) fn process_dir(engine: &Engine, id: &Id) -> Result<PathBuf> {
     match other.state.init {
         Some(init) if other.state.status.is_alive() => Ok(PathBuf::from(format!("/proc/{}", init.pid))),
         _ => {
-            let message = format!("cannot join the namespaces of container {id} as it is not running: container state improper");
+            let message =
+                format!("cannot join the namespaces of container {id} as it is not running: container state improper");
             Err(Error::state(message).hint("start it first").into())
         }
     }

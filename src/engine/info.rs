@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
+use super::Engine;
 use super::list::Listed;
 use super::request::RegistryOptions;
-use super::Engine;
 use crate::image::registry::config::Registries;
 use crate::image::store::ImageStore;
 use crate::model::platform::Platform;
@@ -64,7 +64,8 @@ impl Engine {
         let bounding = CapSet::from_mask(cap::bounding().context("read the bounding set")?);
         let missing = CapSet::DEFAULT.without(bounding);
         if missing != CapSet::EMPTY {
-            warnings.push(format!("containers lack capabilities of the default set that this process lacks: {missing}"));
+            warnings
+                .push(format!("containers lack capabilities of the default set that this process lacks: {missing}"));
         }
         let filters = seccomp::knows_flags(0);
         if !filters {
@@ -81,7 +82,8 @@ impl Engine {
             false => json!({ "gidmap": null, "uidmap": null }),
         };
         if rootless && maps("uid_map").as_array().is_some_and(|ranges| ranges.len() < 2) {
-            warnings.push("only one user id is there: add ranges for this user to /etc/subuid and /etc/subgid".to_owned());
+            warnings
+                .push("only one user id is there: add ranges for this user to /etc/subuid and /etc/subgid".to_owned());
         }
         Ok(json!({
             "arch": platform.architecture,
@@ -236,7 +238,8 @@ fn meminfo() -> BTreeMap<String, u64> {
 #[expect(clippy::cast_precision_loss, reason = "percent with two digits")]
 fn processor_time() -> Value {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
-    let ticks: Vec<u64> = text.lines().next().unwrap_or_default().split_whitespace().skip(1).flat_map(str::parse).collect();
+    let ticks: Vec<u64> =
+        text.lines().next().unwrap_or_default().split_whitespace().skip(1).flat_map(str::parse).collect();
     let total: u64 = ticks.iter().take(8).sum();
     let percent = |at: &[usize]| {
         let part: u64 = at.iter().filter_map(|at| ticks.get(*at)).sum();

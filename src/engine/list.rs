@@ -13,7 +13,10 @@ use crate::model::status::Status;
 pub(crate) enum Listed {
     Container(Box<Container>),
     /// Damage is local: it is named with its remedy and hides nobody else.
-    Damaged { id: Id, error: anyhow::Error },
+    Damaged {
+        id: Id,
+        error: anyhow::Error,
+    },
 }
 
 impl Engine {

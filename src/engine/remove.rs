@@ -39,7 +39,8 @@ impl Engine {
 
     /// Removes a container whose lock is held.
     pub(crate) fn remove_locked(&self, mut locked: Locked, request: RemoveRequest) -> Result<()> {
-        let action = if request.force && !locked.state.status.is_alive() { Action::RemoveForce } else { Action::Remove };
+        let action =
+            if request.force && !locked.state.status.is_alive() { Action::RemoveForce } else { Action::Remove };
         if let Err(error) = locked.check(action) {
             let message = format!("cannot remove container {} as it is {}: {error}", locked.id(), locked.state.status);
             let short = message.split(": cannot").next().unwrap_or(&message).to_owned();

@@ -38,9 +38,16 @@ pub(crate) struct RegistryOptions {
 /// What the root file system is made from.
 #[derive(Clone, Debug)]
 pub(crate) enum RootRequest {
-    Image { name: String, pull: PullPolicy, registry: RegistryOptions },
+    Image {
+        name: String,
+        pull: PullPolicy,
+        registry: RegistryOptions,
+    },
     /// `--rootfs DIR[:O]`.
-    Directory { path: PathBuf, overlay: bool },
+    Directory {
+        path: PathBuf,
+        overlay: bool,
+    },
 }
 
 /// `--userns`, `--uidmap`, `--gidmap`.
@@ -50,11 +57,19 @@ pub(crate) enum UserNamespaceRequest {
     Default,
     Host,
     /// The user's own id inside is `uid:gid`, by default the same as outside.
-    KeepId { uid: Option<u32>, gid: Option<u32> },
+    KeepId {
+        uid: Option<u32>,
+        gid: Option<u32>,
+    },
     /// A range that no other container has.
-    Auto { size: Option<u32> },
+    Auto {
+        size: Option<u32>,
+    },
     /// `INSIDE:OUTSIDE:SIZE` triples.
-    Maps { uids: Vec<crate::model::container::IdRange>, gids: Vec<crate::model::container::IdRange> },
+    Maps {
+        uids: Vec<crate::model::container::IdRange>,
+        gids: Vec<crate::model::container::IdRange>,
+    },
     Container(String),
     Path(String),
 }

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use oci_spec::runtime::{
-    LinuxBuilder, LinuxCapabilities, LinuxCpuBuilder, LinuxDevice, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxIdMapping,
-    LinuxIdMappingBuilder, LinuxMemoryBuilder, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxPidsBuilder,
-    LinuxResources, LinuxResourcesBuilder, LinuxSeccomp, Mount, MountBuilder, PosixRlimit, Process, ProcessBuilder, RootBuilder,
-    Spec, SpecBuilder, UserBuilder,
+    LinuxBuilder, LinuxCapabilities, LinuxCpuBuilder, LinuxDevice, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder,
+    LinuxIdMapping, LinuxIdMappingBuilder, LinuxMemoryBuilder, LinuxNamespace, LinuxNamespaceBuilder,
+    LinuxNamespaceType, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder, LinuxSeccomp, Mount, MountBuilder,
+    PosixRlimit, Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
 };
 
 use crate::model::container::{ContainerConfig, IdRange, Namespace, Resources, UserNamespace};
@@ -135,7 +135,8 @@ pub(crate) fn hostname(config: &ContainerConfig) -> String {
 }
 
 fn process(config: &ContainerConfig, facts: &Facts) -> Result<Process> {
-    let mut args: Vec<String> = if config.init { vec![crate::runtime::reaper::PATH.to_owned(), "--".to_owned()] } else { Vec::new() };
+    let mut args: Vec<String> =
+        if config.init { vec![crate::runtime::reaper::PATH.to_owned(), "--".to_owned()] } else { Vec::new() };
     args.extend(config.entrypoint.iter().flatten().cloned());
     args.extend(config.command.iter().cloned());
     let mut process = ProcessBuilder::default()
@@ -211,7 +212,8 @@ fn namespaces(config: &ContainerConfig, facts: &Facts) -> Result<Vec<LinuxNamesp
 
 fn id_map(ranges: &[IdRange]) -> Result<Vec<LinuxIdMapping>> {
     let build = |range: &IdRange| {
-        let builder = LinuxIdMappingBuilder::default().container_id(range.inside).host_id(range.outside).size(range.size);
+        let builder =
+            LinuxIdMappingBuilder::default().container_id(range.inside).host_id(range.outside).size(range.size);
         builder.build().context("build an id map")
     };
     ranges.iter().map(build).collect()
@@ -219,7 +221,8 @@ fn id_map(ranges: &[IdRange]) -> Result<Vec<LinuxIdMapping>> {
 
 fn resources(asked: &Resources, facts: &Facts) -> Result<LinuxResources> {
     let mut builder = LinuxResourcesBuilder::default().devices(facts.device_rules.clone());
-    let memory = (asked.memory, asked.memory_reservation, asked.memory_swap, asked.memory_swappiness, asked.oom_kill_disable);
+    let memory =
+        (asked.memory, asked.memory_reservation, asked.memory_swap, asked.memory_swappiness, asked.oom_kill_disable);
     if memory != (None, None, None, None, false) {
         let mut memory = LinuxMemoryBuilder::default();
         if let Some(limit) = asked.memory {
@@ -277,8 +280,11 @@ pub(crate) fn default_device_rules(privileged: bool) -> Result<Vec<LinuxDeviceCg
 fn masked(config: &ContainerConfig) -> Vec<String> {
     let unmask = &config.security.unmask;
     let all = unmask.iter().any(|path| path.eq_ignore_ascii_case("all"));
-    let mut paths: Vec<String> =
-        if all { Vec::new() } else { MASKED.iter().filter(|path| !is_listed(unmask, path)).map(|&path| path.to_owned()).collect() };
+    let mut paths: Vec<String> = if all {
+        Vec::new()
+    } else {
+        MASKED.iter().filter(|path| !is_listed(unmask, path)).map(|&path| path.to_owned()).collect()
+    };
     paths.extend(config.security.mask.iter().cloned());
     paths
 }
@@ -334,7 +340,12 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
         add("/sys", "sysfs", Path::new("sysfs"), &["nosuid", "noexec", "nodev", mode])?;
     }
     let cgroup_mode = if privileged && config.cgroup == Namespace::Private { "rw" } else { "ro" };
-    add("/sys/fs/cgroup", "cgroup", Path::new("cgroup"), &["rprivate", "nosuid", "noexec", "nodev", "relatime", cgroup_mode])?;
+    add(
+        "/sys/fs/cgroup",
+        "cgroup",
+        Path::new("cgroup"),
+        &["rprivate", "nosuid", "noexec", "nodev", "relatime", cgroup_mode],
+    )?;
     match &facts.shm {
         Some(source) => add("/dev/shm", "bind", source, &["bind", "rprivate", "nosuid", "noexec", "nodev"])?,
         None => {
@@ -360,7 +371,9 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
             None => list.push(mount(&asked.target, "tmpfs", Path::new("tmpfs"), options)?),
             Some(source) => {
                 options.push(if asked.shallow { "bind" } else { "rbind" }.to_owned());
-                let propagates = |option: &String| option.ends_with("private") || option.ends_with("shared") || option.ends_with("slave");
+                let propagates = |option: &String| {
+                    option.ends_with("private") || option.ends_with("shared") || option.ends_with("slave")
+                };
                 if !options.iter().any(propagates) {
                     options.push("rprivate".to_owned());
                 }

@@ -17,7 +17,7 @@ use crate::model::id::Id;
 use crate::model::network::NetworkMode;
 use crate::model::port::PortMapping;
 use crate::model::status::{Action, Status};
-use crate::monitor::attach::AttachClient;
+use crate::monitor::client::AttachClient;
 use crate::monitor::config::{MonitorConfig, RootSource};
 use crate::monitor::spawn::{self, Handed, Started};
 use crate::runtime::cgroup::Cgroup;
@@ -137,8 +137,13 @@ impl Engine {
         let init = ProcessRef { pid, start_time };
         let started = if connects {
             super::network::connect(self, locked, init)?;
-            let addresses: Vec<_> =
-                locked.state.endpoints.iter().flat_map(|endpoint| &endpoint.addresses).map(|at| at.address.ip()).collect();
+            let addresses: Vec<_> = locked
+                .state
+                .endpoints
+                .iter()
+                .flat_map(|endpoint| &endpoint.addresses)
+                .map(|at| at.address.ip())
+                .collect();
             monitor.start(&addresses)?
         } else {
             monitor.running()?

@@ -63,7 +63,9 @@ impl Engine {
             Err(error) => Err(error),
             Ok(locked) if locked.state.status.is_alive() && locked.state.stopped_by_user => {
                 let message = format!("container {} did not end after SIGKILL", id.short());
-                Err(Error::new(ErrorKind::Timeout, message).hint("see `dhow top` for what is in uninterruptible sleep").into())
+                Err(Error::new(ErrorKind::Timeout, message)
+                    .hint("see `dhow top` for what is in uninterruptible sleep")
+                    .into())
             }
             Ok(_) => Ok(()),
         }

@@ -33,7 +33,8 @@ pub(crate) fn prepare(engine: &Engine, locked: &mut Locked, image: Option<&Image
                 None => volumes.create(name, BTreeMap::new(), BTreeMap::new(), anonymous)?,
             };
             if mount.copy_up && !volume.populated && image.is_some() && volume.options.is_empty() {
-                fill(engine, locked, &volumes, &volume, mount).with_context(|| format!("copy up into volume {name}"))?;
+                fill(engine, locked, &volumes, &volume, mount)
+                    .with_context(|| format!("copy up into volume {name}"))?;
                 volume.populated = true;
                 volumes.save(&volume)?;
             }

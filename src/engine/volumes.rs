@@ -188,7 +188,10 @@ fn passes(volume: &Volume, filters: &Filters) -> Result<bool> {
     }
     for condition in filters.of("dangling") {
         if !matches!(condition.value.as_str(), "true" | "false" | "1" | "0") {
-            let message = format!("\"{}\" is not a valid value for the \"dangling\" filter - must be true or false", condition.value);
+            let message = format!(
+                "\"{}\" is not a valid value for the \"dangling\" filter - must be true or false",
+                condition.value
+            );
             return Err(Error::invalid(message).into());
         }
     }

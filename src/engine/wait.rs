@@ -6,9 +6,9 @@ use anyhow::{Context, Result};
 
 use super::Engine;
 use super::container::{self, Container};
-use crate::monitor::exit::End;
 use crate::model::id::Id;
 use crate::model::status::Status;
+use crate::monitor::exit::End;
 use crate::sys::process;
 
 impl Engine {

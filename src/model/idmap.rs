@@ -81,9 +81,14 @@ mod tests {
             uids: ranges(&[(0, 1, 1000), (1000, 0, 1), (1001, 1001, 64_536)]),
             gids: ranges(&[(0, 100_000, 10)]),
         };
-        for (inside, outside) in
-            [(0, Some(1)), (999, Some(1000)), (1000, Some(0)), (1001, Some(1001)), (65_536, Some(65_536)), (65_537, None)]
-        {
+        for (inside, outside) in [
+            (0, Some(1)),
+            (999, Some(1000)),
+            (1000, Some(0)),
+            (1001, Some(1001)),
+            (65_536, Some(65_536)),
+            (65_537, None),
+        ] {
             assert_eq!(maps.outside_uid(inside), outside, "{inside}");
         }
         assert_eq!((maps.outside_gid(9), maps.outside_gid(10)), (Some(100_009), None));

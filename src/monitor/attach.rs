@@ -14,7 +14,6 @@ use rustix::fs::{Mode, OFlags};
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-pub(crate) use super::client::AttachClient;
 use super::frame::{self, Sent};
 use crate::model::error::Error;
 

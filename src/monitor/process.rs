@@ -17,8 +17,8 @@ use crate::model::log::LogDriver;
 use crate::runtime::capability::{self, CapSet};
 use crate::runtime::create::{CreateRequest, Init, Rootfs, create, sources};
 use crate::runtime::exec::{ExecRequest, exec};
-use crate::runtime::stdio::Stdio;
 use crate::runtime::rootfs::idmapped;
+use crate::runtime::stdio::Stdio;
 use crate::runtime::{bundle, owner, user};
 use crate::sys::mount::{self, OverlayDirs};
 

@@ -15,7 +15,6 @@ use crate::model::container::ProcessRef;
 use crate::model::error::Error;
 use crate::model::log::LogDriver;
 
-
 /// Takes over the process `reference`.
 pub(crate) fn adopt(config: &MonitorConfig, reference: ProcessRef) -> Result<Made> {
     let pidfd = crate::sys::process::open(reference.pid, reference.start_time)?

@@ -142,7 +142,8 @@ fn wait(file: &File, path: &Path, patience: Duration) -> Result<()> {
         Ok(result) => result.with_context(|| format!("lock {}", path.display())),
         Err(_) => {
             let holder = holder(file).map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
-            let message = format!("{holder} holds the lock {} for more than {} seconds", path.display(), patience.as_secs());
+            let message =
+                format!("{holder} holds the lock {} for more than {} seconds", path.display(), patience.as_secs());
             Err(Error::new(ErrorKind::Timeout, message)
                 .hint("see what that process does; its end frees the lock")
                 .into())

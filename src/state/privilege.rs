@@ -11,7 +11,10 @@ use crate::model::error::Error;
 pub(crate) enum Privilege {
     Root,
     /// The user's ids outside. Inside, the process is root.
-    Rootless { uid: u32, gid: u32 },
+    Rootless {
+        uid: u32,
+        gid: u32,
+    },
 }
 
 impl Privilege {

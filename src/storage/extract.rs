@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::member::{Archive, Kind, Member, Time, show};
-use super::tree;
+use super::{tree, whiteout};
 use crate::model::error::{Error, ErrorKind};
 
 /// Every whiteout's name begins so (image-spec, layer.md, "Whiteouts").
@@ -433,7 +433,7 @@ impl<'a> Extractor<'a> {
         mut set: impl FnMut(&[u8], &[u8]) -> rustix::io::Result<()>,
     ) -> Result<()> {
         for (name, value) in &member.xattrs {
-            if internal(name) {
+            if whiteout::internal(name) {
                 self.summary.skipped += 1;
                 continue;
             }
@@ -645,11 +645,6 @@ fn open_directory(dir: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<OwnedF
 fn is_directory(dir: BorrowedFd<'_>, name: &[u8]) -> Result<bool> {
     let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).context("stat")?;
     Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
-}
-
-/// Attributes by which overlayfs itself speaks.
-pub(crate) fn internal(name: &[u8]) -> bool {
-    name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.")
 }
 
 fn timestamps(time: Time) -> Timestamps {

@@ -11,3 +11,4 @@ pub(crate) mod staging;
 pub(crate) mod tree;
 pub(crate) mod unpack;
 pub(crate) mod volume;
+pub(crate) mod whiteout;

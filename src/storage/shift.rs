@@ -181,7 +181,7 @@ impl Copy<'_> {
             match rustix::fs::fsetxattr(to, name.as_bytes(), &value, XattrFlags::empty()) {
                 Ok(()) => {}
                 // Without overlay's own the layer would mean something else.
-                Err(Errno::OPNOTSUPP | Errno::PERM) if !super::extract::internal(name.as_bytes()) => {}
+                Err(Errno::OPNOTSUPP | Errno::PERM) if !super::whiteout::internal(name.as_bytes()) => {}
                 Err(errno) => return Err(errno).context("set extended attribute"),
             }
         }
@@ -226,10 +226,21 @@ mod tests {
         let shifted = ensure(&paths, std::slice::from_ref(&chain), &maps).unwrap();
         let copy = &shifted[0];
         let meta = |path: &Path| std::fs::symlink_metadata(path).unwrap();
-        for (path, owner) in [("", (1, 1)), ("deep", (1, 1)), ("deep/er", (1, 1)), ("deep/file", (0, 6)), ("link", (1, 1)), ("gone", (1, 1))] {
+        for (path, owner) in [
+            ("", (1, 1)),
+            ("deep", (1, 1)),
+            ("deep/er", (1, 1)),
+            ("deep/file", (0, 6)),
+            ("link", (1, 1)),
+            ("gone", (1, 1)),
+        ] {
             let (before, after) = (meta(&diff.join(path)), meta(&copy.join(path)));
             assert_eq!((after.uid(), after.gid()), owner, "{path}");
-            assert_eq!((before.mode(), before.mtime(), before.mtime_nsec(), before.rdev()), (after.mode(), after.mtime(), after.mtime_nsec(), after.rdev()), "{path}");
+            assert_eq!(
+                (before.mode(), before.mtime(), before.mtime_nsec(), before.rdev()),
+                (after.mode(), after.mtime(), after.mtime_nsec(), after.rdev()),
+                "{path}"
+            );
         }
         assert_eq!(meta(&copy.join("second")).ino(), meta(&copy.join("deep/file")).ino());
         assert_ne!(meta(&copy.join("second")).ino(), meta(&diff.join("second")).ino());

@@ -216,7 +216,7 @@ pub(crate) fn times(stat: &rustix::fs::Stat) -> Timestamps {
 /// The extended attributes of an open file, without overlay's own. None where the file system has none.
 pub(crate) fn attributes(fd: BorrowedFd<'_>) -> Result<Vec<(OsString, Vec<u8>)>> {
     let mut found = all_attributes(fd)?;
-    found.retain(|(name, _)| !super::extract::internal(name.as_bytes()));
+    found.retain(|(name, _)| !super::whiteout::internal(name.as_bytes()));
     Ok(found)
 }
 

@@ -20,6 +20,7 @@ pub(crate) mod proc;
 pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod seccomp;
+pub(crate) mod signal;
 pub(crate) mod spawn;
 pub(crate) mod tty;
 pub(crate) mod userns;

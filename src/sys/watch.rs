@@ -33,7 +33,9 @@ pub(crate) fn changed_within(dir: &Path, name: &str, limit: Duration) -> io::Res
         let mut reader = inotify::Reader::new(&fd, &mut buffer);
         loop {
             match reader.next() {
-                Ok(event) if event.file_name().is_none_or(|entry| entry.to_bytes() == name.as_bytes()) => return Ok(true),
+                Ok(event) if event.file_name().is_none_or(|entry| entry.to_bytes() == name.as_bytes()) => {
+                    return Ok(true);
+                }
                 Ok(_) => {}
                 Err(rustix::io::Errno::AGAIN) => break,
                 Err(error) => return Err(error.into()),

@@ -66,6 +66,7 @@
 //!
 //! Never use clap's `default_missing_value` with optional values unless pflag has a `NoOptDefVal` there.
 
+pub(crate) mod create;
 mod pflag;
 pub(crate) mod tree;
 mod usage;

@@ -31,3 +31,12 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
     Ok((key.to_owned(), value.to_owned()))
 }
+
+/// Reads seconds of patience; a negative number is forever.
+pub(crate) fn seconds(text: &str) -> Result<u32, String> {
+    match text.parse::<i64>() {
+        Ok(..0) => Ok(u32::MAX),
+        Ok(seconds) => Ok(u32::try_from(seconds).unwrap_or(u32::MAX)),
+        Err(_) => Err(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")),
+    }
+}

@@ -39,9 +39,9 @@ impl Run<Context> for LoadArgs {
                 let message = "cannot read from terminal, use command-line redirection or the --input flag";
                 return Err(UsageError::new(message).into());
             }
-            None => Input::Stream(File::from(
-                std::io::stdin().as_fd().try_clone_to_owned().context("read standard input")?,
-            )),
+            None => {
+                Input::Stream(File::from(std::io::stdin().as_fd().try_clone_to_owned().context("read standard input")?))
+            }
         };
         let engine = context.engine()?;
         let mut progress = progress::for_pull(self.quiet);

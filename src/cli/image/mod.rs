@@ -20,7 +20,8 @@ use super::context::Context;
 use super::flags::tree::Entry;
 
 const HISTORY: Entry<Context> = Entry::leaf::<history::HistoryArgs>("history", "Show the history of an image");
-const IMPORT: Entry<Context> = Entry::leaf::<import::ImportArgs>("import", "Make an image from the tar of a file system");
+const IMPORT: Entry<Context> =
+    Entry::leaf::<import::ImportArgs>("import", "Make an image from the tar of a file system");
 const LOAD: Entry<Context> = Entry::leaf::<load::LoadArgs>("load", "Load images from an archive");
 const PULL: Entry<Context> = Entry::leaf::<pull::PullArgs>("pull", "Pull images from a registry");
 const SAVE: Entry<Context> = Entry::leaf::<save::SaveArgs>("save", "Save images to an archive");

@@ -18,7 +18,8 @@ impl OutputFile {
     /// Begins to write what will be at `path`.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let creating = || format!("open {}", path.display());
-        let special = fs::metadata(path).is_ok_and(|meta| !meta.is_file()) || fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+        let special = fs::metadata(path).is_ok_and(|meta| !meta.is_file())
+            || fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
         let (file, partial) = if special {
             (File::options().write(true).create(true).truncate(true).open(path).with_context(creating)?, None)
         } else {

@@ -34,7 +34,9 @@ impl Run<Context> for RemoveArgs {
         let engine = context.engine()?;
         let names = match (self.all, self.names.is_empty()) {
             (true, false) => {
-                return Err(UsageError::new("when using the --all switch, you may not pass any images names or IDs").into());
+                return Err(
+                    UsageError::new("when using the --all switch, you may not pass any images names or IDs").into()
+                );
             }
             (false, true) => {
                 return Err(UsageError::new("image name or ID must be specified").into());

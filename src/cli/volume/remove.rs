@@ -1,8 +1,8 @@
 //! `dhow volume rm`.
 
 use crate::cli::context::Context;
-use crate::cli::outcome::{self, Outcomes};
 use crate::cli::flags::tree::Run;
+use crate::cli::outcome::{self, Outcomes};
 use crate::cli::output::stdout;
 use crate::model::filter::Filters;
 
@@ -30,9 +30,7 @@ impl Run<Context> for RemoveArgs {
             (true, false) => anyhow::bail!("when using the --all switch, you may not pass any volumes names or IDs"),
             (false, true) => anyhow::bail!("choose at least one volume name or --all"),
             (false, false) => self.names,
-            (true, true) => {
-                engine.volumes(&Filters::default())?.into_iter().map(|volume| volume.config.name).collect()
-            }
+            (true, true) => engine.volumes(&Filters::default())?.into_iter().map(|volume| volume.config.name).collect(),
         };
         let mut outcomes = Outcomes::default();
         for name in names {

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use super::interrupt::Guard;
-use super::pull::policy;
 use super::progress::PullProgress;
+use super::pull::policy;
 use crate::engine::Engine;
 use crate::engine::request::RegistryOptions;
+use crate::image::archive;
 use crate::image::archive::image::{Archived, select};
 use crate::image::archive::tree::Tree;
-use crate::image::archive;
 use crate::image::load::{self, Loaded};
 use crate::image::save::Saved;
 use crate::image::store::{self, Image, ImageStore};

@@ -34,7 +34,8 @@ impl Engine {
         let image = store.find(name)?;
         let record = &image.record;
         let (bytes, manifest) = store.manifest(record)?;
-        let annotations = serde_json::from_slice::<Value>(&bytes).ok().and_then(|manifest| manifest.get("annotations").cloned());
+        let annotations =
+            serde_json::from_slice::<Value>(&bytes).ok().and_then(|manifest| manifest.get("annotations").cloned());
         let config = serde_json::to_value(&image.config).context("write the configuration")?;
         let text = |key: &str| config.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let history = config.get("history").and_then(Value::as_array).cloned().unwrap_or_default();

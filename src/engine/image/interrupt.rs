@@ -41,14 +41,9 @@ impl Guard {
         let mut set = SigSet::empty();
         [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().for_each(|signal| set.add(signal));
         let before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK).context("block signals")?;
-        let mut guard = Self {
-            cancel: Arc::default(),
-            signal: Arc::default(),
-            before,
-            end: None,
-            thread: None,
-        };
-        let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).context("listen for signals")?;
+        let mut guard = Self { cancel: Arc::default(), signal: Arc::default(), before, end: None, thread: None };
+        let signals =
+            SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).context("listen for signals")?;
         let (ended, end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make a pipe")?;
         let (cancel, signal) = (Arc::clone(&guard.cancel), Arc::clone(&guard.signal));
         guard.end = Some(end);

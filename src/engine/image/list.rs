@@ -16,7 +16,17 @@ use crate::model::time::{self, Direction};
 
 /// What lists and prunes choose by.
 const FILTERS: [&str; 12] = [
-    "after", "before", "containers", "dangling", "digest", "id", "intermediate", "label", "readonly", "reference", "since",
+    "after",
+    "before",
+    "containers",
+    "dangling",
+    "digest",
+    "id",
+    "intermediate",
+    "label",
+    "readonly",
+    "reference",
+    "since",
     "until",
 ];
 
@@ -149,9 +159,7 @@ impl<'a> Choice<'a> {
             && filters.pass("intermediate", is(false))
             && filters.pass("readonly", is(false))
             && filters.pass("containers", is(image.containers > 0))
-            && filters.pass("id", |value| {
-                image.record.id.starts_with(value.strip_prefix("sha256:").unwrap_or(value))
-            })
+            && filters.pass("id", |value| image.record.id.starts_with(value.strip_prefix("sha256:").unwrap_or(value)))
             && filters.pass("digest", |value| image.digest().starts_with(value))
             && filters.pass("reference", reference)
             && filters.pass_labels(image.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())))

@@ -38,8 +38,7 @@ impl Engine {
         };
         let config = Registries::load(&Places::new(&var, privileged))?;
         let files = AuthFiles::new(options.authfile.as_deref(), &var, uid, &config.helpers);
-        let credential =
-            options.credentials.as_ref().map(|pair| Credential::from_pair(pair.expose())).transpose()?;
+        let credential = options.credentials.as_ref().map(|pair| Credential::from_pair(pair.expose())).transpose()?;
         let options = Options {
             tls_verify: options.tls_verify,
             cert_dir: options.cert_dir.clone(),

@@ -6,9 +6,7 @@ pub(crate) fn names(pattern: &str, name: &str) -> bool {
     let suffix = &name[repository.len()..];
     let path = repository.split_once('/').map_or(repository, |(_, path)| path);
     let last = path.rsplit('/').next().unwrap_or(path);
-    [repository, path, last]
-        .iter()
-        .any(|part| matches(pattern, part) || matches(pattern, &format!("{part}{suffix}")))
+    [repository, path, last].iter().any(|part| matches(pattern, part) || matches(pattern, &format!("{part}{suffix}")))
 }
 
 /// A full name without its tag or digest.

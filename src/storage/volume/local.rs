@@ -63,7 +63,10 @@ impl Volumes {
         match found.as_slice() {
             [name] => self.read(name)?.ok_or_else(|| no_such(text).into()),
             [] => Err(no_such(text).into()),
-            _ => Err(Error::invalid(format!("more than one result for volume name {text}: volume already exists")).into()),
+            _ => {
+                Err(Error::invalid(format!("more than one result for volume name {text}: volume already exists"))
+                    .into())
+            }
         }
     }
 
@@ -97,7 +100,9 @@ impl Volumes {
         }
         check_options(&options)?;
         if self.dir.join(name).exists() {
-            return Err(Error::conflict(format!("volume with name {name} already exists: volume already exists")).into());
+            return Err(
+                Error::conflict(format!("volume with name {name} already exists: volume already exists")).into()
+            );
         }
         let config = VolumeConfig {
             version: record::VERSION,
@@ -173,7 +178,13 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
                     .hint("types are tmpfs, bind and none")
                     .into());
             }
-            _ => return Err(Error::invalid(format!("invalid mount option \"{}\" for driver 'local'", key.escape_debug())).into()),
+            _ => {
+                return Err(Error::invalid(format!(
+                    "invalid mount option \"{}\" for driver 'local'",
+                    key.escape_debug()
+                ))
+                .into());
+            }
         }
     }
     let bind = matches!(options.get("type").map(String::as_str), Some("none" | "bind"));

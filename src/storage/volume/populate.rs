@@ -33,7 +33,13 @@ fn copy_entries(source: BorrowedFd<'_>, target: BorrowedFd<'_>, depth: usize) ->
     Ok(())
 }
 
-fn copy_entry(source: BorrowedFd<'_>, target: BorrowedFd<'_>, name: &OsStr, kind: FileType, depth: usize) -> Result<()> {
+fn copy_entry(
+    source: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    name: &OsStr,
+    kind: FileType,
+    depth: usize,
+) -> Result<()> {
     match kind {
         FileType::Directory => {
             let from = tree::open_child(source, name)?;

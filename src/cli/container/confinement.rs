@@ -1,0 +1,146 @@
+//! `--security-opt`, capabilities, `--sysctl`: what a container may do.
+
+use std::collections::BTreeMap;
+
+use crate::cli::flags::create::CreateFlags;
+use crate::engine::request::NamespaceRequest;
+use crate::model::container::Security;
+use crate::model::error::Error;
+use crate::model::network::NetworkMode;
+
+/// Reads the confinement; a profile's relative path is joined to `cwd`.
+pub(super) fn security(flags: &CreateFlags, cwd: &str) -> Result<Security, Error> {
+    let mut security = Security {
+        privileged: flags.privileged,
+        cap_add: flags.cap_add.clone(),
+        cap_drop: flags.cap_drop.clone(),
+        ..Security::default()
+    };
+    for option in &flags.security_opt {
+        security_option(&mut security, option, cwd)?;
+    }
+    Ok(security)
+}
+
+/// Reads one `KEY=VALUE` (or, as Docker wrote it, `KEY:VALUE`).
+fn security_option(security: &mut Security, option: &str, cwd: &str) -> Result<(), Error> {
+    if option == "no-new-privileges" {
+        security.no_new_privileges = true;
+        return Ok(());
+    }
+    let split = option.split_once('=').or_else(|| option.split_once(':'));
+    let (key, value) = split.ok_or_else(|| Error::invalid(format!("invalid --security-opt 1: {option:?}")))?;
+    match key {
+        "apparmor" => security.apparmor = Some(value.to_owned()),
+        // There is no SELinux that a label could be for; see `info`.
+        "label" => {}
+        "seccomp" => {
+            security.seccomp = match value {
+                "" => return Err(Error::invalid(format!("invalid --security-opt 1: {option:?}"))),
+                "unconfined" | "strict" => Some(value.to_owned()),
+                "default" | "builtin" => None,
+                path if path.starts_with('/') => Some(path.to_owned()),
+                path => Some(crate::model::mount::clean(&format!("{cwd}/{path}"))),
+            }
+        }
+        "no-new-privileges" => {
+            security.no_new_privileges = match value {
+                "true" | "1" => true,
+                "false" | "0" => false,
+                _ => return Err(Error::invalid(format!("invalid --security-opt 2: {option:?}"))),
+            }
+        }
+        "mask" => security.mask.extend(paths(option, value)?),
+        "unmask" if value.eq_ignore_ascii_case("all") => security.unmask.push("ALL".to_owned()),
+        "unmask" => security.unmask.extend(paths(option, value)?),
+        "systempaths" if value == "unconfined" => security.unmask.push("ALL".to_owned()),
+        _ => return Err(Error::invalid(format!("invalid --security-opt 2: {option:?}"))),
+    }
+    Ok(())
+}
+
+/// Splits `PATH[:PATH…]`, all absolute.
+fn paths(option: &str, value: &str) -> Result<Vec<String>, Error> {
+    let path = |path: &str| match path.starts_with('/') {
+        true => Ok(path.to_owned()),
+        false => Err(Error::invalid(format!("invalid --security-opt {option:?}: {path:?} is not an absolute path"))),
+    };
+    value.split(':').map(path).collect()
+}
+
+/// Kernel parameters of the IPC namespace.
+const IPC: [&str; 8] = [
+    "kernel.msgmax",
+    "kernel.msgmnb",
+    "kernel.msgmni",
+    "kernel.sem",
+    "kernel.shm_rmid_forced",
+    "kernel.shmall",
+    "kernel.shmmax",
+    "kernel.shmmni",
+];
+
+/// Reads `--sysctl`: only what belongs to a namespace of the container's own.
+pub(super) fn sysctls(
+    texts: &[String],
+    ipc: &NamespaceRequest,
+    network: &NetworkMode,
+) -> Result<BTreeMap<String, String>, Error> {
+    let bad = |text: &str| format!("{text} is invalid, sysctl values must be in the form of KEY=VALUE");
+    let all = super::environment::pairs(texts, bad)?;
+    for (key, value) in &all {
+        // sysctl(8) also takes slashes.
+        let key = key.replace('/', ".");
+        let namespace = if IPC.contains(&key.as_str()) || key.starts_with("fs.mqueue.") {
+            matches!(ipc, NamespaceRequest::Host).then_some("IPC")
+        } else if key.starts_with("net.") {
+            matches!(network, NetworkMode::Host).then_some("Network")
+        } else {
+            return Err(Error::invalid(format!("sysctl '{key}' is not allowed")));
+        };
+        if let Some(namespace) = namespace {
+            return Err(Error::invalid(format!(
+                "sysctl {key}={value} can't be set since {namespace} Namespace set to host: invalid argument"
+            )));
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_podmans() {
+        let mut security = Security::default();
+        for option in [
+            "no-new-privileges",
+            "seccomp=p.json",
+            "apparmor=unconfined",
+            "label=disable",
+            "mask=/a:/b",
+            "unmask=/c",
+            "unmask=all",
+        ] {
+            security_option(&mut security, option, "/w").unwrap();
+        }
+        assert!(security.no_new_privileges);
+        assert_eq!(security.seccomp.as_deref(), Some("/w/p.json"));
+        assert_eq!((security.mask, security.unmask), (vec!["/a".into(), "/b".into()], vec!["/c".into(), "ALL".into()]));
+        for bad in ["bogus", "bogus=1", "seccomp=", "mask=a", "no-new-privileges=maybe"] {
+            assert!(security_option(&mut Security::default(), bad, "/").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sysctls_belong_to_a_namespace() {
+        let read = |text: &str, network| sysctls(&[text.to_owned()], &NamespaceRequest::Default, &network);
+        assert!(read("net.ipv4.ip_forward=1", NetworkMode::Private).is_ok());
+        assert!(read("kernel.shmmax=1", NetworkMode::Host).is_ok());
+        assert!(read("net.ipv4.ip_forward=1", NetworkMode::Host).is_err());
+        for bad in ["kernel.panic=1", "net.x", "=1", "vm.swappiness=1"] {
+            assert!(read(bad, NetworkMode::Private).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `dhow create`.
+
+use anyhow::Result;
+
+use super::request;
+use crate::cli::context::Context;
+use crate::cli::flags::create::CreateFlags;
+use crate::cli::flags::tree::Run;
+use crate::cli::output::stdout;
+use crate::cli::progress;
+use crate::cli::relay::{self, Wanted};
+use crate::engine::container::Locked;
+use crate::engine::request::{CreateRequest, RootRequest};
+
+/// Create a container without starting it
+#[derive(clap::Args)]
+pub(crate) struct CreateArgs {
+    #[command(flatten)]
+    create: CreateFlags,
+}
+
+impl Run<Context> for CreateArgs {
+    fn run(self, context: &Context) -> Result<u8> {
+        Wanted::parse(&self.create.attach)?;
+        relay::detach_keys(self.create.detach_keys.as_deref())?;
+        let locked = create(context, request::of(&self.create, super::words(context))?)?;
+        stdout::print(&format!("{}\n", locked.id()))?;
+        Ok(0)
+    }
+}
+
+/// Creates the container; a pull is shown on standard error.
+pub(super) fn create(context: &Context, request: CreateRequest) -> Result<Locked> {
+    let quiet = matches!(&request.root, RootRequest::Image { registry, .. } if registry.quiet);
+    let mut progress = progress::for_pull(quiet);
+    context.engine()?.create(request, progress.as_mut())
+}

@@ -1,0 +1,92 @@
+//! `dhow run`.
+
+use anyhow::Result;
+
+use super::request;
+use crate::cli::context::Context;
+use crate::cli::flags::create::CreateFlags;
+use crate::cli::flags::tree::Run;
+use crate::cli::output::stdout;
+use crate::cli::relay::{self, Relay, Wanted};
+use crate::engine::Engine;
+use crate::engine::attach::Ended;
+use crate::engine::request::RemoveRequest;
+use crate::engine::start::Foreground;
+use crate::model::id::Id;
+
+/// Run a command in a new container
+///
+/// The exit code is that of the command; 125 where dhow itself fails, 126 where the command cannot be executed, 127
+/// where it does not exist. Output is kept for `logs`, in files of at most 16 MiB, of which there are five.
+#[derive(clap::Args)]
+pub(crate) struct RunArgs {
+    /// Run in the background and print the container's ID
+    #[arg(short, long)]
+    detach: bool,
+    /// Pass signals on to the container (the default)
+    #[arg(long)]
+    sig_proxy: Option<bool>,
+    #[command(flatten)]
+    create: CreateFlags,
+}
+
+impl Run<Context> for RunArgs {
+    fn run(self, context: &Context) -> Result<u8> {
+        let flags = &self.create;
+        let asked = if flags.attach.is_empty() { None } else { Some(Wanted::parse(&flags.attach)?) };
+        let keys = relay::detach_keys(flags.detach_keys.as_deref())?;
+        let request = request::of(flags, super::words(context))?;
+        let engine = context.engine()?;
+        let remove = request.remove;
+        let mut locked = super::create::create(context, request)?;
+        let id = locked.id().clone();
+        if self.detach {
+            match engine.start_locked(&mut locked, None) {
+                Ok(started) => drop(started),
+                Err(error) => {
+                    drop(locked);
+                    return Err(undo(engine, &id, remove, error));
+                }
+            }
+            drop(locked);
+            stdout::print(&format!("{id}\n"))?;
+            return Ok(0);
+        }
+        let mut wanted = asked.unwrap_or(Wanted { stdin: true, ..Wanted::OUTPUT });
+        wanted.stdin = if asked.is_some() { wanted.stdin || flags.interactive } else { flags.interactive };
+        let proxy = self.sig_proxy.unwrap_or(true);
+        let relay = Relay::prepare(engine, wanted, flags.tty, &keys, proxy)?;
+        match engine.start_foreground(locked) {
+            Ok(foreground) => attend(engine, relay, foreground),
+            Err(error) => Err(undo(engine, &id, remove, error)),
+        }
+    }
+}
+
+/// Takes away a `--rm` container that did not start. The start's error is the one to tell.
+fn undo(engine: &Engine, id: &Id, remove: bool, error: anyhow::Error) -> anyhow::Error {
+    if remove {
+        let request = RemoveRequest { force: true, timeout: Some(0), volumes: true };
+        // What this cannot undo, the next command does.
+        drop(engine.remove_id(id, request));
+    }
+    error
+}
+
+/// Stays with a container until it ends or the user detaches; its exit code, cleaned up after.
+pub(super) fn attend(engine: &Engine, relay: Relay<'_>, foreground: Foreground) -> Result<u8> {
+    let id = foreground.id.to_string();
+    match relay.run(&foreground.client, Some(&id))? {
+        Ended::Exit(code) => {
+            engine.finish(foreground)?;
+            Ok(relay::exit_code(code))
+        }
+        Ended::Detached => Ok(0),
+        Ended::Lost => {
+            // What became of it the records tell, or whoever took over.
+            let code = engine.wait_id(&foreground.id)?;
+            engine.finish(foreground)?;
+            Ok(relay::exit_code(code))
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `dhow wait`.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::names::{Outcomes, kind, latest};
+use crate::cli::context::Context;
+use crate::cli::flags::tree::Run;
+use crate::cli::output::stdout;
+use crate::engine::Engine;
+use crate::model::error::{Error, ErrorKind};
+use crate::model::status::Status;
+
+/// Wait until one or more containers have ended, and print their exit codes
+#[derive(clap::Args)]
+pub(crate) struct WaitArgs {
+    /// Wait for a state: configured, created, exited, initialized, paused, removing, running, stopped, stopping
+    #[arg(long, value_name = "STATE")]
+    condition: Vec<String>,
+    /// A container that does not exist is no error: -1 is printed
+    #[arg(long)]
+    ignore: bool,
+    /// How often to look, where the kernel does not tell: milliseconds, or a number with a unit
+    #[arg(short, long, value_name = "TIME", default_value = "250ms", value_parser = interval)]
+    interval: Duration,
+    /// The container that was created last
+    #[arg(short, long)]
+    latest: bool,
+    /// The containers
+    #[arg(value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+fn interval(text: &str) -> Result<Duration, crate::model::time::TimeError> {
+    match text.parse() {
+        Ok(millis) => Ok(Duration::from_millis(millis)),
+        Err(_) => crate::cli::flags::value::duration(text),
+    }
+}
+
+impl Run<Context> for WaitArgs {
+    fn run(self, context: &Context) -> Result<u8> {
+        let message = match (self.containers.is_empty(), self.latest) {
+            (true, false) => "\"dhow wait\" requires a name, id, or the \"--latest\" flag",
+            (false, true) => "--latest and containers cannot be used together",
+            _ => "",
+        };
+        if !message.is_empty() {
+            return Err(Error::invalid(message).into());
+        }
+        let conditions = self.condition.iter().map(|text| condition(text)).collect::<Result<Vec<_>, _>>()?;
+        let engine = context.engine()?;
+        let names = if self.latest { vec![latest(engine)?.config.id.to_string()] } else { self.containers };
+        let mut outcomes = Outcomes::default();
+        for name in &names {
+            match wait(engine, name, &conditions, self.interval) {
+                Ok(code) => stdout::print(&format!("{code}\n"))?,
+                Err(error) if self.ignore && kind(&error) == Some(ErrorKind::NotFound) => stdout::print("-1\n")?,
+                Err(error) => outcomes.failed(error),
+            }
+        }
+        outcomes.finish()
+    }
+}
+
+/// A state to wait for.
+fn condition(text: &str) -> Result<Status, Error> {
+    let known = Status::ALL.into_iter().find(|status| status.as_str() == text);
+    let status = match text {
+        "stopped" => Some(Status::Exited),
+        "configured" => Some(Status::Created),
+        _ => known,
+    };
+    status.ok_or_else(|| Error::invalid(format!("unknown container state: {text}: invalid argument")))
+}
+
+/// Waits for one of the states, or for the end.
+fn wait(engine: &Engine, name: &str, conditions: &[Status], interval: Duration) -> Result<i32> {
+    if conditions.is_empty() || conditions == [Status::Exited] {
+        return engine.wait(name);
+    }
+    loop {
+        let read = engine.read(name)?;
+        if conditions.contains(&read.state.status) {
+            let ended = read.state.status == Status::Exited;
+            return Ok(read.state.exit_code.filter(|_| ended).unwrap_or(-1));
+        }
+        std::thread::sleep(interval.max(Duration::from_millis(1)));
+    }
+}

@@ -1,0 +1,256 @@
+//! The flags that `run` and `create` share. What they mean is decided in `cli::container::request`.
+
+use std::path::PathBuf;
+
+use super::value;
+
+/// Everything that describes a container to be made.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct CreateFlags {
+    /// Add a line to the hosts file: NAME[;NAME...]:ADDRESS, where host-gateway is the host
+    #[arg(long, value_name = "HOST:IP", value_delimiter = ',')]
+    pub(crate) add_host: Vec<String>,
+    /// Add an annotation, KEY=VALUE
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) annotation: Vec<String>,
+    /// Architecture of the image
+    #[arg(long, value_name = "ARCH")]
+    pub(crate) arch: Option<String>,
+    /// Attach only to these streams: stdin, stdout, stderr
+    #[arg(short, long, value_name = "STREAM", value_delimiter = ',')]
+    pub(crate) attach: Vec<String>,
+    /// File of registry credentials
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authfile: Option<PathBuf>,
+    /// Add capabilities; all is every one
+    #[arg(long, value_name = "CAP", value_delimiter = ',')]
+    pub(crate) cap_add: Vec<String>,
+    /// Drop capabilities; all is every one
+    #[arg(long, value_name = "CAP", value_delimiter = ',')]
+    pub(crate) cap_drop: Vec<String>,
+    /// Directory of certificates for registries
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cert_dir: Option<PathBuf>,
+    /// Cgroup below which the container's is made
+    #[arg(long, value_name = "PATH")]
+    pub(crate) cgroup_parent: Option<String>,
+    /// Cgroup namespace: private, host, container:ID, ns:PATH
+    #[arg(long, value_name = "MODE")]
+    pub(crate) cgroupns: Option<String>,
+    /// Write the container's id to this file, which must not exist
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cidfile: Option<PathBuf>,
+    /// Length of the scheduler's period in microseconds
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub(crate) cpu_period: Option<u64>,
+    /// Microseconds of processor time in a period
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub(crate) cpu_quota: Option<i64>,
+    /// Relative weight of processor time
+    #[arg(short = 'c', long, value_name = "SHARES")]
+    pub(crate) cpu_shares: Option<u64>,
+    /// Number of processors, with a fraction
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) cpus: Option<f64>,
+    /// Processors that may be used: 0-3,5
+    #[arg(long, value_name = "LIST")]
+    pub(crate) cpuset_cpus: Option<String>,
+    /// Memory nodes that may be used
+    #[arg(long, value_name = "LIST")]
+    pub(crate) cpuset_mems: Option<String>,
+    /// Credentials for the registry, USER[:PASSWORD]
+    #[arg(long, value_name = "CREDENTIALS")]
+    pub(crate) creds: Option<String>,
+    /// Keys that detach: characters and ctrl-a to ctrl-z, separated by commas; empty disables
+    #[arg(long, value_name = "KEYS")]
+    pub(crate) detach_keys: Option<String>,
+    /// Add a device of the host: HOST[:CONTAINER][:rwm]
+    #[arg(long, value_name = "DEVICE", value_delimiter = ',')]
+    pub(crate) device: Vec<String>,
+    /// Name servers; none leaves resolv.conf to the image
+    #[arg(long, value_name = "IP", value_delimiter = ',')]
+    pub(crate) dns: Vec<String>,
+    /// Options of resolv.conf
+    #[arg(long, alias = "dns-opt", value_name = "OPTION", value_delimiter = ',')]
+    pub(crate) dns_option: Vec<String>,
+    /// Search domains of resolv.conf
+    #[arg(long, value_name = "DOMAIN", value_delimiter = ',')]
+    pub(crate) dns_search: Vec<String>,
+    /// Replace the image's entrypoint: a command, or a JSON array of words
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) entrypoint: Option<String>,
+    /// Set a variable: NAME=VALUE, NAME for the caller's value, NAME* for all that begin so
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    pub(crate) env: Vec<String>,
+    /// Read variables from a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
+    /// Expose a port or a range of ports
+    #[arg(long, value_name = "PORT", value_delimiter = ',')]
+    pub(crate) expose: Vec<String>,
+    /// Map group ids, INSIDE:OUTSIDE:SIZE
+    #[arg(long, value_name = "MAP", value_delimiter = ',')]
+    pub(crate) gidmap: Vec<String>,
+    /// Add supplementary groups
+    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
+    pub(crate) group_add: Vec<String>,
+    /// Host name of the container
+    #[arg(short = 'h', long, value_name = "NAME")]
+    pub(crate) hostname: Option<String>,
+    /// Run an init that forwards signals and reaps processes
+    #[arg(long)]
+    pub(crate) init: bool,
+    /// Keep standard input open
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+    /// Address on the network
+    #[arg(long, value_name = "IP")]
+    pub(crate) ip: Option<String>,
+    /// IPv6 address on the network
+    #[arg(long, value_name = "IP")]
+    pub(crate) ip6: Option<String>,
+    /// IPC namespace: private, shareable, none, host, container:ID, ns:PATH
+    #[arg(long, value_name = "MODE")]
+    pub(crate) ipc: Option<String>,
+    /// Add a label, KEY=VALUE
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    pub(crate) label: Vec<String>,
+    /// Read labels from a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) label_file: Vec<PathBuf>,
+    /// Where output is kept: k8s-file, json-file, none, passthrough
+    #[arg(long, value_name = "DRIVER")]
+    pub(crate) log_driver: Option<String>,
+    /// Options of the log: path=, max-size= (16m), max-file= (5), tag=
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
+    pub(crate) log_opt: Vec<String>,
+    /// Hardware address on the network
+    #[arg(long, value_name = "MAC")]
+    pub(crate) mac_address: Option<String>,
+    /// Memory limit, with a unit: b, k, m, g
+    #[arg(short, long, value_name = "SIZE")]
+    pub(crate) memory: Option<String>,
+    /// Memory that is kept under pressure
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory_reservation: Option<String>,
+    /// Limit of memory and swap together; -1 is unlimited
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory_swap: Option<String>,
+    /// How readily memory is swapped, 0 to 100; -1 is the host's choice
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) memory_swappiness: Option<i64>,
+    /// Mount a file system: type=bind|volume|tmpfs,src=...,dst=...
+    #[arg(long, value_name = "MOUNT")]
+    pub(crate) mount: Vec<String>,
+    /// Name of the container
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks
+    #[arg(long, alias = "net", value_name = "MODE")]
+    pub(crate) network: Vec<String>,
+    /// Further names on the network
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) network_alias: Vec<String>,
+    /// Leave the image's hosts file
+    #[arg(long)]
+    pub(crate) no_hosts: bool,
+    /// Do not kill processes of the container when memory runs out
+    #[arg(long)]
+    pub(crate) oom_kill_disable: bool,
+    /// Operating system of the image
+    #[arg(long, value_name = "OS")]
+    pub(crate) os: Option<String>,
+    /// PID namespace: private, host, container:ID, ns:PATH
+    #[arg(long, value_name = "MODE")]
+    pub(crate) pid: Option<String>,
+    /// Number of processes; -1 and 0 are unlimited
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) pids_limit: Option<i64>,
+    /// Platform of the image: OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM")]
+    pub(crate) platform: Option<String>,
+    /// Give the rights of the caller: capabilities, devices, no filters
+    #[arg(long)]
+    pub(crate) privileged: bool,
+    /// Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]
+    #[arg(short, long, value_name = "PORT", value_delimiter = ',')]
+    pub(crate) publish: Vec<String>,
+    /// Publish every exposed port to a random port of the host
+    #[arg(short = 'P', long)]
+    pub(crate) publish_all: bool,
+    /// When to pull the image: always, missing, never, newer
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) pull: Option<String>,
+    /// Say nothing while pulling
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Make the root file system read-only
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)
+    #[arg(long)]
+    pub(crate) read_only_tmpfs: Option<bool>,
+    /// Remove a container that has the name
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// What happens when it ends: no, always, on-failure[:N], unless-stopped
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) restart: Option<String>,
+    /// Remove the container when it ends
+    #[arg(long)]
+    pub(crate) rm: bool,
+    /// The first argument is a directory, with :O never written to, instead of an image
+    #[arg(long)]
+    pub(crate) rootfs: bool,
+    /// Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, label=
+    #[arg(long, value_name = "OPTION")]
+    pub(crate) security_opt: Vec<String>,
+    /// Size of /dev/shm
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) shm_size: Option<String>,
+    /// Signal that stops the container
+    #[arg(long, value_name = "SIGNAL")]
+    pub(crate) stop_signal: Option<String>,
+    /// Seconds between the stop signal and the kill; -1 waits forever
+    #[arg(long, value_name = "SECONDS", value_parser = value::seconds)]
+    pub(crate) stop_timeout: Option<u32>,
+    /// Set a kernel parameter, KEY=VALUE
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
+    pub(crate) sysctl: Vec<String>,
+    /// Require HTTPS and verify certificates
+    #[arg(long)]
+    pub(crate) tls_verify: Option<bool>,
+    /// Mount a tmpfs: PATH[:OPTIONS]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) tmpfs: Vec<String>,
+    /// Allocate a terminal
+    #[arg(short, long)]
+    pub(crate) tty: bool,
+    /// Map user ids, INSIDE:OUTSIDE:SIZE
+    #[arg(long, value_name = "MAP", value_delimiter = ',')]
+    pub(crate) uidmap: Vec<String>,
+    /// Set a limit: NAME=SOFT[:HARD], or host
+    #[arg(long, value_name = "LIMIT", value_delimiter = ',')]
+    pub(crate) ulimit: Vec<String>,
+    /// User and perhaps group, by name or number
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    pub(crate) user: Option<String>,
+    /// User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH
+    #[arg(long, value_name = "MODE")]
+    pub(crate) userns: Option<String>,
+    /// UTS namespace: private, host, container:ID, ns:PATH
+    #[arg(long, value_name = "MODE")]
+    pub(crate) uts: Option<String>,
+    /// Variant of the image's architecture
+    #[arg(long, value_name = "VARIANT")]
+    pub(crate) variant: Option<String>,
+    /// Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]
+    #[arg(short, long, value_name = "VOLUME")]
+    pub(crate) volume: Vec<String>,
+    /// Working directory
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) workdir: Option<String>,
+    /// The image or directory, then the command with its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "IMAGE")]
+    pub(crate) words: Vec<String>,
+}
