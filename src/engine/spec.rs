@@ -81,6 +81,8 @@ pub(crate) struct Facts {
     /// Where /dev/shm comes from when ipc is the host's or another container's.
     pub(crate) shm: Option<PathBuf>,
     pub(crate) cgroup_path: Option<String>,
+    /// Whether limits can be set at all.
+    pub(crate) has_cgroup: bool,
     pub(crate) root: PathBuf,
 }
 
@@ -263,7 +265,8 @@ fn resources(asked: &Resources, facts: &Facts) -> Result<LinuxResources> {
         }
         builder = builder.cpu(cpu.build().context("build cpu limits")?);
     }
-    if let Some(limit) = asked.pids {
+    // A default is not worth a refusal where the host has no cgroup to give.
+    if let Some(limit) = asked.pids.filter(|_| facts.has_cgroup || !asked.pids_is_default) {
         builder = builder.pids(LinuxPidsBuilder::default().limit(limit).build().context("build pids limit")?);
     }
     builder.build().context("build resources")
