@@ -279,7 +279,8 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         let path = bundle.join(name);
         super::files::write_shared(&path, text)?;
         if let Some((uid, gid)) = root {
-            std::os::unix::fs::lchown(&path, Some(uid), Some(gid)).with_context(|| format!("chown {}", path.display()))?;
+            std::os::unix::fs::lchown(&path, Some(uid), Some(gid))
+                .with_context(|| format!("chown {}", path.display()))?;
         }
         Ok(path)
     };
