@@ -105,7 +105,7 @@ impl Engine {
         for path in [&run_dir, &bundle] {
             make_dir(path)?;
         }
-        let prepared = facts::gather(self, locked, &bundle)?;
+        let prepared = facts::gather(self, locked, &cgroup, &bundle)?;
         let spec = super::spec::generate(&locked.config, &prepared.facts)?;
         let config = &locked.config;
         record::write(&bundle.join("config.json"), &spec, Durability::Lazy)?;
