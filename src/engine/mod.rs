@@ -20,6 +20,7 @@ pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod naming;
 pub(crate) mod network;
+pub(crate) mod owners;
 pub(crate) mod pause;
 pub(crate) mod policy;
 pub(crate) mod port;

@@ -167,10 +167,22 @@ fn sealed_binary(second: &Path) -> io::Result<OwnedFd> {
         return Ok(own);
     }
     overlay_of_binary(second).or_else(|_| {
-        let tree = mount::clone_tree(&own, "", false)?;
+        let tree = mount::clone_tree(&own, "", false).or_else(|_| mount::clone_tree(own_by_path()?, "", false))?;
         mount::set_attr(&tree, false, MountAttr { set: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() })?;
         Ok(tree)
     })
+}
+
+/// Our own binary by its path. After a change of the mount namespace, as an ordinary user's process begins with one,
+/// `/proc/self/exe` still leads into the one before, whose mounts cannot be cloned.
+fn own_by_path() -> io::Result<OwnedFd> {
+    let file = rustix::fs::open(std::fs::read_link("/proc/self/exe")?, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let inode = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+    // The path is only a name: it may have been replaced by another version since we were executed.
+    if inode(rustix::fs::fstat(&file)?) != inode(rustix::fs::stat("/proc/self/exe")?) {
+        return Err(io::Error::from(io::ErrorKind::NotFound));
+    }
+    Ok(file)
 }
 
 fn overlay_of_binary(second: &Path) -> io::Result<OwnedFd> {
