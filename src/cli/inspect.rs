@@ -55,11 +55,10 @@ impl Run<Context> for InspectArgs {
                 "volume" => return Ok(engine.find_volume(name)?.to_json()),
                 _ => {}
             }
-            let kinds: [&dyn Fn() -> Result<Value>; 3] = [
-                &|| engine.inspect_container(name, self.size),
-                &|| engine.inspect_image(name),
-                &|| Ok(engine.find_volume(name)?.to_json()),
-            ];
+            let kinds: [&dyn Fn() -> Result<Value>; 3] =
+                [&|| engine.inspect_container(name, self.size), &|| engine.inspect_image(name), &|| {
+                    Ok(engine.find_volume(name)?.to_json())
+                }];
             for find in kinds {
                 match find() {
                     Err(error) if outcome::is_missing(&error) => {}

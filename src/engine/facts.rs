@@ -43,7 +43,7 @@ pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup
 }
 
 /// Looks everything up and writes the container's own files (`hosts`, `resolv.conf`, …) into `bundle`.
-pub(crate) fn gather(engine: &Engine, locked: &Locked, bundle: &Path) -> Result<Prepared> {
+pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: &Path) -> Result<Prepared> {
     let config = &locked.config;
     let rootless = engine.privilege.is_rootless();
     let bounding = bounding()?;
@@ -68,6 +68,8 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, bundle: &Path) -> Result<
         sources: super::volume::sources(engine, locked)?,
         shm: shm(engine, config)?,
         cgroup_path: None,
+        has_cgroup: !cgroup.is_none(),
+        counts_pids: cgroup.offers("pids"),
         root: PathBuf::from("rootfs"),
     };
     Ok(Prepared { facts, requested: requested.names().collect() })
@@ -277,7 +279,8 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         let path = bundle.join(name);
         super::files::write_shared(&path, text)?;
         if let Some((uid, gid)) = root {
-            std::os::unix::fs::lchown(&path, Some(uid), Some(gid)).with_context(|| format!("chown {}", path.display()))?;
+            std::os::unix::fs::lchown(&path, Some(uid), Some(gid))
+                .with_context(|| format!("chown {}", path.display()))?;
         }
         Ok(path)
     };

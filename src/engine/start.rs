@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 
-use super::{Engine, owners};
 use super::container::Locked;
 use super::facts;
 use super::request::RemoveRequest;
+use super::{Engine, owners};
 use crate::model::container::{ContainerConfig, ProcessRef, RootFs};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
@@ -105,7 +105,7 @@ impl Engine {
         for path in [&run_dir, &bundle] {
             make_dir(path)?;
         }
-        let prepared = facts::gather(self, locked, &bundle)?;
+        let prepared = facts::gather(self, locked, &cgroup, &bundle)?;
         let spec = super::spec::generate(&locked.config, &prepared.facts)?;
         let config = &locked.config;
         record::write(&bundle.join("config.json"), &spec, Durability::Lazy)?;
@@ -177,7 +177,13 @@ pub(crate) fn relayed(config: &ContainerConfig) -> Vec<PortMapping> {
 
 /// The sources of the mounts with `:U`.
 fn chowned(config: &ContainerConfig, sources: &[Option<PathBuf>]) -> Vec<PathBuf> {
-    config.mounts.iter().zip(sources).filter(|(mount, _)| mount.chown).filter_map(|(_, source)| source.clone()).collect()
+    config
+        .mounts
+        .iter()
+        .zip(sources)
+        .filter(|(mount, _)| mount.chown)
+        .filter_map(|(_, source)| source.clone())
+        .collect()
 }
 
 fn make_dir(path: &std::path::Path) -> Result<()> {

@@ -252,17 +252,24 @@ fn clone_init(
 ) -> Result<Cloned> {
     // The cgroup namespace is made when the process is in its cgroups: its root is where they are then.
     let new = namespaces.new.without(Namespaces::CGROUP);
-    if !namespaces.needs_middle() {
-        let pid = namespaces.join_of(Namespaces::PID);
-        return within_pid(proc, pid.map(|joined| joined.fd.as_fd()), || {
-            placement.clone3(new).context("make the first process")
-        });
+    if namespaces.needs_middle() {
+        return by_middle(placement, new, (ours, theirs), || join_all(namespaces));
     }
-    // The one in between joins, makes init as our child, tells its number, and ends.
+    let pid = namespaces.join_of(Namespaces::PID);
+    within_pid(proc, pid.map(|joined| joined.fd.as_fd()), placement, new, (ours, theirs))
+}
+
+/// Makes a child by way of a process in between, which joins, makes it as our child, tells its number, and ends.
+fn by_middle(
+    placement: &mut Placement<'_>,
+    new: Namespaces,
+    (ours, theirs): (&Channel, &Channel),
+    join: impl FnOnce() -> Result<()>,
+) -> Result<Cloned> {
     match placement.clone3(Namespaces::default()).context("make a process in between")? {
         Cloned::Child => {
-            let made = join_all(namespaces).and_then(|()| {
-                clone3(CloneArgs { namespaces: new, cgroup: None, sibling: true }).context("make the first process")
+            let made = join().and_then(|()| {
+                clone3(CloneArgs { namespaces: new, cgroup: None, sibling: true }).context("make the process")
             });
             let told = match made {
                 Ok(Cloned::Child) => return Ok(Cloned::Child),
@@ -293,18 +300,25 @@ fn join_all(namespaces: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Runs `clone` while children are born into the pid namespace `pid`; this process itself stays where it is.
+/// Makes a child that is born into the pid namespace `pid`; this process itself stays where it is.
 pub(crate) fn within_pid(
     proc: &Proc,
     pid: Option<BorrowedFd<'_>>,
-    clone: impl FnOnce() -> Result<Cloned>,
+    placement: &mut Placement<'_>,
+    new: Namespaces,
+    channel: (&Channel, &Channel),
 ) -> Result<Cloned> {
-    let Some(pid) = pid else { return clone() };
+    let Some(pid) = pid else { return placement.clone3(new).context("make the process") };
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
     let own = rustix::fs::openat(proc.as_fd(), "self/ns/pid", flags, rustix::fs::Mode::empty())
         .context("open the pid namespace")?;
-    enter(pid, Namespaces::PID).context("join the pid namespace")?;
-    let cloned = clone();
+    let join = || enter(pid, Namespaces::PID).context("join the pid namespace");
+    // Who has no rights over our own one, as in an ordinary user's namespace, could not return to it.
+    if enter(own.as_fd(), Namespaces::PID).is_err() {
+        return by_middle(placement, new, channel, join);
+    }
+    join()?;
+    let cloned = placement.clone3(new).context("make the process");
     if matches!(cloned, Ok(Cloned::Child)) {
         return cloned;
     }

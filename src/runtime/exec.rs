@@ -59,7 +59,7 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
     let (ours, theirs) = Channel::pair()?;
     let mut placement = Placement::new(request.cgroup)?;
     let pid = namespaces.contains(Namespaces::PID).then_some(request.init);
-    match within_pid(&proc, pid, || placement.clone3(Namespaces::default()).context("make a process"))? {
+    match within_pid(&proc, pid, &mut placement, Namespaces::default(), (&ours, &theirs))? {
         Cloned::Child => Joining {
             spec: request.spec,
             process: request.process,

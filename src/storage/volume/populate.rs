@@ -104,7 +104,7 @@ fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>, maps: Option<&IdMap
     };
     let times = Timestamps {
         last_access: rustix::fs::Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-        last_modification: time(stat.st_mtime, u64::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+        last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
     };
     Ok(rustix::fs::futimens(to, &times)?)
 }
