@@ -5,3 +5,6 @@
 mod support;
 
 mod real_image;
+mod crowd;
+mod kill;
+mod stage;
