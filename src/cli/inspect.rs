@@ -3,7 +3,9 @@
 use anyhow::{Result, anyhow};
 use serde_json::{Map, Value};
 
+use super::container::names::latest;
 use super::context::Context;
+use super::flags::UsageError;
 use super::flags::tree::{Entry, Run};
 use super::outcome::{self, Outcomes};
 use super::output::template::report::{Report, is_json};
@@ -26,22 +28,37 @@ pub(crate) struct InspectArgs {
     #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "all",
           value_parser = ["all", "container", "image", "volume"])]
     kind: String,
+    /// The container that was created last
+    #[arg(short, long)]
+    latest: bool,
+    /// Sizes of containers too
+    #[arg(short, long)]
+    size: bool,
     /// The objects
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(value_name = "NAME")]
     names: Vec<String>,
 }
 
 impl Run<Context> for InspectArgs {
     fn run(self, context: &Context) -> Result<u8> {
         let engine = context.engine()?;
+        let names = match (self.latest, self.names.is_empty()) {
+            (true, true) => vec![latest(engine)?.config.id.to_string()],
+            (true, false) => return Err(UsageError::new("--latest and arguments cannot be used together").into()),
+            (false, true) => return Err(UsageError::new("no names or ids specified").into()),
+            (false, false) => self.names,
+        };
         let find = |name: &str| -> Result<Value> {
             match self.kind.as_str() {
+                "container" => return engine.inspect_container(name, self.size),
                 "image" => return engine.inspect_image(name),
                 "volume" => return Ok(engine.find_volume(name)?.to_json()),
                 _ => {}
             }
-            let kinds: [&dyn Fn() -> Result<Value>; 2] =
-                [&|| engine.inspect_image(name), &|| Ok(engine.find_volume(name)?.to_json())];
+            let kinds: [&dyn Fn() -> Result<Value>; 3] =
+                [&|| engine.inspect_container(name, self.size), &|| engine.inspect_image(name), &|| {
+                    Ok(engine.find_volume(name)?.to_json())
+                }];
             for find in kinds {
                 match find() {
                     Err(error) if outcome::is_missing(&error) => {}
@@ -50,7 +67,7 @@ impl Run<Context> for InspectArgs {
             }
             Err(crate::model::error::Error::not_found(format!("no such object: \"{}\"", name.escape_debug())).into())
         };
-        each(context, "inspect", self.format.as_deref(), &self.names, find)
+        each(context, "inspect", self.format.as_deref(), &names, find)
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Write};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::escape;
-use crate::engine::image::progress::{Progress, PullProgress, Silent};
+use crate::engine::image::progress::{Progress, PullProgress};
 use crate::model::digest::Digest;
 
 /// How often bars are drawn anew, per second.
@@ -16,7 +16,7 @@ const RATE: u8 = 15;
 /// Chooses by where standard error goes.
 pub(crate) fn for_pull(quiet: bool) -> Box<dyn PullProgress> {
     match (quiet, std::io::stderr().is_terminal()) {
-        (true, _) => Box::new(Silent),
+        (true, _) => Box::new(Quiet),
         (false, true) => Box::new(Bars::default()),
         (false, false) => Box::new(Lines::default()),
     }
@@ -25,6 +25,30 @@ pub(crate) fn for_pull(quiet: bool) -> Box<dyn PullProgress> {
 /// A line on standard error. Where nobody reads, nobody misses it.
 fn line(text: &str) {
     drop(std::io::stderr().lock().write_all(format!("{text}\n").as_bytes()));
+}
+
+fn warning(text: &str) {
+    line(&format!("WARNING: {}", escape::line(text)));
+}
+
+/// Warnings alone.
+#[derive(Debug)]
+struct Quiet;
+
+impl Progress for Quiet {
+    fn present(&mut self, _digest: &Digest, _size: u64) {}
+    fn started(&mut self, _digest: &Digest, _size: u64) {}
+    fn advanced(&mut self, _digest: &Digest, _bytes: u64) {}
+    fn finished(&mut self, _digest: &Digest) {}
+}
+
+impl PullProgress for Quiet {
+    fn trying(&mut self, _name: &str) {}
+    fn stored(&mut self, _id: &str) {}
+
+    fn warn(&mut self, text: &str) {
+        warning(text);
+    }
 }
 
 /// podman's lines.
@@ -67,6 +91,10 @@ impl PullProgress for Lines {
         self.begin();
         line(&format!("Copying config sha256:{id}"));
         line("Writing manifest to image destination");
+    }
+
+    fn warn(&mut self, text: &str) {
+        warning(text);
     }
 }
 
@@ -158,6 +186,11 @@ impl PullProgress for Bars {
     fn stored(&mut self, id: &str) {
         self.leave();
         self.lines.stored(id);
+    }
+
+    fn warn(&mut self, text: &str) {
+        self.leave();
+        warning(text);
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup
 }
 
 /// Looks everything up and writes the container's own files (`hosts`, `resolv.conf`, …) into `bundle`.
-pub(crate) fn gather(engine: &Engine, locked: &Locked, bundle: &Path, cgroup: &Cgroup) -> Result<Prepared> {
+pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: &Path) -> Result<Prepared> {
     let config = &locked.config;
     let rootless = engine.privilege.is_rootless();
     let bounding = bounding()?;
@@ -69,6 +69,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, bundle: &Path, cgroup: &C
         shm: shm(engine, config)?,
         cgroup_path: None,
         has_cgroup: !cgroup.is_none(),
+        counts_pids: cgroup.offers("pids"),
         root: PathBuf::from("rootfs"),
     };
     Ok(Prepared { facts, requested: requested.names().collect() })
@@ -273,9 +274,14 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
             files.push(BoundFile { source, target: target.to_owned(), options });
         }
     };
+    let root = super::owners::maps(engine, config)?.map(|maps| maps.root());
     let write = |name: &str, text: &str| -> Result<PathBuf> {
         let path = bundle.join(name);
         super::files::write_shared(&path, text)?;
+        if let Some((uid, gid)) = root {
+            std::os::unix::fs::lchown(&path, Some(uid), Some(gid))
+                .with_context(|| format!("chown {}", path.display()))?;
+        }
         Ok(path)
     };
     if let NetworkMode::Container(id) = &config.network {

@@ -330,7 +330,7 @@ mod tests {
     fn the_host_is_read() {
         assert!(meminfo().get("MemTotal").is_some_and(|total| *total > 1 << 20));
         assert!(processor_time()["idlePercent"].as_f64().is_some_and(|percent| (0.0..=100.0).contains(&percent)));
-        assert!(uptime().ends_with(|c: char| c == 's' || c == ')'));
+        assert!(uptime().ends_with(['s', ')']));
         assert!(id_map("/proc/self/uid_map")[0]["size"].as_u64().is_some());
     }
 }

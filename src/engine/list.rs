@@ -23,6 +23,8 @@ impl Engine {
     /// Every container, the newest first, healed where that was needed and possible.
     pub(crate) fn list(&self) -> Result<Vec<Listed>> {
         container::sweep(&self.paths)?;
+        // What a killed pull left; a list is not the place to fail for it.
+        drop(self.heal_images());
         let mut list = Vec::new();
         for id in container::ids(&self.paths)? {
             match self.read_healed(&id) {

@@ -6,15 +6,20 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rustix::mount::MountAttrFlags;
 
-use super::Engine;
 use super::container::Locked;
+use super::{Engine, owners};
 use crate::model::container::{ContainerConfig, RootFs};
 use crate::model::error::Error;
-use crate::storage::{layer, overlay};
+use crate::model::idmap::IdMaps;
+use crate::storage::{layer, overlay, shift};
 use crate::sys::mount::{self, OverlayDirs};
 
 /// Makes the writable layer of a container that is being created.
-pub(crate) fn prepare(_engine: &Engine, locked: &Locked) -> Result<()> {
+pub(crate) fn prepare(engine: &Engine, locked: &Locked) -> Result<()> {
+    if let RootFs::Image { layers } = &locked.config.root_fs {
+        // Copies of layers take their time: here, not at the first start.
+        layer_dirs(engine, layers, owners::maps(engine, &locked.config)?.as_ref())?;
+    }
     match &locked.config.root_fs {
         RootFs::Directory { overlay: false, .. } => Ok(()),
         _ => overlay::prepare(&locked.dir().join("rootfs")).context("make the writable layer"),
@@ -23,13 +28,28 @@ pub(crate) fn prepare(_engine: &Engine, locked: &Locked) -> Result<()> {
 
 /// The directories of the container's overlay; `None` where its root is a plain directory.
 pub(crate) fn dirs(engine: &Engine, config: &ContainerConfig, dir: &Path) -> Result<Option<OverlayDirs>> {
+    let maps = owners::maps(engine, config)?;
     let lower = match &config.root_fs {
         RootFs::Directory { overlay: false, .. } => return Ok(None),
         RootFs::Directory { path, .. } => vec![PathBuf::from(path)],
-        RootFs::Image { layers } => lower(engine, layers)?,
+        RootFs::Image { layers } => layer_dirs(engine, layers, maps.as_ref())?,
     };
     let upper = dir.join("rootfs");
-    overlay::dirs(lower, &upper, config.remove, engine.privilege.is_rootless()).map(Some)
+    let maps = maps.as_ref().filter(|maps| owners::by_mount(engine, Some(maps)));
+    overlay::dirs(lower, &upper, config.remove, engine.privilege.is_rootless(), maps).map(Some)
+}
+
+/// The directories of an image's layers, the top one first, with owners that suit a container with `maps`.
+fn layer_dirs(engine: &Engine, layers: &[String], maps: Option<&IdMaps>) -> Result<Vec<PathBuf>> {
+    let dirs = lower(engine, layers)?;
+    match maps.filter(|_| engine.privilege.is_rootless()) {
+        None => Ok(dirs),
+        Some(maps) => {
+            let mut shifted = shift::ensure(&engine.paths, layers, maps)?;
+            shifted.reverse();
+            Ok(shifted)
+        }
+    }
 }
 
 /// The directories of an image's layers, the top one first.

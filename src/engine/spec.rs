@@ -81,8 +81,10 @@ pub(crate) struct Facts {
     /// Where /dev/shm comes from when ipc is the host's or another container's.
     pub(crate) shm: Option<PathBuf>,
     pub(crate) cgroup_path: Option<String>,
-    /// Whether limits can be set at all.
+    /// The container has a cgroup in which devices can be refused.
     pub(crate) has_cgroup: bool,
+    /// Processes can be counted there.
+    pub(crate) counts_pids: bool,
     pub(crate) root: PathBuf,
 }
 
@@ -222,7 +224,10 @@ fn id_map(ranges: &[IdRange]) -> Result<Vec<LinuxIdMapping>> {
 }
 
 fn resources(asked: &Resources, facts: &Facts) -> Result<LinuxResources> {
-    let mut builder = LinuxResourcesBuilder::default().devices(facts.device_rules.clone());
+    let mut builder = LinuxResourcesBuilder::default();
+    if facts.has_cgroup {
+        builder = builder.devices(facts.device_rules.clone());
+    }
     let memory =
         (asked.memory, asked.memory_reservation, asked.memory_swap, asked.memory_swappiness, asked.oom_kill_disable);
     if memory != (None, None, None, None, false) {
@@ -265,8 +270,7 @@ fn resources(asked: &Resources, facts: &Facts) -> Result<LinuxResources> {
         }
         builder = builder.cpu(cpu.build().context("build cpu limits")?);
     }
-    // A default is not worth a refusal where the host has no cgroup to give.
-    if let Some(limit) = asked.pids.filter(|_| facts.has_cgroup || !asked.pids_is_default) {
+    if let Some(limit) = asked.pids.filter(|_| facts.counts_pids || !asked.pids_is_default) {
         builder = builder.pids(LinuxPidsBuilder::default().limit(limit).build().context("build pids limit")?);
     }
     builder.build().context("build resources")

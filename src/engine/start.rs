@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 
-use super::Engine;
 use super::container::Locked;
 use super::facts;
 use super::request::RemoveRequest;
+use super::{Engine, owners};
 use crate::model::container::{ContainerConfig, ProcessRef, RootFs};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
@@ -105,7 +105,7 @@ impl Engine {
         for path in [&run_dir, &bundle] {
             make_dir(path)?;
         }
-        let prepared = facts::gather(self, locked, &bundle, &cgroup)?;
+        let prepared = facts::gather(self, locked, &cgroup, &bundle)?;
         let spec = super::spec::generate(&locked.config, &prepared.facts)?;
         let config = &locked.config;
         record::write(&bundle.join("config.json"), &spec, Durability::Lazy)?;
@@ -122,6 +122,8 @@ impl Engine {
             cleanup: super::policy::cleanup_arguments(self, locked.id(), locked.state.run),
             bundle,
             root: self.root_source(config, &dir)?,
+            map_root: owners::by_mount(self, owners::maps(self, config)?.as_ref()),
+            chown: chowned(config, &prepared.facts.sources),
             cgroup,
             seccomp_cache: Some(self.paths.cache()),
             user: config.user.clone(),
@@ -171,6 +173,17 @@ impl Engine {
 /// The ports that the monitor holds and relays; pasta binds its own.
 pub(crate) fn relayed(config: &ContainerConfig) -> Vec<PortMapping> {
     if matches!(config.network, NetworkMode::Bridge(_)) { config.publish.clone() } else { Vec::new() }
+}
+
+/// The sources of the mounts with `:U`.
+fn chowned(config: &ContainerConfig, sources: &[Option<PathBuf>]) -> Vec<PathBuf> {
+    config
+        .mounts
+        .iter()
+        .zip(sources)
+        .filter(|(mount, _)| mount.chown)
+        .filter_map(|(_, source)| source.clone())
+        .collect()
 }
 
 fn make_dir(path: &std::path::Path) -> Result<()> {

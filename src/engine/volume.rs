@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -13,6 +14,7 @@ use super::container::{self, Container, Locked};
 use crate::image::store::Image;
 use crate::model::error::Error;
 use crate::model::id::Id;
+use crate::model::idmap::IdMaps;
 use crate::model::mount::{Mount, Source};
 use crate::model::volume::VolumeConfig;
 use crate::storage::overlay;
@@ -23,6 +25,7 @@ use crate::storage::volume::populate;
 pub(crate) fn prepare(engine: &Engine, locked: &mut Locked, image: Option<&Image>) -> Result<()> {
     let named = locked.config.mounts.iter().any(|mount| matches!(mount.source, Source::Volume { .. }));
     if named {
+        let maps = super::owners::maps(engine, &locked.config)?;
         let volumes = Volumes::new(&engine.paths);
         let _lock = volumes.lock()?;
         for mount in &locked.config.mounts {
@@ -32,8 +35,14 @@ pub(crate) fn prepare(engine: &Engine, locked: &mut Locked, image: Option<&Image
                 Some(volume) => volume,
                 None => volumes.create(name, BTreeMap::new(), BTreeMap::new(), anonymous)?,
             };
+            if let Some(maps) = &maps
+                && !volume.populated
+                && volume.options.is_empty()
+            {
+                give_to_root(&volumes, name, maps).with_context(|| format!("change the owner of volume {name}"))?;
+            }
             if mount.copy_up && !volume.populated && image.is_some() && volume.options.is_empty() {
-                fill(engine, locked, &volumes, &volume, mount)
+                fill(engine, locked, &volumes, &volume, mount, maps.as_ref())
                     .with_context(|| format!("copy up into volume {name}"))?;
                 volume.populated = true;
                 volumes.save(&volume)?;
@@ -48,7 +57,25 @@ pub(crate) fn prepare(engine: &Engine, locked: &mut Locked, image: Option<&Image
     Ok(())
 }
 
-fn fill(engine: &Engine, locked: &Locked, volumes: &Volumes, volume: &VolumeConfig, mount: &Mount) -> Result<()> {
+/// The first container that uses an empty volume gets it for its root, as with podman.
+fn give_to_root(volumes: &Volumes, name: &str, maps: &IdMaps) -> Result<()> {
+    let data = File::open(volumes.data(name)).context("open the volume")?;
+    let meta = data.metadata().context("stat the volume")?;
+    if (meta.uid(), meta.gid()) == (0, 0) && populate::is_empty(data.as_fd())? {
+        let (uid, gid) = maps.root();
+        std::os::unix::fs::fchown(&data, Some(uid), Some(gid)).context("chown")?;
+    }
+    Ok(())
+}
+
+fn fill(
+    engine: &Engine,
+    locked: &Locked,
+    volumes: &Volumes,
+    volume: &VolumeConfig,
+    mount: &Mount,
+    maps: Option<&IdMaps>,
+) -> Result<()> {
     let view = super::rootfs::view(engine, &locked.config)?;
     let source = match populate::open_dir(view.as_fd(), &mount.target) {
         Ok(source) => source,
@@ -57,7 +84,7 @@ fn fill(engine: &Engine, locked: &Locked, volumes: &Volumes, volume: &VolumeConf
     };
     let target = File::open(volumes.data(&volume.name)).context("open the volume")?;
     if populate::is_empty(target.as_fd())? {
-        populate::populate(source.as_fd(), target.as_fd())?;
+        populate::populate(source.as_fd(), target.as_fd(), maps)?;
         // What a volume holds is told to be kept.
         rustix::fs::syncfs(&target).context("sync the volume")?;
     }

@@ -128,13 +128,15 @@ fn diff_id(file: &std::fs::File, limit: u64) -> Result<Digest> {
 fn configuration(diff_id: &Digest, config: Map<String, Value>, options: &ImportOptions) -> Result<Vec<u8>> {
     let platform = options.platform.clone().unwrap_or_else(Platform::host);
     let now = jiff::Timestamp::now().to_string();
+    // podman's words, which its users look for in a history.
+    let by = format!("/bin/sh -c #(nop) ADD file:{} in /", diff_id.hex());
     let mut image = json!({
         "created": now,
         "architecture": platform.architecture,
         "os": platform.os,
         "config": config,
         "rootfs": { "type": "layers", "diff_ids": [diff_id] },
-        "history": [{ "created": now, "created_by": "dhow import", "comment": options.message }],
+        "history": [{ "created": now, "created_by": by, "comment": options.message }],
     });
     if let Some(variant) = platform.variant {
         image["variant"] = variant.into();

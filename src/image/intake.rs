@@ -48,7 +48,8 @@ pub(crate) struct Target {
     /// The store is a user namespace's: overlay's attributes are `user.` ones.
     pub(crate) rootless: bool,
     pub(crate) limits: Limits,
-    /// Set by a signal handler; everything ends soon, and nothing is left. A registry client gets the same.
+    /// Set by a signal handler: everything ends soon, and nothing is left. A registry client gets the same, since a layer
+    /// that cannot be unpacked sets it for a while, too.
     pub(crate) cancel: Arc<AtomicBool>,
 }
 
@@ -116,6 +117,7 @@ struct Shared {
 pub(crate) struct Intake<'a> {
     target: &'a Target,
     documents: Documents<'a>,
+    limits: Limits,
     chain: Vec<Digest>,
     staging: Staging,
     content: Content,
@@ -140,6 +142,7 @@ impl<'a> Intake<'a> {
         if let Some(odd) = digests.chain([&manifest.config.digest]).find(|digest| digest.algorithm() != "sha256") {
             return Err(Error::unsupported(format!("digest {odd}: only sha256 is supported")).into());
         }
+        let limits = target.limits.clone().with(&|key| std::env::var_os(key))?;
         let chain = chain_ids(&config.diff_ids);
         let staging = Staging::new(&target.paths)?;
         let (content, layers) = (Content::new(&target.paths), Layers::new(&target.paths));
@@ -176,6 +179,7 @@ impl<'a> Intake<'a> {
         Ok(Self {
             target,
             documents,
+            limits,
             chain,
             staging,
             content,
@@ -239,9 +243,14 @@ impl<'a> Intake<'a> {
             brought
         });
         // A layer that cannot be unpacked ends the download; its error is the one to tell.
-        match self.lock().failure.take() {
-            Some(error) => Err(error),
-            None => brought,
+        if let Some(error) = self.lock().failure.take() {
+            self.target.cancel.store(false, Ordering::Relaxed);
+            return Err(error);
+        }
+        brought?;
+        match self.target.cancel.load(Ordering::Relaxed) {
+            true => Err(Error::state("cancelled").into()),
+            false => Ok(()),
         }
     }
 
@@ -268,8 +277,8 @@ impl<'a> Intake<'a> {
                 Err(error) => {
                     self.stop.store(true, Ordering::Relaxed);
                     let mut shared = self.lock();
-                    let quiet = self.target.cancel.load(Ordering::Relaxed) || shared.failure.is_some();
-                    if !quiet && !shared.ended_badly(&error) {
+                    let cancelled = self.target.cancel.load(Ordering::Relaxed) || is_cancelled(&error);
+                    if !cancelled && shared.failure.is_none() {
                         shared.failure = Some(error);
                         // The client looks at it, too: no use in downloading the rest.
                         self.target.cancel.store(true, Ordering::Relaxed);
@@ -307,27 +316,27 @@ impl<'a> Intake<'a> {
     }
 
     fn unpack(&self, index: usize) -> Result<Unpacked> {
-        let (path, complete, diff, blob, digest) = {
+        let (path, complete, diff, blob, digest, size) = {
             let shared = self.lock();
             let layer = &shared.layers[index];
             let blob = &shared.blobs[layer.blob];
             let path = blob.path.clone().context("a blob that arrives has a file")?;
-            (path, blob.complete, layer.staged.diff(), layer.blob, blob.digest.clone())
+            (path, blob.complete, layer.staged.diff(), layer.blob, blob.digest.clone(), blob.size)
         };
         let doing = || format!("unpack layer {digest}");
         let file = File::open(&path).with_context(doing)?;
-        let limits = &self.target.limits;
+        let limits = &self.limits.for_blob(size);
         let unpacker = if complete {
             unpack::spawn(file.into(), &diff, limits).with_context(doing)?
         } else {
             let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).context("make a pipe")?;
             // Only a wish: an ordinary user may have too many pipes already.
-            drop(rustix::pipe::fcntl_setpipe_size(&write, PIPE));
+            let _ = rustix::pipe::fcntl_setpipe_size(&write, PIPE);
             let unpacker = unpack::spawn(read, &diff, limits).with_context(doing)?;
             self.feed(&file, write, blob).with_context(doing)?;
             unpacker
         };
-        let unpacked = unpacker.wait(&self.stop).with_context(doing)?;
+        let unpacked = unpacker.wait(&|| self.stopped()).with_context(doing)?;
         let shared = self.lock();
         let at = self.chain.iter().position(|chain| *chain == shared.layers[index].chain);
         let expected = at.map(|at| &self.documents.config.diff_ids[at]).context("a layer is of the chain")?;
@@ -456,12 +465,10 @@ impl<'a> Intake<'a> {
     }
 }
 
-impl Shared {
-    /// Whether an error is only the echo of one that ended the bringing.
-    fn ended_badly(&self, error: &anyhow::Error) -> bool {
-        let cancelled = |root: &Error| root.kind == ErrorKind::State && root.message == "cancelled";
-        error.root_cause().downcast_ref::<Error>().is_some_and(cancelled)
-    }
+/// Whether an error is only the echo of a cancellation.
+fn is_cancelled(error: &anyhow::Error) -> bool {
+    let cancelled = |root: &Error| root.kind == ErrorKind::State && root.message == "cancelled";
+    error.root_cause().downcast_ref::<Error>().is_some_and(cancelled)
 }
 
 /// The digests that the lease lists, as text.

@@ -6,14 +6,15 @@
 use anyhow::{Context, Result};
 
 use super::intake::{Documents, Intake, Progress, Target};
-use super::manifest::Config;
-use super::registry::client::Client;
+use super::manifest::{Config, DOCUMENT_MAX};
+use super::registry::client::{Client, Resolved};
 use super::registry::transfer::{Event, Job, Sinks};
 use super::store;
 use super::trust::policy::Policy;
 use crate::model::digest::Digest;
 use crate::model::platform::Platform;
 use crate::model::reference::Reference;
+use crate::storage::content::Content;
 
 /// Downloads at once.
 const PARALLEL: usize = 6;
@@ -40,7 +41,7 @@ pub(crate) fn pull(
     let text = store::text(&name);
     policy.check("docker", &text)?;
     let resolved = client.resolve(&name, platform)?;
-    let config_bytes = client.fetch_bytes(&resolved, &resolved.manifest.config)?;
+    let config_bytes = configuration(target, client, &resolved)?;
     let config = Config::parse(&config_bytes)?;
     let documents = Documents {
         manifest_bytes: &resolved.manifest_bytes,
@@ -86,4 +87,14 @@ pub(crate) fn pull(
     repo_digests.dedup();
     let id = intake.publish(std::slice::from_ref(&text), repo_digests)?;
     Ok(Pulled { id, digest: resolved.digest, name: text })
+}
+
+/// The configuration: the store's where it has it whole, else the registry's.
+fn configuration(target: &Target, client: &Client, resolved: &Resolved) -> Result<Vec<u8>> {
+    let config = &resolved.manifest.config;
+    match Content::new(&target.paths).document(&config.digest, DOCUMENT_MAX) {
+        Ok(bytes) => Ok(bytes),
+        // Not there, or damaged: what the registry sends replaces it.
+        Err(_) => client.fetch_bytes(resolved, config),
+    }
 }

@@ -527,7 +527,7 @@ mod tests {
         assert_eq!(store.tag(&a, "three").unwrap(), "localhost/three:latest");
         assert!(store.tag(&a, "three@sha256:x").is_err());
         let lock = store.lock().unwrap();
-        let mut remove = |typed: &str, force, users: &[&str]| {
+        let remove = |typed: &str, force, users: &[&str]| {
             let users: Vec<String> = users.iter().map(|user| (*user).to_owned()).collect();
             store.remove(&lock, typed, force, &mut |_| Ok(users.clone()))
         };

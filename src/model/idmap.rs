@@ -25,6 +25,12 @@ impl IdMaps {
         (self.outside_uid(0).unwrap_or(0), self.outside_gid(0).unwrap_or(0))
     }
 
+    /// The owner outside of what belongs to `uid` and `gid` inside; who is not mapped is taken for root.
+    pub(crate) fn owner(&self, uid: u32, gid: u32) -> (u32, u32) {
+        let root = self.root();
+        (self.outside_uid(uid).unwrap_or(root.0), self.outside_gid(gid).unwrap_or(root.1))
+    }
+
     /// Whether inside and outside agree for every id that is mapped: then nothing has to be shifted.
     pub(crate) fn is_identity(&self) -> bool {
         self.uids.iter().chain(&self.gids).all(|range| range.inside == range.outside)
@@ -93,6 +99,7 @@ mod tests {
         }
         assert_eq!((maps.outside_gid(9), maps.outside_gid(10)), (Some(100_009), None));
         assert_eq!(maps.root(), (1, 100_000));
+        assert_eq!((maps.owner(1000, 3), maps.owner(70_000, 10)), ((0, 100_003), (1, 100_000)));
         let wide = IdMaps { uids: ranges(&[(0, u32::MAX, 2)]), gids: Vec::new() };
         assert_eq!((wide.outside_uid(1), wide.root()), (None, (u32::MAX, 0)));
     }

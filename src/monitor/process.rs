@@ -58,6 +58,7 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
     let none = LinuxResources::default();
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
     config.cgroup.create(resources).context("make the cgroup")?;
+    config.cgroup.apply(resources).context("limit the cgroup")?;
     let made = {
         create(CreateRequest {
             spec: &spec,

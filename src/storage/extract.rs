@@ -10,6 +10,7 @@
 //! the layer has members in without naming them.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::member::{Archive, Kind, Member, Time, show};
 use super::{tree, whiteout};
 use crate::model::error::{Error, ErrorKind};
+use crate::model::size;
 
 /// Every whiteout's name begins so (image-spec, layer.md, "Whiteouts").
 const WHITEOUT: &[u8] = b".wh.";
@@ -36,11 +38,16 @@ const KEPT: usize = 128;
 const STRIDE: u64 = 64 << 20;
 const KICK: u64 = 8 << 20;
 
+/// So many bytes every layer may have, however well it was compressed.
+const FAIR: u64 = 4 << 30;
+
 /// Ceilings and conditions of one extraction (R12).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Limits {
     /// Decompressed bytes, and bytes of files with their holes.
     pub(crate) bytes: u64,
+    /// How many times larger than its blob a layer may be, if it is large at all.
+    pub(crate) ratio: u64,
     /// Members and the directories that they imply.
     pub(crate) inodes: u64,
     /// Bytes that stay free on the file system.
@@ -51,7 +58,30 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 128 << 30, inodes: 4 << 20, floor: 64 << 20, one_owner: false }
+        Self { bytes: 128 << 30, ratio: 200, inodes: 4 << 20, floor: 64 << 20, one_owner: false }
+    }
+}
+
+impl Limits {
+    /// The ceilings with what the user allows: DHOW_LAYER_BYTES (`200g`) and DHOW_LAYER_INODES.
+    pub(crate) fn with(mut self, var: &dyn Fn(&str) -> Option<OsString>) -> Result<Self> {
+        let read = |key: &str| -> Result<Option<u64>> {
+            let Some(text) = var(key).filter(|text| !text.is_empty()) else { return Ok(None) };
+            let size = text.to_str().and_then(|text| size::parse_ram(text).ok());
+            let bad = || Error::invalid(format!("{key}: not a number: {}", text.display()));
+            size.ok_or_else(|| bad().into()).map(Some)
+        };
+        if let Some(bytes) = read("DHOW_LAYER_BYTES")? {
+            (self.bytes, self.ratio) = (bytes, u64::MAX);
+        }
+        self.inodes = read("DHOW_LAYER_INODES")?.unwrap_or(self.inodes);
+        Ok(self)
+    }
+
+    /// The ceilings of a blob of `size` bytes: a small one that becomes huge is a bomb.
+    pub(crate) fn for_blob(&self, size: u64) -> Self {
+        let fair = size.saturating_mul(self.ratio).max(FAIR);
+        Self { bytes: self.bytes.min(fair), ..self.clone() }
     }
 }
 
@@ -375,7 +405,7 @@ impl<'a> Extractor<'a> {
         if self.summary.inodes > self.limits.inodes {
             let message = format!("the layer has more than {} files", self.limits.inodes);
             return Err(Error::new(ErrorKind::Denied, message)
-                .hint("an image may be made to fill the disk; raise the limit if you trust it")
+                .hint("an image may be made to fill the disk; if you trust it, set DHOW_LAYER_INODES")
                 .into());
         }
         Ok(())

@@ -144,7 +144,7 @@ impl<R: Read> Archive<R> {
         if self.total > self.limit {
             let message = format!("the layer has more than {} bytes", self.limit);
             return Err(Error::new(ErrorKind::Denied, message)
-                .hint("an image may be made to fill the disk; raise the limit if you trust it")
+                .hint("an image may be made to fill the disk; if you trust it, set DHOW_LAYER_BYTES")
                 .into());
         }
         if let Some(hash) = &mut self.hash {

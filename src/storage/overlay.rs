@@ -14,9 +14,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use rustix::fs::{Gid, Mode, Uid};
 
 use super::tree::{self, Usage};
 use crate::model::error::Error;
+use crate::model::idmap::IdMaps;
 use crate::state::boot;
 use crate::sys::mount::OverlayDirs;
 
@@ -49,7 +51,14 @@ pub(crate) fn check_file_system(dir: &Path) -> Result<()> {
 }
 
 /// The directories of the overlay over `lower`, the top one first, with the writable layer at `dir` ready for a mount.
-pub(crate) fn dirs(lower: Vec<PathBuf>, dir: &Path, volatile: bool, userxattr: bool) -> Result<OverlayDirs> {
+/// With `maps`, whose mount maps the layers' owners, the root's goes the same way.
+pub(crate) fn dirs(
+    lower: Vec<PathBuf>,
+    dir: &Path,
+    volatile: bool,
+    userxattr: bool,
+    maps: Option<&IdMaps>,
+) -> Result<OverlayDirs> {
     if volatile {
         ready_volatile(dir)?;
     }
@@ -58,6 +67,14 @@ pub(crate) fn dirs(lower: Vec<PathBuf>, dir: &Path, volatile: bool, userxattr: b
         // Overlay shows the root as the upper has it: at first it is as the layers say.
         let (from, to) = (tree::open(top)?, tree::open(&upper)?);
         tree::copy_metadata(from.as_fd(), to.as_fd()).context("set the root's attributes")?;
+        if let Some(maps) = maps {
+            let stat = rustix::fs::fstat(&from).context("stat")?;
+            let (uid, gid) = maps.owner(stat.st_uid, stat.st_gid);
+            rustix::fs::fchown(&to, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+                .context("set the root's owner")?;
+            // The change of owner takes special bits away.
+            rustix::fs::fchmod(&to, Mode::from_raw_mode(stat.st_mode & 0o7777)).context("set the root's mode")?;
+        }
     }
     Ok(OverlayDirs { lower, upper: Some((upper, work)), volatile, userxattr })
 }
@@ -101,17 +118,17 @@ mod tests {
         std::fs::set_permissions(&lower, PermissionsExt::from_mode(0o711)).unwrap();
         prepare(&dir).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o7777;
-        let made = dirs(vec![lower.clone()], &dir, true, false).unwrap();
+        let made = dirs(vec![lower.clone()], &dir, true, false, None).unwrap();
         assert_eq!((mode(&dir.join("upper")), made.volatile, made.lower), (0o711, true, vec![lower.clone()]));
         // As the kernel leaves it, and the container.
         std::fs::create_dir_all(dir.join("work/work/incompat/volatile")).unwrap();
         std::fs::set_permissions(dir.join("upper"), PermissionsExt::from_mode(0o700)).unwrap();
         std::fs::write(dir.join("upper/file"), "kept").unwrap();
-        dirs(vec![lower.clone()], &dir, true, false).unwrap();
+        dirs(vec![lower.clone()], &dir, true, false, None).unwrap();
         assert_eq!(mode(&dir.join("upper")), 0o700);
         assert!(dir.join("upper/file").exists() && !dir.join("work/work/incompat").exists());
         std::fs::write(dir.join("boot"), "another boot").unwrap();
-        dirs(vec![lower], &dir, true, false).unwrap();
+        dirs(vec![lower], &dir, true, false, None).unwrap();
         assert!(!dir.join("upper/file").exists(), "of another boot");
         assert_eq!(mode(&dir.join("upper")), 0o711);
         tree::remove_path(&root).unwrap();

@@ -22,6 +22,7 @@ use rustix::io::Errno;
 use super::layer::Layers;
 use super::staging::Staging;
 use super::tree;
+use crate::model::container::IdRange;
 use crate::model::digest::Digest;
 use crate::model::error::Error;
 use crate::model::idmap::IdMaps;
@@ -154,7 +155,11 @@ impl Copy<'_> {
     }
 
     fn owner(&self, stat: &Stat) -> Result<(Uid, Gid)> {
-        let (uid, gid) = (self.maps.outside_uid(stat.st_uid), self.maps.outside_gid(stat.st_gid));
+        // Who is not mapped is nobody inside, as on a mapped mount: ours, where the container does not have us.
+        let nobody =
+            |ranges: &[IdRange]| (!ranges.iter().any(|range| range.outside == 0 && range.size > 0)).then_some(0);
+        let uid = self.maps.outside_uid(stat.st_uid).or_else(|| nobody(&self.maps.uids));
+        let gid = self.maps.outside_gid(stat.st_gid).or_else(|| nobody(&self.maps.gids));
         let (Some(uid), Some(gid)) = (uid, gid) else {
             let message = format!(
                 "potentially insufficient UIDs or GIDs available in user namespace (requested {}:{})",
@@ -193,7 +198,6 @@ impl Copy<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::container::IdRange;
     use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 
     #[test]
@@ -257,12 +261,14 @@ mod tests {
         Layers::new(&paths).discard(&chain, &paths.tmp()).unwrap();
         assert!(!copy.exists());
 
-        let narrow = IdMaps { uids: vec![IdRange { inside: 0, outside: 1, size: 10 }], gids: maps.gids.clone() };
+        let narrow = |outside| IdMaps { uids: vec![IdRange { inside: 0, outside, size: 10 }], gids: maps.gids.clone() };
         std::fs::create_dir_all(diff.join("x")).unwrap();
         std::os::unix::fs::chown(diff.join("x"), Some(10), None).unwrap();
-        let error = ensure(&paths, std::slice::from_ref(&chain), &narrow).unwrap_err();
+        let error = ensure(&paths, std::slice::from_ref(&chain), &narrow(0)).unwrap_err();
         assert!(format!("{error:#}").contains("requested 10:0"), "{error:#}");
         assert_eq!(std::fs::read_dir(diff.parent().unwrap()).unwrap().count(), 1);
+        let shifted = ensure(&paths, std::slice::from_ref(&chain), &narrow(1)).unwrap();
+        assert_eq!((meta(&shifted[0]).uid(), meta(&shifted[0].join("x")).uid()), (1, 0));
         tree::remove_path(&root).unwrap();
     }
 }

@@ -224,7 +224,7 @@ pub(crate) fn attributes(fd: BorrowedFd<'_>) -> Result<Vec<(OsString, Vec<u8>)>>
 pub(crate) fn all_attributes(fd: BorrowedFd<'_>) -> Result<Vec<(OsString, Vec<u8>)>> {
     let mut names = Vec::new();
     loop {
-        let needed = match rustix::fs::flistxattr(fd, &mut [0_u8; 0][..]) {
+        let needed = match rustix::fs::flistxattr_query(fd) {
             Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
             done => done.context("list extended attributes")?,
         };
@@ -325,6 +325,30 @@ mod tests {
         remove_path(&root.join("none/none")).unwrap();
         assert!(!root.join("victim").exists());
         assert_eq!(std::fs::read_to_string(root.join("kept")).unwrap(), "kept");
+        remove_path(&root).unwrap();
+    }
+
+    #[test]
+    fn attributes_go_along_but_overlays_own() {
+        let root = std::env::temp_dir().join(format!("dhow-attributes-{}", std::process::id()));
+        for name in ["from", "to"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        let (from, to) = (open(&root.join("from")).unwrap(), open(&root.join("to")).unwrap());
+        for (name, value) in [("user.one", &b"1"[..]), ("user.overlay.opaque", b"y"), ("user.empty", b"")] {
+            match rustix::fs::fsetxattr(&from, name, value, XattrFlags::empty()) {
+                Err(Errno::OPNOTSUPP) => {
+                    eprintln!("skipped: no user attributes on this file system");
+                    return remove_path(&root).unwrap();
+                }
+                done => done.unwrap(),
+            }
+        }
+        copy_metadata(from.as_fd(), to.as_fd()).unwrap();
+        let mut found = all_attributes(to.as_fd()).unwrap();
+        found.sort();
+        assert_eq!(found, [("user.empty".into(), Vec::new()), ("user.one".into(), b"1".to_vec())]);
+        assert_eq!(all_attributes(from.as_fd()).unwrap().len(), 3);
         remove_path(&root).unwrap();
     }
 

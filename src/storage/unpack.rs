@@ -8,9 +8,9 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use nix::sched::CloneFlags;
@@ -64,6 +64,8 @@ pub(crate) fn spawn(blob: OwnedFd, staging: &Path, limits: &Limits) -> Result<Un
         .args([ROLE, &limits])
         .env_clear()
         .current_dir(staging)
+        // Ctrl-C is for the command, which ends this in order.
+        .process_group(0)
         .stdin(Stdio::from(blob))
         .stdout(Stdio::from(theirs))
         .spawn()
@@ -72,13 +74,13 @@ pub(crate) fn spawn(blob: OwnedFd, staging: &Path, limits: &Limits) -> Result<Un
 }
 
 impl Unpacker {
-    /// Waits for the end and returns what was unpacked. Looks at `stop` ten times a second and gives up when it is set.
-    pub(crate) fn wait(mut self, stop: &AtomicBool) -> Result<Unpacked> {
+    /// Waits for the end and returns what was unpacked. Asks `stopped` ten times a second and then gives up.
+    pub(crate) fn wait(mut self, stopped: &dyn Fn() -> bool) -> Result<Unpacked> {
         let mut notes = Vec::new();
         let mut packet = vec![0; PACKET];
         let tick = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
         loop {
-            if stop.load(Ordering::Relaxed) {
+            if stopped() {
                 return Err(Error::state("cancelled").into());
             }
             let mut ready = [PollFd::new(&self.report, PollFlags::IN)];

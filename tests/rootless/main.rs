@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use support::env::{SUBIDS, TestEnv, UID, USER, eventually};
+use support::image::Image;
 use support::{Outcome, isolated};
 
 /// The record of the keeper.
@@ -194,5 +195,40 @@ fn automatic_namespaces_never_overlap() {
         starts.sort_unstable();
         assert_eq!(starts, (0..8).map(|n| 1 + n * 1000).collect::<Vec<_>>());
         env.user.run(&["rm", "-a", "-f"]).ok();
+    });
+}
+
+#[test]
+fn an_image_belongs_to_the_root_of_whatever_map() {
+    require!(root, newuidmap, busybox);
+    isolated(|env| {
+        env.ignore(&format!("file: {}/cache/", env.user.store.display()));
+        let archive = env.user.tmp.join("image.tar");
+        std::fs::write(&archive, Image::busybox().docker_archive(&["docker.io/library/busybox:latest"])).unwrap();
+        env.user.run(&["load", "-q", "-i", &archive.display().to_string()]).ok();
+        std::fs::remove_file(&archive).unwrap();
+        for userns in ["host", "keep-id", "auto:size=2000", "keep-id:uid=7,gid=7"] {
+            let script = "stat -c %u:%g / /bin /bin/busybox && touch /new && stat -c %u /new";
+            let args =
+                ["run", "--rm", "--network", "none", "--user", "0", "--userns", userns, "busybox", "sh", "-c", script];
+            assert_eq!(env.user.run(&args).ok(), "0:0\n0:0\n0:0\n0", "{userns}");
+        }
+        let args = ["run", "--rm", "--network", "none", "--userns", "keep-id", "busybox", "id", "-u"];
+        assert_eq!(env.user.run(&args).ok(), UID.to_string());
+        env.user.run(&["run", "-d", "--name", "a", "--network", "none", "busybox", "sleep", "60"]).ok();
+        let args = [
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "--pid",
+            "container:a",
+            "busybox",
+            "sh",
+            "-c",
+            "ps | grep -c 'sleep 6[0]'",
+        ];
+        assert_eq!(env.user.run(&args).ok(), "1");
+        env.user.run(&["rm", "-f", "-t", "0", "a"]).ok();
     });
 }

@@ -27,6 +27,7 @@ pub(crate) mod powercut;
 pub(crate) mod registry;
 pub(crate) mod require;
 pub(crate) mod tar;
+pub(crate) mod tools;
 pub(crate) mod trace;
 
 pub(crate) use env::TestEnv;

@@ -122,6 +122,15 @@ impl Registry {
         Self { state, main, other, threads }
     }
 
+    /// Starts one whose ports are no leak of `env`'s test.
+    pub(crate) fn beside(env: &mut super::TestEnv) -> Self {
+        let registry = Self::start();
+        for address in [registry.main, registry.other] {
+            env.ignore(&format!("address: tcp 0100007F:{:04X}", address.port()));
+        }
+        registry
+    }
+
     /// `127.0.0.1:PORT`, as it stands before a repository.
     pub(crate) fn address(&self) -> String {
         self.main.to_string()

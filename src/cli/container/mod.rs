@@ -11,7 +11,7 @@ mod inspect;
 mod kill;
 mod limit;
 mod logs;
-mod names;
+pub(crate) mod names;
 mod namespace;
 mod pause;
 mod port;

@@ -90,7 +90,7 @@ impl Choice<'_> {
 }
 
 /// The container that was created last.
-pub(super) fn latest(engine: &Engine) -> Result<Container> {
+pub(crate) fn latest(engine: &Engine) -> Result<Container> {
     let newest = engine.list()?.into_iter().find_map(|listed| match listed {
         Listed::Container(read) => Some(*read),
         Listed::Damaged { .. } => None,

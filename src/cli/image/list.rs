@@ -21,6 +21,9 @@ use crate::model::{size, time};
 /// What `--sort` takes.
 const SORTS: [&str; 5] = ["created", "id", "repository", "size", "tag"];
 
+/// The repository or tag of an image that has none.
+const NONE: &str = "<none>";
+
 /// List images
 #[derive(clap::Args)]
 pub(crate) struct ListArgs {
@@ -120,8 +123,7 @@ impl ListArgs {
     }
 
     fn table(&self, context: &Context, format: Option<&str>, rows: &[Row]) -> anyhow::Result<String> {
-        let mut columns =
-            vec!["{{if .Repository}}{{.Repository}}{{else}}<none>{{end}}", "{{if .Tag}}{{.Tag}}{{else}}<none>{{end}}"];
+        let mut columns = vec!["{{.Repository}}", "{{.Tag}}"];
         if self.digests {
             columns.push("{{.Digest}}");
         }
@@ -179,12 +181,12 @@ impl ListArgs {
 /// One row for each name; one without any for an image that has none.
 fn rows(image: Summary) -> Vec<Row> {
     if image.names.is_empty() {
-        return vec![Row { image, repository: String::new(), tag: String::new() }];
+        return vec![Row { image, repository: NONE.to_owned(), tag: NONE.to_owned() }];
     }
     let names = image.names.clone();
     let row = |name: &String| Row {
         repository: pattern::repository(name).to_owned(),
-        tag: pattern::tag(name).to_owned(),
+        tag: Some(pattern::tag(name)).filter(|tag| !tag.is_empty()).unwrap_or(NONE).to_owned(),
         image: image.clone(),
     };
     names.iter().map(row).collect()

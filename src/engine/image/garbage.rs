@@ -12,7 +12,10 @@ use crate::model::container::RootFs;
 impl Engine {
     /// Finishes what killed pulls, loads and removals left. Cheap when there is nothing.
     pub(crate) fn heal_images(&self) -> Result<()> {
-        gc::heal(&self.paths, &mut || self.used_layers()).context("clean up after an interrupted command")
+        let mut unreadable = false;
+        let healed = gc::heal(&self.paths, &mut || self.used_layers().inspect_err(|_| unreadable = true));
+        // A damaged container may stand on any layer: what was left goes once it is gone.
+        if unreadable { Ok(()) } else { healed.context("clean up after an interrupted command") }
     }
 
     /// The chain ids of layers that containers stand on. A record that cannot be read may name any: then nothing goes.

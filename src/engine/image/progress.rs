@@ -8,9 +8,12 @@ pub(crate) trait PullProgress: Progress {
     fn trying(&mut self, name: &str);
     /// The image with this id is whole and in the store.
     fn stored(&mut self, id: &str);
+    /// Something is not as it was asked for.
+    fn warn(&mut self, text: &str);
 }
 
 impl PullProgress for Silent {
     fn trying(&mut self, _name: &str) {}
     fn stored(&mut self, _id: &str) {}
+    fn warn(&mut self, _text: &str) {}
 }

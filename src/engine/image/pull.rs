@@ -111,7 +111,14 @@ impl Engine {
             match pull::pull(&target, &client, &policy, name, platform, progress) {
                 Ok(pulled) => {
                     progress.stored(&pulled.id);
-                    return ImageStore::new(&self.paths).open(&pulled.id);
+                    let image = ImageStore::new(&self.paths).open(&pulled.id)?;
+                    if platform.rank(&offered(&image)).is_none() {
+                        progress.warn(&format!(
+                            "image platform ({}) does not match the expected platform ({platform})",
+                            offered(&image)
+                        ));
+                    }
+                    return Ok(image);
                 }
                 Err(error) if cancel.load(std::sync::atomic::Ordering::Relaxed) => return Err(error),
                 Err(error) => failed.push(error),
@@ -151,8 +158,13 @@ impl Engine {
 /// Whether an image that is there may be used: it is for the platform that was asked for.
 fn serves(image: &Image, options: &RegistryOptions) -> bool {
     let Some(wanted) = &options.platform else { return true };
+    wanted.rank(&offered(image)).is_some()
+}
+
+/// The platform that an image is for.
+fn offered(image: &Image) -> Platform {
     let record = &image.record;
-    wanted.rank(&Platform::new(&record.os, &record.architecture, record.variant.as_deref())).is_some()
+    Platform::new(&record.os, &record.architecture, record.variant.as_deref())
 }
 
 fn ambiguous(reference: &Reference, names: &[Reference]) -> Error {

@@ -119,6 +119,18 @@ impl Cgroup {
         matches!(self, Self::None)
     }
 
+    /// Says whether `controller` can be had here: what was not asked for is left out where it cannot.
+    pub(crate) fn offers(&self, controller: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::V1(tree) => tree.mounts.contains_key(controller),
+            Self::V2(tree) => {
+                let anchor = tree.mount.join(tree.anchor.trim_start_matches('/'));
+                v2::controllers(&anchor, "cgroup.controllers").iter().any(|known| known == controller)
+            }
+        }
+    }
+
     fn driver(&self) -> Option<&dyn Driver> {
         match self {
             Self::None => None,

@@ -61,9 +61,6 @@ pub(crate) fn overlay(dirs: &OverlayDirs, namespace: BorrowedFd<'_>) -> Result<O
 
 fn layer(path: &PathBuf, namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
     let tree = clone_tree(rustix::fs::CWD, path, false).with_context(|| format!("clone {}", path.display()))?;
-    // Overlay clones it once more, and refuses what the host's namespace could still change.
-    let private = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
-    set_attr(&tree, false, private).context("make a layer's mount private")?;
     map(&tree, false, namespace).map_err(|error| explain(error, path))?;
     Ok(tree)
 }
@@ -123,3 +120,6 @@ fn attach_and_mount(trees: &[OwnedFd], dirs: &OverlayDirs) -> Result<OwnedFd> {
     }
     mount::overlay(dirs, MountAttrFlags::empty()).context("mount the overlay")
 }
+
+#[cfg(test)]
+mod tests;

@@ -213,6 +213,16 @@ fn holds_the_ceilings() {
 }
 
 #[test]
+fn ceilings_follow_the_blob_and_the_user() {
+    let limits = Limits::default();
+    assert_eq!((limits.for_blob(10).bytes, limits.for_blob(100 << 20).bytes), (4 << 30, 20_000 << 20));
+    let var = |key: &str| (key == "DHOW_LAYER_BYTES").then(|| "1m".into());
+    let limits = limits.with(&var).unwrap();
+    assert_eq!((limits.for_blob(10).bytes, limits.inodes), (1 << 20, Limits::default().inodes));
+    assert!(limits.with(&|_| Some("many".into())).is_err());
+}
+
+#[test]
 fn walks_deeper_than_it_keeps_descriptors() {
     let scratch = Scratch::new();
     let path = "d/".repeat(300);

@@ -7,8 +7,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timestamps, UTIME_OMIT, Uid};
 
+use crate::model::idmap::IdMaps;
 use crate::storage::tree;
 
 /// No image's tree is deeper.
@@ -19,16 +20,17 @@ pub(crate) fn is_empty(dir: BorrowedFd<'_>) -> Result<bool> {
     Ok(tree::entries(dir).context("list the volume")?.is_empty())
 }
 
-/// Copies the tree at `source` into the empty directory `target`, which gets the source's owner and mode too.
-pub(crate) fn populate(source: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
-    copy_entries(source, target, 0)?;
-    copy_attributes(source, target).context("set owner and mode of the volume")
+/// Copies the tree at `source` into the empty directory `target`, which gets the source's owner and mode too. With
+/// `maps` the owners are those that a container with them sees as the source's.
+pub(crate) fn populate(source: BorrowedFd<'_>, target: BorrowedFd<'_>, maps: Option<&IdMaps>) -> Result<()> {
+    copy_entries(source, target, maps, 0)?;
+    copy_attributes(source, target, maps).context("set owner and mode of the volume")
 }
 
-fn copy_entries(source: BorrowedFd<'_>, target: BorrowedFd<'_>, depth: usize) -> Result<()> {
+fn copy_entries(source: BorrowedFd<'_>, target: BorrowedFd<'_>, maps: Option<&IdMaps>, depth: usize) -> Result<()> {
     anyhow::ensure!(depth < DEPTH, "the tree is deeper than {DEPTH} directories");
     for (name, kind) in tree::entries(source).context("list a directory")? {
-        copy_entry(source, target, &name, kind, depth).with_context(|| format!("copy {}", name.display()))?;
+        copy_entry(source, target, &name, kind, maps, depth).with_context(|| format!("copy {}", name.display()))?;
     }
     Ok(())
 }
@@ -38,6 +40,7 @@ fn copy_entry(
     target: BorrowedFd<'_>,
     name: &OsStr,
     kind: FileType,
+    maps: Option<&IdMaps>,
     depth: usize,
 ) -> Result<()> {
     match kind {
@@ -45,8 +48,8 @@ fn copy_entry(
             let from = tree::open_child(source, name)?;
             rustix::fs::mkdirat(target, name, Mode::RWXU)?;
             let to = tree::open_child(target, name)?;
-            copy_entries(from.as_fd(), to.as_fd(), depth + 1)?;
-            copy_attributes(from.as_fd(), to.as_fd())?;
+            copy_entries(from.as_fd(), to.as_fd(), maps, depth + 1)?;
+            copy_attributes(from.as_fd(), to.as_fd(), maps)?;
         }
         FileType::RegularFile => {
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -55,33 +58,39 @@ fn copy_entry(
             let to = rustix::fs::openat(target, name, flags, Mode::RUSR | Mode::WUSR)?;
             let (mut reader, mut writer) = (File::from(from), File::from(to));
             io::copy(&mut reader, &mut writer)?;
-            copy_attributes(reader.as_fd(), writer.as_fd())?;
+            copy_attributes(reader.as_fd(), writer.as_fd(), maps)?;
         }
         FileType::Symlink => {
             let text = rustix::fs::readlinkat(source, name, Vec::new())?;
             rustix::fs::symlinkat(&text, target, name)?;
             let stat = rustix::fs::statat(source, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            chown(target, name, &stat)?;
+            chown(target, name, &stat, maps)?;
         }
         FileType::Fifo | FileType::CharacterDevice | FileType::BlockDevice | FileType::Socket => {
             let stat = rustix::fs::statat(source, name, AtFlags::SYMLINK_NOFOLLOW)?;
             rustix::fs::mknodat(target, name, kind, Mode::from_raw_mode(stat.st_mode & 0o7777), stat.st_rdev)?;
-            chown(target, name, &stat)?;
+            chown(target, name, &stat, maps)?;
         }
         FileType::Unknown => {}
     }
     Ok(())
 }
 
-fn chown(dir: BorrowedFd<'_>, name: &OsStr, stat: &rustix::fs::Stat) -> Result<()> {
-    let (uid, gid) = (rustix::fs::Uid::from_raw(stat.st_uid), rustix::fs::Gid::from_raw(stat.st_gid));
-    Ok(rustix::fs::chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)
+fn owner(stat: &rustix::fs::Stat, maps: Option<&IdMaps>) -> (Option<Uid>, Option<Gid>) {
+    let (uid, gid) = maps.map_or((stat.st_uid, stat.st_gid), |maps| maps.owner(stat.st_uid, stat.st_gid));
+    (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+}
+
+fn chown(dir: BorrowedFd<'_>, name: &OsStr, stat: &rustix::fs::Stat, maps: Option<&IdMaps>) -> Result<()> {
+    let (uid, gid) = owner(stat, maps);
+    Ok(rustix::fs::chownat(dir, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 /// Owner first: the change of owner clears set-user-id bits. Then extended attributes, mode and times.
-fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
+fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>, maps: Option<&IdMaps>) -> Result<()> {
     let stat = rustix::fs::fstat(from)?;
-    rustix::fs::fchown(to, Some(rustix::fs::Uid::from_raw(stat.st_uid)), Some(rustix::fs::Gid::from_raw(stat.st_gid)))?;
+    let (uid, gid) = owner(&stat, maps);
+    rustix::fs::fchown(to, uid, gid)?;
     for (name, value) in xattrs(from)? {
         match rustix::fs::fsetxattr(to, name.as_str(), &value, rustix::fs::XattrFlags::empty()) {
             Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::PERM) => {}
@@ -95,7 +104,7 @@ fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
     };
     let times = Timestamps {
         last_access: rustix::fs::Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-        last_modification: time(stat.st_mtime, u64::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+        last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
     };
     Ok(rustix::fs::futimens(to, &times)?)
 }

@@ -1,0 +1,10 @@
+//! What needs no container: images, registries, archives, through the binary.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::exit)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod archive;
+mod image;
+mod pull;
+mod registry;
