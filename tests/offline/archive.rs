@@ -43,7 +43,7 @@ fn inspect(env: &TestEnv, name: &str) -> Value {
 fn every_form_of_archive_is_loaded() {
     isolated(|env| {
         let (docker, oci) = (unpacked(), image());
-        let forms = [(&docker, docker.docker_archive(&["a:1"])), (&oci, oci.oci_archive("localhost/a:1"))];
+        let forms = [(&docker, docker.docker_archive(&["localhost/a:1"])), (&oci, oci.oci_archive("localhost/a:1"))];
         for (image, bytes) in &forms {
             for packing in [Packing::None, Packing::Gzip, Packing::Zstd] {
                 let packed = pack(bytes, packing);
@@ -160,7 +160,7 @@ fn saving_takes_several_images_and_names() {
 fn a_bad_archive_leaves_nothing() {
     isolated(|env| {
         std::fs::write(env.place.join("secret"), "the host's").unwrap();
-        let good = unpacked().docker_archive(&["a:1"]);
+        let good = unpacked().docker_archive(&["localhost/a:1"]);
         let image = image();
         let docker = |manifest: &str, extra: Vec<Entry>| {
             let mut entries = vec![Entry::file("c.json", 0o644, image.config_bytes())];
