@@ -24,6 +24,7 @@ const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 /// Everything that containers are given or mounted on is in the image, so that nothing has to be made.
 fn base() -> Vec<Entry> {
     let mut entries = busybox_entries();
+    entries.push(Entry::dir("var/tmp/", 0o1777));
     for name in ["etc/hosts", "etc/resolv.conf", "probe", "run/.containerenv"] {
         entries.push(Entry::file(name, 0o644, ""));
     }
@@ -80,11 +81,12 @@ fn tricky() -> Image {
         Entry::file("block-size", 0o644, vec![b'x'; 512]),
         Entry::sparse("sparse", 0o644, 40 << 20, &[(1 << 20, b"in the middle"), ((40 << 20) - 3, b"end")]),
         Entry::file("./dotted", 0o644, "d"),
-        Entry::file("twice", 0o600, "first"),
-        Entry::file("twice", 0o644, "second"),
         Entry::dir("implied/", 0o755).mtime(77),
     ];
+    // Directories that a layer does not name are dhow's and docker's own way, not podman's: see `tests/image`.
+    let directory = || Entry::dir("a/", 0o750).owner(1000, 2000).mtime(1_000_000_000);
     let second = vec![
+        directory(),
         Entry::whiteout("a/gone"),
         Entry::whiteout("a/gone-dir"),
         Entry::dir("opaque/", 0o711).mtime(1_100_000_000),
@@ -105,6 +107,7 @@ fn tricky() -> Image {
         Entry::whiteout("never-was"),
     ];
     let third = vec![
+        directory(),
         Entry::dir("comes-back/", 0o700).mtime(9),
         Entry::file("comes-back/new", 0o644, "new"),
         Entry::file("a/gone", 0o600, "back"),
@@ -197,7 +200,7 @@ fn a_container_sees_what_podman_unpacks() {
         let (ours, theirs) = (seen(env, &name), theirs(&tools, &name));
         same(&ours, &theirs);
         // What the comparison is made of is really there.
-        assert!(ours.len() > 400 && !ours.contains_key("a/gone-dir") && ours.contains_key("linked-across"));
+        assert!(ours.len() > 300 && !ours.contains_key("a/gone-dir") && ours.contains_key("linked-across"));
         assert_eq!(ours["bin/setuid"]["mode"], "104755");
         assert_eq!(ours["bin/capable"]["xattrs"]["security.capability"].as_str().unwrap().len(), 40);
         let in_it =
@@ -244,12 +247,24 @@ fn what_buildah_built_on_it_is_the_same() {
         warm(env);
         let registry = Registry::beside(env);
         let tools = Tools::new(env);
-        std::fs::write(env.place.join("base.tar"), tricky().oci_archive("base")).unwrap();
+        let below = [
+            Entry::dir("a/", 0o750).owner(1000, 2000),
+            Entry::file("a/one", 0o640, "one").owner(1, 2),
+            Entry::dir("opaque/", 0o755),
+            Entry::file("opaque/new", 0o644, "new"),
+            Entry::file("opaque/old", 0o644, "old"),
+            Entry::dir("becomes-dir/", 0o755),
+            Entry::file("becomes-dir/inside", 0o644, "i"),
+            Entry::file("bin/capable", 0o755, "c").xattr("security.capability", CAPABILITY),
+            Entry::fifo("pipe", 0o620),
+        ];
+        let base = Image::of(vec![Layer::new(&base(), Packing::Gzip), Layer::new(&below, Packing::Gzip)]);
+        std::fs::write(env.place.join("base.tar"), base.oci_archive("base")).unwrap();
         let buildah = tools.podman_words().join(" ").replacen("podman", "buildah", 1);
         let name = registry.reference("built:1");
         let change = "ln a/one across; ln bin/capable capable-across-again; rm opaque/new; rm -r becomes-dir; mkdir becomes-dir; \
             touch -d @100 becomes-dir; chown 5:6 bin/ls; chmod 4711 bin/sh; mv a moved; mkdir -p new/deep; mkfifo new/pipe; \
-            truncate -s 10M new/sparse; printf x >>sparse; ln -s /nowhere new/link; cp -a bin/capable new/copy; rm pipe";
+            truncate -s 10M new/sparse; printf x >>moved/one; ln -s /nowhere new/link; cp -a bin/capable new/copy; rm pipe";
         let script = format!(
             "b='{buildah}'; c=$($b from -q oci-archive:base.tar); m=$($b mount $c); (cd $m; {change}); $b umount $c; \
              $b config --cmd '/bin/ls' $c; $b commit -q $c localhost/built; \

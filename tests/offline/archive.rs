@@ -48,7 +48,8 @@ fn every_form_of_archive_is_loaded() {
             for packing in [Packing::None, Packing::Gzip, Packing::Zstd] {
                 let packed = pack(bytes, packing);
                 let file = write(env, "in", &packed);
-                for outcome in [env.run(&["load", "-q", "-i", &file]), env.root.run_with(&["load", "-q"], &packed)] {
+                for (arguments, input) in [(&["load", "-q", "-i", &file][..], &[][..]), (&["load", "-q"], &packed)] {
+                    let outcome = env.root.run_with(arguments, input);
                     assert_eq!(outcome.ok(), "Loaded image: localhost/a:1", "{packing:?}");
                     assert_eq!(outcome.stderr, "");
                     assert_eq!(env.run(&["images", "-q", "--no-trunc"]).text(), format!("sha256:{}", image.id()));
