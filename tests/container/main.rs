@@ -4,6 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
 mod crowd;
+mod damage;
 mod kill;
+mod power;
 mod stage;

@@ -150,7 +150,8 @@ fn an_index_gives_the_platform_that_was_asked_for() {
             (&["--platform=linux/arm/v6"], "armv6"),
             (&["--arch", "arm", "--variant", "v7"], "armv7"),
         ] {
-            let words: Vec<&str> = ["pull", "-q", PLAIN].iter().chain(options).copied().chain([name.as_str()]).collect();
+            let words: Vec<&str> =
+                ["pull", "-q", PLAIN].iter().chain(options).copied().chain([name.as_str()]).collect();
             let tag = if tag == "arm64" { "arm64v8" } else { tag };
             assert_eq!(env.run(&words).ok(), id(tag), "{options:?}");
             assert_eq!(inspect(env, &name)["Digest"], json!(list), "the index is what the registry knows");
@@ -294,7 +295,8 @@ fn an_image_that_lies_about_itself_is_refused() {
         short.layers[0].blob.truncate(half);
         let mut kind = layered(&["one"], Packing::Gzip);
         kind.layers[0].blob = b"no archive at all, and not packed either".to_vec();
-        for (tag, image) in [("diff", &diff_id), ("fewer", &fewer), ("tail", &tail), ("short", &short), ("kind", &kind)] {
+        for (tag, image) in [("diff", &diff_id), ("fewer", &fewer), ("tail", &tail), ("short", &short), ("kind", &kind)]
+        {
             registry.add("lies", tag, image, Flavor::Oci);
             pull(env, &registry.reference(&format!("lies:{tag}"))).fails(125, "Error: ");
             env.nothing_is_left();
@@ -395,12 +397,17 @@ fn what_other_tools_pushed_is_pulled() {
         tools.buildah(&["commit", "-q", "--format", "oci", &container, "localhost/made"]);
         tools.buildah(&["push", "-q", PLAIN, "localhost/made", &target("buildah")]);
         // umoci: a layout on the disk, unpacked, changed, packed again.
-        tools.run(&["sh", "-ec", "umoci init --layout l; umoci new --image l:a; umoci unpack --image l:a b; \
+        tools.run(&[
+            "sh",
+            "-ec",
+            "umoci init --layout l; umoci new --image l:a; umoci unpack --image l:a b; \
                      mkdir b/rootfs/etc; echo umoci >b/rootfs/etc/who; umoci repack --refresh-bundle --image l:a b; \
                      echo more >b/rootfs/etc/more; rm b/rootfs/etc/who; umoci repack --refresh-bundle --image l:a b; \
-                     umoci config --image l:a --config.cmd /bin/sh"]);
+                     umoci config --image l:a --config.cmd /bin/sh",
+        ]);
         tools.copy(&[], "oci:l:a", &target("umoci"));
-        for (tag, layers) in [("skopeo-oci", 1), ("skopeo-docker", 1), ("skopeo-zstd", 1), ("buildah", 2), ("umoci", 2)] {
+        for (tag, layers) in [("skopeo-oci", 1), ("skopeo-docker", 1), ("skopeo-zstd", 1), ("buildah", 2), ("umoci", 2)]
+        {
             let id = env.run(&["pull", "-q", PLAIN, &name(tag)]).ok();
             let shown = inspect(env, &name(tag));
             let about = tools.run(&["skopeo", "inspect", PLAIN, &target(tag)]);
@@ -419,8 +426,12 @@ fn what_other_tools_pushed_is_pulled() {
 fn certificates_are_checked() {
     require!(registry, skopeo);
     isolated(|env| {
-        Tools::new(env).run(&["sh", "-ec", "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
-                     -keyout tls.key -out tls.crt -subj /CN=test -addext subjectAltName=IP:127.0.0.1 2>/dev/null"]);
+        Tools::new(env).run(&[
+            "sh",
+            "-ec",
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+                     -keyout tls.key -out tls.crt -subj /CN=test -addext subjectAltName=IP:127.0.0.1 2>/dev/null",
+        ]);
         let file = |name: &str| env.place.join(name).display().to_string();
         let _registry = Distribution::beside(env, Some((&file("tls.crt"), &file("tls.key"))));
         let tools = Tools::new(env);
