@@ -9,4 +9,5 @@ mod crowd;
 mod damage;
 mod kill;
 mod power;
+mod real_image;
 mod stage;

@@ -96,6 +96,7 @@ impl Distribution {
         env.ignore("process: docker-registry");
         // It shares the one of the test's thread, which the census does not see by itself.
         env.ignore("namespace: cgroup");
+        env.rebase();
         let place = env.place.join("distribution");
         std::fs::create_dir_all(&place).expect("make the registry's directory");
         let tls = tls.map_or(String::new(), |(cert, key)| format!(", tls: {{certificate: {cert}, key: {key}}}"));

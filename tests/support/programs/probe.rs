@@ -1,6 +1,7 @@
 //! Runs inside a container and says, as one JSON object on standard output, what the kernel shows it there. With
 //! arguments it only does one thing: `probe exit N`, `probe signal N` (kills itself), `probe wait` (until a signal),
-//! `probe flood BYTES` (writes that many), `probe eat MIB` (touches memory).
+//! `probe flood BYTES` (writes that many), `probe eat MIB` (touches memory), `probe tree DIRECTORY` (a line of JSON for
+//! each file on that file system, as an unpacked image is compared).
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit, clippy::unwrap_used, unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -146,6 +147,54 @@ fn report() -> Value {
     })
 }
 
+/// Extended attributes in hexadecimal, less those of overlays.
+fn xattrs(path: &std::path::Path) -> Value {
+    let mut names = vec![0; 64 << 10];
+    let length = rustix::fs::llistxattr(path, &mut names).unwrap_or(0);
+    let mut out = BTreeMap::new();
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let name = std::str::from_utf8(name).unwrap();
+        let mut value = vec![0; 64 << 10];
+        let length = rustix::fs::lgetxattr(path, name, &mut value).unwrap_or(0);
+        let value: String = value[..length].iter().map(|byte| format!("{byte:02x}")).collect();
+        if !name.starts_with("trusted.") && !name.contains(".overlay.") {
+            out.insert(name.to_owned(), value);
+        }
+    }
+    json!(out)
+}
+
+/// Prints what is below `path`, names sorted, without other file systems.
+fn tree(root: &std::path::Path, path: &std::path::Path, device: u64) {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::symlink_metadata(path).unwrap();
+    let kind = metadata.file_type();
+    let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+    let foreign = metadata.dev() != device && (kind.is_dir() || kind.is_file());
+    let content = match () {
+        () if foreign => json!("another file system"),
+        () if kind.is_symlink() => json!(std::fs::read_link(path).unwrap().to_string_lossy()),
+        () if kind.is_file() => {
+            let digest = std::fs::read(path).map(|bytes| sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), bytes)));
+            let text: String = digest.unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+            json!([metadata.size(), text])
+        }
+        () => json!(null),
+    };
+    let mode = format!("{:o}", metadata.mode());
+    let line = match foreign {
+        true => json!({"name": name, "content": content}),
+        false => json!({"name": name, "mode": mode, "uid": metadata.uid(), "gid": metadata.gid(), "rdev": metadata.rdev(),
+            "mtime": [metadata.mtime(), metadata.mtime_nsec()], "xattrs": xattrs(path), "content": content}),
+    };
+    println!("{line}");
+    if kind.is_dir() && !foreign {
+        let mut entries: Vec<_> = std::fs::read_dir(path).unwrap().flatten().map(|entry| entry.path()).collect();
+        entries.sort();
+        entries.iter().for_each(|entry| tree(root, entry, device));
+    }
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let number = || arguments.get(2).and_then(|text| text.parse::<i32>().ok()).unwrap_or(0);
@@ -172,6 +221,11 @@ fn main() {
         Some("eat") => {
             let memory = vec![1_u8; usize::try_from(number()).unwrap_or(0) << 20];
             println!("{}", memory.iter().step_by(4096).map(|byte| u64::from(*byte)).sum::<u64>());
+        }
+        Some("tree") => {
+            let root = std::path::PathBuf::from(&arguments[2]);
+            let device = std::os::unix::fs::MetadataExt::dev(&std::fs::symlink_metadata(&root).unwrap());
+            tree(&root, &root, device);
         }
         _ => println!("{}", report()),
     }
