@@ -11,7 +11,8 @@ use crate::support::{TestEnv, isolated};
 
 /// A disk, and root with the store on it.
 fn disk(env: &mut TestEnv) -> (Disk, Seat) {
-    stage::settle(env);
+    // What a first container makes for good is made on another disk.
+    stage::busybox(env);
     let disk = Disk::new(env, "ext4", 96);
     let seat = disk.seat(&env.root);
     (disk, seat)

@@ -130,7 +130,9 @@ fn parse(text: &str) -> BTreeMap<String, Value> {
 /// What a container of `name` sees.
 fn seen(env: &TestEnv, name: &str) -> BTreeMap<String, Value> {
     let probe = format!("{}:/probe:ro", program("probe").display());
-    parse(&env.run(&["run", "--rm", "--network", "none", "--read-only", "-v", &probe, name, "/probe", "tree", "/"]).ok())
+    parse(
+        &env.run(&["run", "--rm", "--network", "none", "--read-only", "-v", &probe, name, "/probe", "tree", "/"]).ok(),
+    )
 }
 
 /// What podman unpacked.
@@ -186,7 +188,8 @@ fn a_container_sees_what_podman_unpacks() {
         assert!(ours.len() > 400 && !ours.contains_key("a/gone-dir") && ours.contains_key("linked-across"));
         assert_eq!(ours["bin/setuid"]["mode"], "104755");
         assert_eq!(ours["bin/capable"]["xattrs"]["security.capability"].as_str().unwrap().len(), 40);
-        let in_it = |command: &str| env.run(&["run", "--rm", "--network", "none", &name, "/bin/sh", "-c", command]).ok();
+        let in_it =
+            |command: &str| env.run(&["run", "--rm", "--network", "none", &name, "/bin/sh", "-c", command]).ok();
         let blocks: u64 = in_it("stat -c %b /sparse").parse().unwrap();
         assert!(blocks < 1000, "{blocks} blocks for a sparse file");
         assert_eq!(in_it("stat -c '%i %h' /bin/ls /bin/cat | uniq | wc -l"), "1", "hard links stay links");
@@ -233,7 +236,8 @@ fn outside(env: &TestEnv) -> Vec<String> {
         if metadata.is_dir() {
             places.extend(std::fs::read_dir(&path).unwrap().flatten().map(|entry| entry.path()));
         }
-        let content = if metadata.is_file() && metadata.len() < 1 << 16 { std::fs::read(&path).unwrap() } else { Vec::new() };
+        let content =
+            if metadata.is_file() && metadata.len() < 1 << 16 { std::fs::read(&path).unwrap() } else { Vec::new() };
         out.push(format!("{} {mode:o} {}", path.display(), String::from_utf8_lossy(&content)));
     }
     out.sort();
@@ -258,14 +262,26 @@ fn a_hostile_layer_reaches_nothing() {
             ("a name far above", vec![evil(&format!("{up}{}", &target[1..]))]),
             ("an absolute name", vec![evil(&target)]),
             ("dots within", vec![evil("a/../../../../evil")]),
-            ("a link to the outside and a file through it", vec![Entry::symlink("a", &place), evil("a/file"), evil("a/new")]),
-            ("a link above and a file through it", vec![Entry::symlink("a", format!("{up}{}", &place[1..])), evil("a/file")]),
+            (
+                "a link to the outside and a file through it",
+                vec![Entry::symlink("a", &place), evil("a/file"), evil("a/new")],
+            ),
+            (
+                "a link above and a file through it",
+                vec![Entry::symlink("a", format!("{up}{}", &place[1..])), evil("a/file")],
+            ),
             ("a chain of links", vec![Entry::symlink("a", "b"), Entry::symlink("b", &place), evil("a/file")]),
-            ("a link, then a directory of its name", vec![Entry::symlink("a", &place), Entry::dir("a/", 0o777).owner(7, 7)]),
+            (
+                "a link, then a directory of its name",
+                vec![Entry::symlink("a", &place), Entry::dir("a/", 0o777).owner(7, 7)],
+            ),
             ("a link, then a file of its name", vec![Entry::symlink("a", &target), evil("a")]),
             ("a hard link to the outside", vec![Entry::hardlink("a", &target), evil("a")]),
             ("a hard link above", vec![Entry::hardlink("a", format!("{up}{}", &target[1..])), evil("a")]),
-            ("a hard link through a link", vec![Entry::symlink("l", &place), Entry::hardlink("a", "l/file"), evil("a")]),
+            (
+                "a hard link through a link",
+                vec![Entry::symlink("l", &place), Entry::hardlink("a", "l/file"), evil("a")],
+            ),
             ("a whiteout through a link", vec![Entry::symlink("l", &place), evil("l/.wh.file")]),
             ("a whiteout above", vec![evil("../canary/.wh.file")]),
             ("a whiteout of the parent", vec![evil("a/.wh...")]),
@@ -273,18 +289,34 @@ fn a_hostile_layer_reaches_nothing() {
             ("a whiteout without a name", vec![evil("a/.wh.")]),
             ("an opaque link", vec![Entry::symlink("l", &place), evil("l/.wh..wh..opq")]),
             ("an opaque root", vec![evil(".wh..wh..opq")]),
-            ("attributes of overlay", vec![
-                Entry::dir("d/", 0o755).xattr("trusted.overlay.opaque", "y").xattr("trusted.overlay.redirect", &target),
-                Entry::file("f", 0o644, "").xattr("trusted.overlay.metacopy", "").xattr("trusted.overlay.redirect", "/../x"),
-                Entry::file("u", 0o644, "").xattr("user.overlay.redirect", &target),
-            ]),
+            (
+                "attributes of overlay",
+                vec![
+                    Entry::dir("d/", 0o755)
+                        .xattr("trusted.overlay.opaque", "y")
+                        .xattr("trusted.overlay.redirect", &target),
+                    Entry::file("f", 0o644, "")
+                        .xattr("trusted.overlay.metacopy", "")
+                        .xattr("trusted.overlay.redirect", "/../x"),
+                    Entry::file("u", 0o644, "").xattr("user.overlay.redirect", &target),
+                ],
+            ),
             ("a device that whites out", vec![Entry::char_device("etc", 0o666, 0, 0)]),
             ("a name with a null", vec![Entry::file("a\0b", 0o644, "x").pax("path", "c\0d")]),
-            ("a path by pax", vec![Entry::file("a", 0o644, "x").pax("path", &target), Entry::file("b", 0o644, "x").pax("path", "../../e")]),
+            (
+                "a path by pax",
+                vec![
+                    Entry::file("a", 0o644, "x").pax("path", &target),
+                    Entry::file("b", 0o644, "x").pax("path", "../../e"),
+                ],
+            ),
             ("a link by pax", vec![Entry::symlink("a", "b").pax("linkpath", &place), evil("a/file")]),
             ("a huge name", vec![evil(&huge_name)]),
             ("no name", vec![evil(""), Entry::file("", 0o644, "").pax("path", "")]),
-            ("a directory that is the root", vec![Entry::dir("./", 0o777).owner(9, 9), Entry::dir("/", 0o777), Entry::dir("..", 0o777)]),
+            (
+                "a directory that is the root",
+                vec![Entry::dir("./", 0o777).owner(9, 9), Entry::dir("/", 0o777), Entry::dir("..", 0o777)],
+            ),
             ("a root that is a link", vec![Entry::symlink("./", &place), evil("file")]),
             ("a root that is a file", vec![evil("./"), evil("/"), evil(".")]),
             ("a size that lies", vec![evil("a").claim_size(u64::MAX >> 3)]),
@@ -302,7 +334,8 @@ fn a_hostile_layer_reaches_nothing() {
             println!("{what}: {} {}", loaded.code, loaded.stderr.trim_end());
             assert_eq!(outside(env), before, "{what}");
             if loaded.code == 0 {
-                let outcome = env.run(&["run", "--rm", "--network", "none", "evil:1", "/bin/cat", &target, "/a", "/f", "/u"]);
+                let outcome =
+                    env.run(&["run", "--rm", "--network", "none", "evil:1", "/bin/cat", &target, "/a", "/f", "/u"]);
                 assert!(!String::from_utf8_lossy(&outcome.stdout).contains("the host's"), "{what}: {outcome}");
                 assert_eq!(outside(env), before, "{what}, running");
                 env.run(&["rmi", "-f", "evil:1"]).ok();
@@ -323,7 +356,10 @@ fn an_image_in_use_is_kept() {
         env.run(&["create", "--name", "c", "--network", "none", "box:1", "/bin/true"]).ok();
         let refused = env.run(&["rmi", "box:1"]);
         refused.fails(2, "image is in use");
-        assert_eq!(env.run(&["images", "--filter", "containers=true", "--format", "{{.Repository}}"]).ok(), "localhost/box");
+        assert_eq!(
+            env.run(&["images", "--filter", "containers=true", "--format", "{{.Repository}}"]).ok(),
+            "localhost/box"
+        );
         assert_eq!(env.run(&["image", "prune", "-af"]).ok(), "");
         // A second name may go.
         env.run(&["tag", "box:1", "other:2"]).ok();
