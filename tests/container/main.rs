@@ -5,6 +5,7 @@
 mod support;
 
 mod bad_input;
+mod real_image;
 mod crowd;
 mod damage;
 mod kill;
