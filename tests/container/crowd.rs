@@ -48,7 +48,7 @@ fn fifty_runs_at_once_all_succeed() {
 fn ten_replacements_at_once_leave_one() {
     isolated(|env| {
         stage::busybox(env);
-        let words = ["run", "-d", "--replace", "--name", "same", "-t", "busybox", "sleep", "1000"];
+        let words = ["run", "-d", "--replace", "--name", "same", "--stop-timeout", "0", "busybox", "sleep", "1000"];
         for (code, out, err) in at_once(env, &vec![line(&words); 10]) {
             assert_eq!((code, err.as_str()), (0, ""), "{out}");
             assert_eq!(out.trim().len(), 64);

@@ -173,6 +173,7 @@ fn a_pull_killed_anywhere_is_healed() {
     isolated(|env| {
         let registry = Registry::start();
         registry.add("three", "1", &layers(), Flavor::Oci);
+        stage::settle(env);
         sweep_image(env, &["pull", "-q", "--tls-verify=false", &registry.reference("three:1")]);
     });
 }
