@@ -347,6 +347,8 @@ mod tests {
 
     /// Inside, outside, size.
     type Triple = (u32, u32, u32);
+    /// Size, taken, and what is given.
+    type AllotCase = (u32, &'static [Span], Option<&'static [Triple]>);
 
     fn triples(map: &[IdRange]) -> Vec<Triple> {
         map.iter().map(|range| (range.inside, range.outside, range.size)).collect()
@@ -392,7 +394,7 @@ mod tests {
     #[test]
     fn free_ids_are_given_in_one_piece_where_there_is_one() {
         let pool = Spans::new(vec![(100, 200), (300, 400)]);
-        let cases: &[(u32, &[Span], Option<&[Triple]>)] = &[
+        let cases: &[AllotCase] = &[
             (10, &[], Some(&[(0, 100, 10)])),
             (10, &[(100, 110)], Some(&[(0, 110, 10)])),
             (95, &[(100, 110)], Some(&[(0, 300, 95)])),
