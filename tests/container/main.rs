@@ -5,10 +5,10 @@
 mod support;
 
 mod bad_input;
-mod real_image;
 mod crowd;
 mod damage;
 mod kill;
 mod power;
+mod real_image;
 mod real_image;
 mod stage;
