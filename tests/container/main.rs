@@ -9,6 +9,6 @@ mod crowd;
 mod damage;
 mod kill;
 mod power;
-mod real_image;
+mod readme;
 mod real_image;
 mod stage;
