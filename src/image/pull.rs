@@ -40,13 +40,7 @@ pub(crate) fn pull(
     let name = name.or_latest();
     let text = store::text(&name);
     policy.check("docker", &text)?;
-<<<<<<< HEAD
     let resolved = client.resolve(&name, platform).with_context(|| format!("initializing source docker://{text}"))?;
-=======
-    let resolved = client
-        .resolve(&name, platform)
-        .with_context(|| format!("initializing source docker://{}", store::text(&name)))?;
->>>>>>> main
     let config_bytes = configuration(target, client, &resolved)?;
     let config = Config::parse(&config_bytes)?;
     let documents = Documents {
