@@ -18,6 +18,10 @@ mod state;
 mod storage;
 mod sys;
 
+/// musl's own allocator makes hundreds of system calls a command.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// Runs the process that the arguments ask for and returns its exit code.
 pub fn main() -> ExitCode {
     role::run(std::env::args_os().collect())

@@ -11,15 +11,14 @@ impl Engine {
     /// Called when the monitor said `Exit`, or is gone: makes the end true, and removes a `--rm` container, before the
     /// command ends. Where a restart policy applies, Cleanup does it, and this waits for it.
     pub(crate) fn finish(&self, foreground: Foreground) -> Result<()> {
-        let Foreground { id, client, started } = foreground;
-        let policy = super::container::Container::read(&self.paths, &id)?.map(|read| read.config.restart.kind);
-        if policy == Some(RestartKind::No) {
+        let Foreground { id, client, started, restart } = foreground;
+        if restart == RestartKind::No {
             // A monitor that is gone hears nothing; its end is what counts.
             drop(client.cleaning());
         }
         drop(client);
         started.wait().context("wait for the monitor")?;
-        if policy == Some(RestartKind::No) {
+        if restart == RestartKind::No {
             let locked = match Locked::acquire(&self.paths, &id) {
                 Err(error) if super::remove::is_gone(&error) => return Ok(()),
                 locked => locked?,

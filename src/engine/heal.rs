@@ -64,7 +64,7 @@ pub(crate) fn settle(engine: &Engine, mut locked: Locked) -> Result<Option<Locke
             locked.state.stopper = None;
             locked.save(Durability::Lazy)?;
         }
-        super::exec::sweep(&locked)?;
+        super::session::sweep(&locked.dir(), &locked.run_dir())?;
         return Ok(Some(locked));
     }
     if here && locked.snapshot().exit(&engine.paths)?.is_none() {
@@ -77,16 +77,24 @@ pub(crate) fn settle(engine: &Engine, mut locked: Locked) -> Result<Option<Locke
         }
     }
     let exit = if here { locked.snapshot().exit(&engine.paths)? } else { None };
-    end(engine, &mut locked, exit)?;
     if locked.config.remove {
+        conclude(engine, &mut locked, exit)?;
         super::remove::finish(engine, locked)?;
         return Ok(None);
     }
+    end(engine, &mut locked, exit)?;
     Ok(Some(locked))
 }
 
 /// Writes down that the run ended, and takes away what it had outside.
 pub(crate) fn end(engine: &Engine, locked: &mut Locked, exit: Option<ExitRecord>) -> Result<()> {
+    conclude(engine, locked, exit)?;
+    // A container that goes now needs no record of its end.
+    locked.save(if locked.config.remove { Durability::Lazy } else { Durability::Synced })
+}
+
+/// As [`end`], unwritten: until the record is, or is gone, every reader comes to the same end.
+fn conclude(engine: &Engine, locked: &mut Locked, exit: Option<ExitRecord>) -> Result<()> {
     locked.state.status = locked.check(Action::Exit)?;
     locked.state.exit_code = exit.as_ref().and_then(|exit| exit.exit_code);
     locked.state.oom_killed = exit.as_ref().is_some_and(|exit| exit.oom_killed);
@@ -99,8 +107,7 @@ pub(crate) fn end(engine: &Engine, locked: &mut Locked, exit: Option<ExitRecord>
     locked.state.monitor = None;
     locked.state.stopper = None;
     locked.state.effects = false;
-    // A container that goes now needs no record of its end.
-    locked.save(if locked.config.remove { Durability::Lazy } else { Durability::Synced })
+    Ok(())
 }
 
 /// A start whose engine was killed after the monitor let the command go: the container runs, only the record lags.

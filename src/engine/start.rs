@@ -12,7 +12,7 @@ use super::container::Locked;
 use super::facts;
 use super::request::RemoveRequest;
 use super::{Engine, owners};
-use crate::model::container::{ContainerConfig, ProcessRef, RootFs};
+use crate::model::container::{ContainerConfig, ProcessRef, RestartKind, RootFs};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
 use crate::model::port::PortMapping;
@@ -31,6 +31,8 @@ pub(crate) struct Foreground {
     pub(crate) id: Id,
     pub(crate) client: AttachClient,
     pub(crate) started: Started,
+    /// Who cleans up depends on it.
+    pub(crate) restart: RestartKind,
 }
 
 impl Engine {
@@ -46,8 +48,9 @@ impl Engine {
     /// Starts a locked container with a client on it from its first byte on.
     pub(crate) fn start_foreground(&self, locked: Locked) -> Result<Foreground> {
         let (client, theirs) = AttachClient::pair().context("make the client's socket")?;
+        let restart = locked.config.restart.kind;
         let (id, started) = self.start_new(locked, Some(theirs))?;
-        Ok(Foreground { id, client, started })
+        Ok(Foreground { id, client, started, restart })
     }
 
     /// Starts a locked container in the background.

@@ -4,7 +4,7 @@
 //! ```text
 //! parent                         child
 //! Mapped       ->                      the id maps are written (new user namespace only)
-//! Joined       ->                      the child is in its cgroups (cgroup v1 only)
+//! Joined       ->                      the child is in its cgroup (where it could not be born in it)
 //!              <-    Terminal + fd     the master of the new pty
 //!              <-    Ready             everything is prepared
 //! Start        ->

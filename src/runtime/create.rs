@@ -1,8 +1,9 @@
 //! `create`: from a specification to a process that waits to start. Runs in the monitor, which has one thread.
 //!
-//! One clone3 makes all namespaces; on cgroup v2 it also puts the child into its cgroup, on v1 the parent moves it while
-//! the child makes its mounts. Only what must belong to a user namespace that is joined needs a process in between.
+//! One clone3 makes all namespaces; on cgroup v2 it also puts the child into its cgroup, on v1 the child enters by itself.
+//! Only what must belong to a user namespace that is joined needs a process in between.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -39,19 +40,15 @@ pub(crate) struct Placement<'a> {
     cgroup: &'a Cgroup,
     /// Where it is born, on a unified hierarchy.
     birthplace: Option<OwnedFd>,
-    /// The parent moves it, and tells when that is done.
+    /// Where the child enters by itself, in the hierarchies of v1.
+    pub(crate) entrances: Vec<File>,
+    /// It could not be born there: the parent moves it, and tells when that is done.
     pub(crate) follows: bool,
 }
 
 impl<'a> Placement<'a> {
     pub(crate) fn new(cgroup: &'a Cgroup) -> Result<Self> {
-        let birthplace = cgroup.into_fd()?;
-        let follows = match cgroup {
-            Cgroup::None => false,
-            Cgroup::V1(_) => true,
-            Cgroup::V2(_) => birthplace.is_none(),
-        };
-        Ok(Self { cgroup, birthplace, follows })
+        Ok(Self { cgroup, birthplace: cgroup.into_fd()?, entrances: cgroup.entrances()?, follows: false })
     }
 
     /// Clones in the cgroup; where the kernel cannot do that (before Linux 5.7, in a cgroup that is threaded, or frozen
@@ -78,8 +75,11 @@ impl<'a> Placement<'a> {
 
     /// Does the parent's part for the child `pid`.
     pub(crate) fn join(&self, pid: i32, channel: &Channel) -> Result<()> {
-        self.cgroup.add_process(pid, self.birthplace.is_some())?;
-        if self.follows { channel.send(&Message::Joined) } else { Ok(()) }
+        if !self.follows {
+            return Ok(());
+        }
+        self.cgroup.add_process(pid)?;
+        channel.send(&Message::Joined)
     }
 }
 
@@ -165,6 +165,7 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
             sources,
             stdio: request.stdio,
             preserve_fds: request.preserve_fds,
+            entrances: std::mem::take(&mut placement.entrances),
             cgroup_follows: placement.follows,
             joined: namespaces.needs_middle(),
             namespaces: &namespaces,

@@ -2,6 +2,7 @@
 //! outside; the child is born into the container's process ids and cgroups and joins the rest by one setns on init's
 //! pidfd, user namespace first. What confines it is the same code as for init.
 
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 use rustix::fs::{Mode, OFlags};
 
-use super::cgroup::Cgroup;
+use super::cgroup::{self, Cgroup};
 use super::channel::{Channel, Message};
 use super::confine::{Confinement, give_up};
 use super::create::{Placement, end, until_executed, within_pid};
@@ -68,6 +69,7 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
             preserve_fds: request.preserve_fds,
             namespaces,
             seccomp: program.as_ref(),
+            entrances: std::mem::take(&mut placement.entrances),
             cgroup_follows: placement.follows,
             channel: theirs,
         }
@@ -126,6 +128,7 @@ struct Joining<'a> {
     preserve_fds: Vec<OwnedFd>,
     namespaces: Namespaces,
     seccomp: Option<&'a Program>,
+    entrances: Vec<File>,
     cgroup_follows: bool,
     channel: Channel,
 }
@@ -137,6 +140,7 @@ impl Joining<'_> {
     }
 
     fn run(&mut self) -> Result<std::convert::Infallible> {
+        cgroup::enter(std::mem::take(&mut self.entrances))?;
         self.close_others()?;
         let proc = Proc::host().context("open /proc")?;
         if let Some(score) = self.process.oom_score_adj() {

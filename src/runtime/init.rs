@@ -5,6 +5,7 @@
 //! host's tree and waits for `Start`; [`Init::finish`] writes the settings of links and hands over to `confine`.
 
 use std::convert::Infallible;
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use anyhow::{Context, Result};
 use oci_spec::runtime::{LinuxIdMapping, Process, Spec};
 use rustix::fs::Mode;
 
+use super::cgroup;
 use super::channel::{Channel, Message};
 use super::confine::{Confinement, give_up};
 use super::namespace::{Numbers, Plan};
@@ -56,6 +58,8 @@ pub(crate) struct Init<'a> {
     pub(crate) sources: Vec<Option<OwnedFd>>,
     pub(crate) stdio: Stdio,
     pub(crate) preserve_fds: Vec<OwnedFd>,
+    /// Lead into the cgroups in which this process could not be born.
+    pub(crate) entrances: Vec<File>,
     /// The parent will say when this process is in its cgroups; else it was born there.
     pub(crate) cgroup_follows: bool,
     /// The other namespaces were joined by the process in between.
@@ -98,6 +102,7 @@ impl Init<'_> {
 
     /// Makes this process a stranger to its parent: its own ids, session, keyring and namespaces.
     fn isolate(&mut self) -> Result<Proc> {
+        cgroup::enter(std::mem::take(&mut self.entrances))?;
         self.close_others()?;
         let proc = Proc::host().context("open /proc")?;
         if let Some(score) = self.process.oom_score_adj() {

@@ -98,6 +98,10 @@ impl Removal {
                 done => return done,
             }
         }
+        // Most directories that a container left are empty.
+        if depth > 0 && rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR).is_ok() {
+            return Ok(());
+        }
         if depth > DEPTH
             && let Some(top) = &self.top
         {

@@ -1,5 +1,6 @@
 //! What a cgroup driver is, and the words that drivers share: a planned write, and what was measured.
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use anyhow::Result;
@@ -11,8 +12,10 @@ pub(crate) trait Driver {
     fn create(&self, resources: &LinuxResources) -> Result<()>;
     /// Sets the limits that `resources` names and no others.
     fn apply(&self, resources: &LinuxResources) -> Result<()>;
-    /// Moves a process in. `inside` says that it was cloned into the directory of `into_fd`.
-    fn add_process(&self, pid: i32, inside: bool) -> Result<()>;
+    /// Moves a process in.
+    fn add_process(&self, pid: i32) -> Result<()>;
+    /// Opens the files by which a process with one thread moves itself in: it writes `0` to each.
+    fn entrances(&self) -> Result<Vec<File>>;
     /// Opens the directory for CLONE_INTO_CGROUP, where the layout has one.
     #[expect(clippy::wrong_self_convention, reason = "named for CLONE_INTO_CGROUP")]
     fn into_fd(&self) -> Result<Option<OwnedFd>>;

@@ -12,9 +12,11 @@ mod tree;
 mod v1;
 mod v2;
 
+use std::fs::File;
+use std::io::Write;
 use std::os::fd::OwnedFd;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 
@@ -149,9 +151,15 @@ impl Cgroup {
         self.driver().map_or_else(|| refuse_limits(resources), |driver| driver.apply(resources))
     }
 
-    /// Moves a process in; `inside` says that clone3 already put it into `into_fd`. On v1 this waits for the kernel.
-    pub(crate) fn add_process(&self, pid: i32, inside: bool) -> Result<()> {
-        self.driver().map_or(Ok(()), |driver| driver.add_process(pid, inside))
+    /// Moves a process in. On v1 this waits for the kernel.
+    pub(crate) fn add_process(&self, pid: i32) -> Result<()> {
+        self.driver().map_or(Ok(()), |driver| driver.add_process(pid))
+    }
+
+    /// Opens the files by which a process with one thread moves itself in, where it cannot be born there: it writes `0`
+    /// to each. That waits for nobody.
+    pub(crate) fn entrances(&self) -> Result<Vec<File>> {
+        self.driver().map_or(Ok(Vec::new()), Driver::entrances)
     }
 
     /// Opens the directory for CLONE_INTO_CGROUP, where there is one.
@@ -204,6 +212,11 @@ impl Cgroup {
         let none = || Error::unsupported(format!("cannot {verb} a container that has no cgroup"));
         Ok(self.driver().ok_or_else(none)?)
     }
+}
+
+/// Takes this process, which has one thread, through the files of [`Cgroup::entrances`].
+pub(crate) fn enter(entrances: Vec<File>) -> Result<()> {
+    entrances.into_iter().try_for_each(|mut entrance| entrance.write_all(b"0")).context("enter the cgroup")
 }
 
 /// Without a cgroup no limit can be given. Device rules are not missed: who has no cgroup makes no devices.

@@ -142,7 +142,7 @@ fn limits_reach_the_kernel_and_can_be_changed() {
     assert!(!place.dir("blkio").unwrap().exists(), "joined without need");
 
     let mut child = cat();
-    place.0.add_process(pid(&child), false).unwrap();
+    place.0.add_process(pid(&child)).unwrap();
     assert_eq!(place.0.processes().unwrap(), [pid(&child)]);
     // More room needs memory and swap first, then memory; a controller that was not needed so far is joined.
     let more = resources(r#"{"memory":{"limit":268435456,"swap":536870912},"cpu":{"cpus":"0"}}"#);
@@ -178,7 +178,7 @@ fn processes_stop_go_on_and_die_together() {
     let Some(place) = Place::new("freeze") else { return };
     place.0.create(&resources("{}")).unwrap();
     let mut child = cat();
-    place.0.add_process(pid(&child), false).unwrap();
+    place.0.add_process(pid(&child)).unwrap();
     place.0.freeze().unwrap();
     assert!(place.0.is_frozen().unwrap());
     child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
@@ -218,7 +218,7 @@ fn the_tree_of_v2_beside_v1_takes_huge_page_limits_and_device_rules() {
         let script = "read x; head -c1 /dev/zero >/dev/null";
         let mut child =
             Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        unified.add_process(pid(&child), false).unwrap();
+        unified.add_process(pid(&child)).unwrap();
         child.stdin.take().unwrap().write_all(b"\n").unwrap();
         child.wait().unwrap().success()
     };
@@ -242,7 +242,7 @@ fn a_full_parent_in_v2_is_a_clear_error() {
     }
     place.0.create(&resources("{}")).unwrap();
     let mut child = cat();
-    unified.add_process(pid(&child), false).unwrap();
+    unified.add_process(pid(&child)).unwrap();
     let below = v2::Tree { path: format!("{}/below", unified.path), ..unified.clone() };
     let error = below.create(&resources(r#"{"hugepageLimits":[{"pageSize":"2MB","limit":1}]}"#)).unwrap_err();
     assert!(error.to_string().contains("hugetlb cannot be used: cgroup"), "{error}");

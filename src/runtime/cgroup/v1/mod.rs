@@ -1,12 +1,14 @@
 //! cgroup v1: a hierarchy for each controller, or for several mounted together, and perhaps the tree of v2 beside them.
 //!
-//! Each `cgroup.procs` written costs a grace period of the kernel, so a container joins few hierarchies: those that
-//! confine or measure it, and those of which a limit is asked; others when an update or a pause needs them. Where the
-//! v2 tree is mounted too, the container is cloned into it at no cost, and is stopped, killed and watched there.
+//! Moving another process costs a grace period of the kernel (10 ms), moving oneself by `tasks` does not: init enters by
+//! itself. It joins few hierarchies: those that confine or measure it, and those of which a limit is asked; others when
+//! an update or a pause needs them. Where the v2 tree is mounted too, the container is cloned into it at no cost, and is
+//! stopped, killed and watched there.
 
 mod plan;
 
 use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -163,9 +165,9 @@ impl Driver for Tree {
         }
     }
 
-    fn add_process(&self, pid: i32, inside: bool) -> Result<()> {
+    fn add_process(&self, pid: i32) -> Result<()> {
         if let Some(unified) = &self.unified {
-            unified.add_process(pid, inside)?;
+            unified.add_process(pid)?;
         }
         for dir in self.dirs() {
             match tree::write(&dir, "cgroup.procs", &pid.to_string()) {
@@ -175,6 +177,19 @@ impl Driver for Tree {
             }
         }
         Ok(())
+    }
+
+    fn entrances(&self) -> Result<Vec<File>> {
+        let mut files = Vec::new();
+        for dir in self.dirs() {
+            // Of all ways in, this alone takes no lock that a grace period must pass for (Linux 5.5).
+            match OpenOptions::new().write(true).open(dir.join("tasks")) {
+                // Not joined.
+                Err(error) if tree::is_gone(&error) => {}
+                opened => files.push(opened.with_context(|| format!("open cgroup {}", dir.display()))?),
+            }
+        }
+        Ok(files)
     }
 
     fn into_fd(&self) -> Result<Option<OwnedFd>> {

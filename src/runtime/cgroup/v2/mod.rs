@@ -155,10 +155,7 @@ impl Driver for Tree {
         }
     }
 
-    fn add_process(&self, pid: i32, inside: bool) -> Result<()> {
-        if inside {
-            return Ok(());
-        }
+    fn add_process(&self, pid: i32) -> Result<()> {
         let dir = self.dir();
         let context = |dir: &Path| format!("move process {pid} to cgroup {}", dir.display());
         match tree::write(&dir, "cgroup.procs", &pid.to_string()) {
@@ -168,6 +165,10 @@ impl Driver for Tree {
             },
             other => other.with_context(|| context(&dir)),
         }
+    }
+
+    fn entrances(&self) -> Result<Vec<File>> {
+        Ok(Vec::new())
     }
 
     fn into_fd(&self) -> Result<Option<OwnedFd>> {
