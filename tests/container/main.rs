@@ -5,7 +5,6 @@
 mod support;
 
 mod bad_input;
-mod real_image;
 mod crowd;
 mod damage;
 mod kill;
