@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use anyhow::{Context as _, Result};
 
+use super::output::stdout::OutputClosed;
 use super::terminal::{self, DetachKeys, Detector};
 use crate::engine::Engine;
 use crate::engine::attach::{AttachClient, Ended, Hooks, Streams};
@@ -112,7 +113,7 @@ impl<'a> Relay<'a> {
         let mut hooks = Foreground { engine, container: proxied, detector, signals };
         let ended = client.relay(&streams, &mut hooks);
         drop(raw);
-        ended
+        ended.map_err(|error| if is_closed(&error) { OutputClosed.into() } else { error })
     }
 }
 
@@ -133,6 +134,11 @@ impl Foreground<'_> {
             result => result.map(drop).with_context(|| format!("forward signal {signal}")),
         }
     }
+}
+
+/// Whether nobody reads our standard output any more.
+fn is_closed(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn is_state(error: &anyhow::Error) -> bool {

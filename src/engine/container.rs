@@ -70,6 +70,9 @@ impl Container {
                 .is_none_or(|stopper| !crate::sys::process::is_alive(stopper.pid, stopper.start_time)));
         }
         let dir = paths.container(&self.config.id);
+        if status.is_alive() && !super::session::abandoned(&dir)?.is_empty() {
+            return Ok(true);
+        }
         Ok([".state.json.tmp", ".config.json.tmp"].iter().any(|name| dir.join(name).exists()))
     }
 

@@ -26,6 +26,8 @@ const PIDS: i64 = 2048;
 const SHM: u64 = 64 << 20;
 /// Seconds between the stop signal and SIGKILL unless asked otherwise.
 const STOP_TIMEOUT: u32 = 10;
+/// How often `--replace` goes for a name that others want too.
+const REPLACEMENTS: u32 = 100;
 
 impl Engine {
     /// Creates a container and returns it locked; the image is pulled first when it is missing and the policy allows.
@@ -48,22 +50,29 @@ impl Engine {
                 None
             }
         };
-        if request.replace {
-            self.remove_replaced(&request)?;
-        }
-        let config = self.configure(&request, image.as_ref())?;
-        let mut locked = Locked::new(&self.paths, config)?;
-        let made = self
-            .furnish(&mut locked, request.name.is_some(), image.as_ref())
-            .and_then(|()| write_cidfile(&request, locked.id()));
-        if let Err(error) = made {
+        let mut attempts = 0;
+        loop {
+            if request.replace {
+                self.remove_replaced(&request)?;
+            }
+            let config = self.configure(&request, image.as_ref())?;
+            let mut locked = Locked::new(&self.paths, config)?;
+            let made = self
+                .furnish(&mut locked, request.name.is_some(), image.as_ref())
+                .and_then(|()| write_cidfile(&request, locked.id()));
+            let Err(error) = made else {
+                locked.created()?;
+                return Ok(locked);
+            };
             let id = locked.id().clone();
             // The first error is the one to tell; what this cannot undo the next command will.
             drop(super::remove::finish(self, locked).with_context(|| format!("remove container {}", id.short())));
-            return Err(error);
+            // Somebody else took the name since it was freed: that one is replaced in its turn.
+            attempts += 1;
+            if !request.replace || !super::remove::is_conflict(&error) || attempts == REPLACEMENTS {
+                return Err(error);
+            }
         }
-        locked.created()?;
-        Ok(locked)
     }
 
     /// `--replace`: the container that has the name goes first.

@@ -1,15 +1,14 @@
 //! `exec`: a monitor of its own puts one more process into a running container. The container's lock is held while the
 //! record is read and let go before the process runs: a session belongs to its monitor.
 
-use std::fs;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use oci_spec::runtime::{ProcessBuilder, UserBuilder};
 
 use super::container::Locked;
 use super::request::ExecRequest;
+use super::session::Starting;
 use super::{Engine, facts, spec};
 use crate::model::container::{ContainerConfig, ProcessRef};
 use crate::model::error::Error;
@@ -21,7 +20,6 @@ use crate::monitor::config::{ExecSource, MonitorConfig};
 use crate::monitor::spawn::{self, Handed, Started};
 use crate::runtime::capability;
 use crate::runtime::cgroup::Cgroup;
-use crate::state::lock::Lock;
 
 /// A process that was started in a container.
 #[derive(Debug)]
@@ -43,17 +41,23 @@ impl Engine {
         locked.check(Action::Exec)?;
         let init = locked.state.init.context("the record names no init")?;
         let session = Id::from_random(crate::sys::random::bytes().context("get random bytes")?);
-        let config = self.exec_config(&locked, request, init, &session)?;
+        let starting = Starting::new(&locked.dir(), &locked.run_dir(), &session)?;
+        let config = match self.exec_config(&locked, request, init, &starting) {
+            Ok(config) => config,
+            Err(error) => {
+                starting.abandon()?;
+                return Err(error);
+            }
+        };
         drop(locked);
         let pair = if request.detach { None } else { Some(AttachClient::pair().context("make the client's socket")?) };
         let (client, theirs) = pair.map_or((None, None), |(client, theirs)| (Some(client), Some(theirs)));
         let handed = Handed { foreground: theirs.as_ref().map(AsFd::as_fd), ..Handed::default() };
         let started = spawn::spawn(&config, &handed)?.running();
-        // A session that did not start has nothing to say any more.
         let started = match started {
             Ok(started) => started,
             Err(error) => {
-                remove_session(&config.data_dir, &config.run_dir)?;
+                starting.abandon()?;
                 return Err(error);
             }
         };
@@ -65,21 +69,16 @@ impl Engine {
         locked: &Locked,
         request: &ExecRequest,
         init: ProcessRef,
-        session: &Id,
+        starting: &Starting,
     ) -> Result<MonitorConfig> {
-        let data_dir = session_dir(&locked.dir(), session);
-        let run_dir = session_dir(&locked.run_dir(), session);
-        for dir in [&data_dir, &run_dir] {
-            make_private(dir)?;
-        }
         let (process, requested, seccomp) = process(&locked.config, request)?;
         let cgroup = match locked.state.cgroup.clone() {
             Some(value) => serde_json::from_value(value).context("read the cgroup of the container")?,
             None => Cgroup::None,
         };
         Ok(MonitorConfig {
-            data_dir,
-            run_dir,
+            data_dir: starting.data_dir.clone(),
+            run_dir: starting.run_dir.clone(),
             tty: request.tty,
             stdin: request.stdin,
             foreground: !request.detach,
@@ -136,36 +135,4 @@ fn process(
         process.set_console_size(Some(size.context("build the console size")?));
     }
     Ok((process, requested.names().collect(), facts::seccomp(&config, set)?))
-}
-
-fn session_dir(dir: &Path, session: &Id) -> PathBuf {
-    dir.join("exec").join(session.as_str())
-}
-
-fn make_private(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| format!("create {}", dir.display()))
-}
-
-fn remove_session(data_dir: &Path, run_dir: &Path) -> Result<()> {
-    for dir in [data_dir, run_dir] {
-        crate::storage::tree::remove_path(dir)?;
-    }
-    Ok(())
-}
-
-/// Whether sessions of a container have directories and no monitor.
-pub(crate) fn sweep(locked: &Locked) -> Result<()> {
-    let entries = match fs::read_dir(locked.dir().join("exec")) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.context("list exec sessions")?,
-    };
-    for entry in entries {
-        let dir = entry.context("list exec sessions")?.path();
-        let Some(lease) = Lock::lease(&dir.join("monitor.lock"))? else { continue };
-        let run_dir = locked.run_dir().join("exec").join(dir.file_name().unwrap_or_default());
-        remove_session(&dir, &run_dir)?;
-        drop(lease);
-    }
-    Ok(())
 }

@@ -64,7 +64,7 @@ pub(crate) fn settle(engine: &Engine, mut locked: Locked) -> Result<Option<Locke
             locked.state.stopper = None;
             locked.save(Durability::Lazy)?;
         }
-        super::exec::sweep(&locked)?;
+        super::session::sweep(&locked.dir(), &locked.run_dir())?;
         return Ok(Some(locked));
     }
     if here && locked.snapshot().exit(&engine.paths)?.is_none() {

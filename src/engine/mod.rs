@@ -27,6 +27,7 @@ pub(crate) mod port;
 pub(crate) mod remove;
 pub(crate) mod request;
 pub(crate) mod rootfs;
+pub(crate) mod session;
 pub(crate) mod spec;
 pub(crate) mod start;
 pub(crate) mod stop;

@@ -345,17 +345,22 @@ fn check(map: &[IdRange], own: &Spans, flag: &str) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn triples(map: &[IdRange]) -> Vec<(u32, u32, u32)> {
+    /// Inside, outside, size.
+    type Triple = (u32, u32, u32);
+    /// Size, taken, and what is given.
+    type AllotCase = (u32, &'static [Span], Option<&'static [Triple]>);
+
+    fn triples(map: &[IdRange]) -> Vec<Triple> {
         map.iter().map(|range| (range.inside, range.outside, range.size)).collect()
     }
 
-    fn ranges(triples: &[(u32, u32, u32)]) -> Vec<IdRange> {
+    fn ranges(triples: &[Triple]) -> Vec<IdRange> {
         triples.iter().map(|&(inside, outside, size)| IdRange { inside, outside, size }).collect()
     }
 
     #[test]
     fn keep_id_is_podmans() {
-        let cases: &[(u32, u64, &[(u32, u32, u32)])] = &[
+        let cases: &[(u32, u64, &[Triple])] = &[
             (1000, 65_536, &[(0, 1, 1000), (1000, 0, 1), (1001, 1001, 64_536)]),
             (0, 65_536, &[(0, 0, 1), (1, 1, 65_536)]),
             (70_000, 65_536, &[(0, 1, 65_536), (70_000, 0, 1)]),
@@ -389,7 +394,7 @@ mod tests {
     #[test]
     fn free_ids_are_given_in_one_piece_where_there_is_one() {
         let pool = Spans::new(vec![(100, 200), (300, 400)]);
-        let cases: &[(u32, &[Span], Option<&[(u32, u32, u32)]>)] = &[
+        let cases: &[AllotCase] = &[
             (10, &[], Some(&[(0, 100, 10)])),
             (10, &[(100, 110)], Some(&[(0, 110, 10)])),
             (95, &[(100, 110)], Some(&[(0, 300, 95)])),

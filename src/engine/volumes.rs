@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::Engine;
+use super::container::{self, Container, is_damage};
 use super::request::RemoveRequest;
 use super::volume;
 use crate::model::error::{Error, ErrorKind};
@@ -29,6 +30,13 @@ pub(crate) struct Volume {
     pub(crate) config: VolumeConfig,
     pub(crate) mountpoint: PathBuf,
     pub(crate) users: Vec<Id>,
+}
+
+/// The volumes of the store; damage is local, and hides no other.
+#[derive(Debug, Default)]
+pub(crate) struct VolumeListing {
+    pub(crate) volumes: Vec<Volume>,
+    pub(crate) damaged: Vec<anyhow::Error>,
 }
 
 impl Volume {
@@ -77,23 +85,30 @@ impl Engine {
     }
 
     /// Every volume that the filters let pass, by name.
-    pub(crate) fn volumes(&self, filters: &Filters) -> Result<Vec<Volume>> {
+    pub(crate) fn volumes(&self, filters: &Filters) -> Result<VolumeListing> {
         check(filters, &LIST_FILTERS)?;
         self.select(filters)
     }
 
-    fn select(&self, filters: &Filters) -> Result<Vec<Volume>> {
+    fn select(&self, filters: &Filters) -> Result<VolumeListing> {
         let volumes = Volumes::new(&self.paths);
         if volumes.needs_sweep()? {
             // Taking the lock removes what killed commands left.
             drop(volumes.lock()?);
         }
-        let mut found = Vec::new();
+        let mut found = VolumeListing::default();
         for name in volumes.names()? {
-            let Some(config) = volumes.read(&name)? else { continue };
+            let config = match volumes.read(&name) {
+                Ok(Some(config)) => config,
+                Ok(None) => continue,
+                Err(error) => {
+                    found.damaged.push(error);
+                    continue;
+                }
+            };
             let one = self.volume(&volumes, config)?;
             if passes(&one, filters)? {
-                found.push(one);
+                found.volumes.push(one);
             }
         }
         Ok(found)
@@ -118,7 +133,11 @@ impl Engine {
 
     /// Removes a volume; with `force` its containers first.
     pub(crate) fn remove_volume(&self, name: &str, force: bool, timeout: Option<u32>) -> Result<String> {
-        let name = self.find_volume(name)?.config.name;
+        let name = match self.find_volume(name) {
+            // Its record is all that is damaged; it goes by its whole name.
+            Err(error) if force && is_damage(&error) => name.to_owned(),
+            found => found?.config.name,
+        };
         if force {
             for id in volume::users(self, &name)? {
                 self.remove_id(&id, RemoveRequest { force: true, timeout, volumes: false })
@@ -136,8 +155,10 @@ impl Engine {
             );
             return Err(Error::conflict(message).into());
         }
-        if volumes.read(&name)?.is_none() {
-            return Err(local::no_such(&name).into());
+        match volumes.read(&name) {
+            Ok(None) => return Err(local::no_such(&name).into()),
+            Err(error) if !force || !is_damage(&error) => return Err(error),
+            _ => {}
         }
         volumes.remove(&name)?;
         Ok(name)
@@ -146,7 +167,11 @@ impl Engine {
     /// The volumes that [`Self::prune_volumes`] would remove.
     pub(crate) fn unused_volumes(&self, filters: &Filters) -> Result<Vec<String>> {
         check(filters, &PRUNE_FILTERS)?;
-        let unused = self.select(filters)?.into_iter().filter(|volume| volume.users.is_empty());
+        // A container whose record cannot be read may use any of them.
+        for id in container::ids(&self.paths)? {
+            Container::read(&self.paths, &id)?;
+        }
+        let unused = self.select(filters)?.volumes.into_iter().filter(|volume| volume.users.is_empty());
         Ok(unused.map(|volume| volume.config.name).collect())
     }
 

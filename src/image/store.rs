@@ -53,9 +53,13 @@ impl Image {
 
     /// The full name by which `typed` found it; its first name or id when that was an id.
     pub(crate) fn display_name(&self, typed: &str) -> String {
-        let by_name = meanings(typed).into_iter().find(|name| self.names.contains(name));
         let first = || self.names.first().cloned().unwrap_or_else(|| self.id.clone());
-        by_name.unwrap_or_else(first)
+        self.name_of(typed).unwrap_or_else(first)
+    }
+
+    /// The full name by which `typed` found it; `None` when that was an id.
+    pub(crate) fn name_of(&self, typed: &str) -> Option<String> {
+        meanings(typed).into_iter().find(|name| self.names.contains(name))
     }
 }
 
@@ -266,14 +270,15 @@ impl ImageStore {
         // A damaged record is replaced by what was just verified.
         if let Ok(Some(known)) = self.record(&image.id) {
             image.stored = known.stored;
-            for (own, theirs) in [(&mut image.repo_digests, known.repo_digests), (&mut image.history, known.history)] {
-                own.extend(theirs);
-                own.sort_unstable();
-                own.dedup();
-            }
+            image.repo_digests.extend(known.repo_digests);
+            image.repo_digests.sort_unstable();
+            image.repo_digests.dedup();
+            image.history = known.history;
         }
-        for name in names.iter().filter(|name| !image.history.contains(name)).cloned().collect::<Vec<_>>() {
-            image.history.push(name);
+        // The newest name is the first.
+        for name in names {
+            image.history.retain(|known| known != name);
+            image.history.insert(0, name.clone());
         }
         record::write(&self.record_path(&image.id), &image, Durability::Synced)?;
         for name in names {

@@ -312,8 +312,12 @@ impl Relay<'_> {
                     self.pending = Some(Pending { stderr, from: from + length, to });
                 }
                 Ok(Some(_)) => self.pending = None,
+                // Our reader has enough (`| head`): we end as whoever writes to a closed pipe does. The container is
+                // not disturbed by that.
+                Err(rustix::io::Errno::PIPE) if !stderr => {
+                    return Err(io::Error::from(io::ErrorKind::BrokenPipe)).context("write the container's output");
+                }
                 Err(rustix::io::Errno::PIPE | rustix::io::Errno::IO) => {
-                    // Our reader has enough (`| head`): the container is not disturbed by that.
                     sink.fd = None;
                     self.pending = None;
                 }

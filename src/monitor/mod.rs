@@ -125,10 +125,20 @@ fn tell(channel: &Channel, error: anyhow::Error) -> Result<()> {
     Err(error)
 }
 
+/// A reader that asks whether a monitor lives holds its lock for a moment: so long, so often.
+const PROBE: Duration = Duration::from_millis(1);
+const PROBES: u32 = 100;
+
 /// Takes the lock that says that this monitor lives.
 fn lease(config: &MonitorConfig) -> Result<Lock> {
     let path = config.data_dir.join("monitor.lock");
-    Lock::lease(&path)?.ok_or_else(|| Error::conflict("another monitor has this container").into())
+    for _ in 0..PROBES {
+        if let Some(lease) = Lock::lease(&path)? {
+            return Ok(lease);
+        }
+        std::thread::sleep(PROBE);
+    }
+    Err(Error::conflict("another monitor has this container").into())
 }
 
 /// The descriptors that came with the channel.

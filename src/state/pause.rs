@@ -13,21 +13,23 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::fs::{Mode, OFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, inotify};
 use serde::{Deserialize, Serialize};
 
 use super::record::{self, Durability};
 use super::subid::Stamp;
 use crate::model::container::{IdRange, ProcessRef};
 use crate::sys::spawn::{self, Program};
-use crate::sys::{identity, process, userns, watch};
+use crate::sys::{identity, process, userns};
 
 /// The program's name in this role: `dhow pause` is also a command.
 pub(crate) const PROGRAM: &str = "dhow-pause";
 const RECORD: &str = "pause.json";
 /// How long a new process waits to be named in the record.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often a named one looks without having been told of a change.
+/// How often a named one looks without having been told of a change: where there is no such telling, as on some file
+/// systems of a network.
 const ROUND: Duration = Duration::from_secs(600);
 
 /// Who keeps the namespace, and what its maps were made of.
@@ -106,17 +108,41 @@ pub(crate) fn main(args: &[OsString]) -> ExitCode {
 fn keep(dir: &Path) -> Result<()> {
     let (pid, start_time) = process::own()?;
     let own = ProcessRef { pid, start_time };
+    // Before the first look: no change falls between the two.
+    let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
+    let events = inotify::WatchFlags::MOVED_TO
+        | inotify::WatchFlags::DELETE
+        | inotify::WatchFlags::MOVE_SELF
+        | inotify::WatchFlags::DELETE_SELF
+        | inotify::WatchFlags::ONLYDIR;
+    inotify::add_watch(&watch, dir, events)?;
     let born = Instant::now();
     let mut was_named = false;
     loop {
         let named = read(dir).is_some_and(|record| record.process == own);
-        if !named && (was_named || born.elapsed() >= PATIENCE) {
+        let given_up = was_named || born.elapsed() >= PATIENCE || !dir.is_dir();
+        if !named && given_up {
             return Ok(());
         }
         was_named |= named;
-        // A change between the look and the wait is seen after the round.
-        let limit = if named { ROUND } else { Duration::from_millis(200) };
-        watch::changed_within(dir, RECORD, limit)?;
+        let limit = if named { ROUND } else { PATIENCE };
+        match poll(&mut [PollFd::new(&watch, PollFlags::IN)], Some(&Timespec::try_from(limit)?)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        drain(&watch)?;
+    }
+}
+
+/// Takes the events away; what there is to know is on the disk.
+fn drain(watch: &OwnedFd) -> Result<()> {
+    let mut buffer = [0_u8; 1024];
+    loop {
+        match rustix::io::read(watch, &mut buffer) {
+            Ok(0) | Err(rustix::io::Errno::AGAIN) => return Ok(()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

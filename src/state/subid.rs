@@ -221,7 +221,10 @@ mod tests {
         map(1000, &["amal".to_owned(), "1000".to_owned()], &parse(text), "subuid")
     }
 
-    fn triples(map: &[IdRange]) -> Vec<(u32, u32, u32)> {
+    /// Inside, outside, size.
+    type Triple = (u32, u32, u32);
+
+    fn triples(map: &[IdRange]) -> Vec<Triple> {
         map.iter().map(|range| (range.inside, range.outside, range.size)).collect()
     }
 
@@ -237,7 +240,7 @@ mod tests {
 
     #[test]
     fn maps_join_ranges_and_count_nothing_twice() {
-        let cases: &[(&str, &[(u32, u32, u32)])] = &[
+        let cases: &[(&str, &[Triple])] = &[
             ("", &[(0, 1000, 1)]),
             ("other:100000:65536", &[(0, 1000, 1)]),
             ("amal:100000:65536", &[(0, 1000, 1), (1, 100_000, 65_536)]),

@@ -4,4 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
 mod real_image;
+mod crowd;
+mod damage;
+mod kill;
+mod power;
+mod real_image;
+mod stage;

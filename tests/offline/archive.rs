@@ -43,12 +43,13 @@ fn inspect(env: &TestEnv, name: &str) -> Value {
 fn every_form_of_archive_is_loaded() {
     isolated(|env| {
         let (docker, oci) = (unpacked(), image());
-        let forms = [(&docker, docker.docker_archive(&["a:1"])), (&oci, oci.oci_archive("localhost/a:1"))];
+        let forms = [(&docker, docker.docker_archive(&["localhost/a:1"])), (&oci, oci.oci_archive("localhost/a:1"))];
         for (image, bytes) in &forms {
             for packing in [Packing::None, Packing::Gzip, Packing::Zstd] {
                 let packed = pack(bytes, packing);
                 let file = write(env, "in", &packed);
-                for outcome in [env.run(&["load", "-q", "-i", &file]), env.root.run_with(&["load", "-q"], &packed)] {
+                for (arguments, input) in [(&["load", "-q", "-i", &file][..], &[][..]), (&["load", "-q"], &packed)] {
+                    let outcome = env.root.run_with(arguments, input);
                     assert_eq!(outcome.ok(), "Loaded image: localhost/a:1", "{packing:?}");
                     assert_eq!(outcome.stderr, "");
                     assert_eq!(env.run(&["images", "-q", "--no-trunc"]).text(), format!("sha256:{}", image.id()));
@@ -160,7 +161,7 @@ fn saving_takes_several_images_and_names() {
 fn a_bad_archive_leaves_nothing() {
     isolated(|env| {
         std::fs::write(env.place.join("secret"), "the host's").unwrap();
-        let good = unpacked().docker_archive(&["a:1"]);
+        let good = unpacked().docker_archive(&["localhost/a:1"]);
         let image = image();
         let docker = |manifest: &str, extra: Vec<Entry>| {
             let mut entries = vec![Entry::file("c.json", 0o644, image.config_bytes())];

@@ -149,7 +149,7 @@ fn credentials_go_to_their_registry_only() {
             let name = registry.reference(&format!("{repository}:1"));
             let with = |creds: &str| env.run(&["pull", "-q", PLAIN, "--retry", "0", "--creds", creds, &name]);
             pull_plain(env, &name).fails(125, "unauthorized");
-            with("u:wrong").fails(125, "unauthorized").fails(125, &registry.address());
+            with("u:wrong").fails(125, "unauthorized").fails(125, "registry 127.0.0.1:");
             assert!(!with("u:wrong").stderr.contains("wrong"), "a password is never shown");
             registry.requests();
             assert_eq!(with("u:p w:d").ok(), image.id(), "{fault:?}");

@@ -154,6 +154,8 @@ impl TestEnv {
                 seat.run(&["rmi", "-a", "-f"]).ok();
             }
         }
+        // The user logs out: who keeps their namespace ends with the directory.
+        drop(std::fs::remove_dir_all(self.user.runtime.join("dhow")));
         self.nothing_is_left();
     }
 }

@@ -10,7 +10,7 @@ use super::filter;
 use crate::cli::exit;
 use crate::cli::output::stdout;
 use crate::engine::Engine;
-use crate::engine::container::Container;
+use crate::engine::container::{Container, is_damage};
 use crate::engine::list::Listed;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::status::Status;
@@ -156,9 +156,10 @@ impl Outcomes {
         Err(last)
     }
 
-    /// As [`Self::finish`] with the exit codes of `rm`: 1 where one does not exist, else 2 where one runs.
+    /// As [`Self::finish`] with the exit codes of `rm`: 1 where one does not exist, else 2 where one runs. A damaged
+    /// record says neither.
     pub(super) fn finish_removal(self) -> Result<u8> {
-        let has = |kind| self.errors.iter().any(|error| self::kind(error) == Some(kind));
+        let has = |kind| self.errors.iter().any(|error| self::kind(error) == Some(kind) && !is_damage(error));
         let code = match (has(ErrorKind::NotFound), has(ErrorKind::State)) {
             (true, _) => 1,
             (false, true) => 2,

@@ -45,8 +45,8 @@ impl Run<Context> for InspectArgs {
             (false, true) => anyhow::bail!("you must provide at least one name or id"),
             (false, false) => self.names,
             (true, true) => {
-                let documents: Vec<Value> =
-                    engine.volumes(&Filters::default())?.iter().map(|volume| volume.to_json()).collect();
+                let found = engine.volumes(&Filters::default())?;
+                let documents: Vec<Value> = found.volumes.iter().map(|volume| volume.to_json()).collect();
                 return inspect::show(context, "volume inspect", self.format.as_deref(), documents, Vec::new());
             }
         };

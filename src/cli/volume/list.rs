@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::context::Context;
+use crate::cli::exit;
 use crate::cli::flags::tree::Run;
 use crate::cli::output::stdout;
 use crate::cli::output::template::Data;
@@ -32,7 +33,11 @@ impl Run<Context> for ListArgs {
             anyhow::bail!("quiet and format flags cannot be used together");
         }
         let filters = Filters::parse(&self.filter)?;
-        let rows: Vec<Value> = context.engine()?.volumes(&filters)?.iter().map(|volume| volume.to_json()).collect();
+        let found = context.engine()?.volumes(&filters)?;
+        for error in &found.damaged {
+            exit::report(error, &mut std::io::stderr().lock(), context.terminal());
+        }
+        let rows: Vec<Value> = found.volumes.iter().map(|volume| volume.to_json()).collect();
         let report = Report {
             command: "volume ls",
             type_name: "entities.VolumeListReport",

@@ -30,7 +30,10 @@ impl Run<Context> for RemoveArgs {
             (true, false) => anyhow::bail!("when using the --all switch, you may not pass any volumes names or IDs"),
             (false, true) => anyhow::bail!("choose at least one volume name or --all"),
             (false, false) => self.names,
-            (true, true) => engine.volumes(&Filters::default())?.into_iter().map(|volume| volume.config.name).collect(),
+            (true, true) => {
+                let found = engine.volumes(&Filters::default())?;
+                found.volumes.into_iter().map(|volume| volume.config.name).collect()
+            }
         };
         let mut outcomes = Outcomes::default();
         for name in names {

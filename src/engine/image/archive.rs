@@ -54,6 +54,9 @@ impl Engine {
             policy()?.check("docker-archive", &name)?;
             let target = self.image_target(Arc::clone(&guard.cancel));
             let images = archive::read(&tree, &Platform::host())?;
+            if images.is_empty() {
+                return Err(Error::invalid(format!("archive {name} has no image")).into());
+            }
             let mut all = Vec::with_capacity(images.len());
             for image in &images {
                 let loaded = load::load(&target, image, progress)?;
@@ -116,8 +119,8 @@ impl Engine {
                 continue;
             }
             let image = store.find(name)?;
-            let shown = image.display_name(name);
-            let shown: Vec<String> = image.names.iter().filter(|known| **known == shown).cloned().collect();
+            // Who asks by id gets no name.
+            let shown: Vec<String> = image.name_of(name).into_iter().collect();
             match images.iter_mut().find(|saved| saved.id == image.id) {
                 Some(saved) => saved.names.extend(shown),
                 None => images.push(Saved { id: image.id, names: shown }),

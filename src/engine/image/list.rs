@@ -47,7 +47,7 @@ impl Summary {
         self.record.index.as_ref().unwrap_or(&self.record.manifest).to_string()
     }
 
-    /// `repository@digest`: what registries said, and the same for every name that it has.
+    /// `repository@digest`: what registries said, and the same for every name.
     pub(crate) fn repo_digests(&self) -> Vec<String> {
         repo_digests(&self.record, &self.names)
     }
@@ -58,10 +58,11 @@ impl Summary {
     }
 }
 
-/// `repository@digest` of an image.
+/// `repository@digest` of an image, for the repositories that it still has a name in.
 pub(crate) fn repo_digests(record: &ImageRecord, names: &[String]) -> Vec<String> {
     let digest = record.index.as_ref().unwrap_or(&record.manifest);
-    let mut all: BTreeSet<String> = record.repo_digests.iter().cloned().collect();
+    let named = |known: &&String| names.iter().any(|name| pattern::repository(name) == pattern::repository(known));
+    let mut all: BTreeSet<String> = record.repo_digests.iter().filter(named).cloned().collect();
     all.extend(names.iter().map(|name| format!("{}@{digest}", pattern::repository(name))));
     all.into_iter().collect()
 }

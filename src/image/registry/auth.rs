@@ -232,7 +232,8 @@ pub(crate) async fn fetch_token(
             }
         }
     };
-    let host = url.host_str().unwrap_or_default().to_owned();
+    let name = url.host_str().unwrap_or_default();
+    let host = url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
     let response = http::send(request).await.with_context(|| format!("ask {host} for a token"))?;
     let status = response.status();
     let body = http::body(response, TOKEN_MAX).await.with_context(|| format!("ask {host} for a token"))?;
@@ -240,7 +241,7 @@ pub(crate) async fn fetch_token(
         200 => parse_answer(&body, asked).with_context(|| format!("ask {host} for a token")),
         401 | 403 => {
             let how = if credential.is_some() { "invalid username/password" } else { "authentication required" };
-            bail!(Error::new(ErrorKind::Denied, format!("unauthorized: {how}")))
+            bail!(Error::new(ErrorKind::Denied, format!("registry {host}: unauthorized: {how}")))
         }
         code => bail!(http::status_error(code, &body, &format!("ask {host} for a token"))),
     }

@@ -175,7 +175,9 @@ fn tree(root: &std::path::Path, path: &std::path::Path, device: u64) {
         () if foreign => json!("another file system"),
         () if kind.is_symlink() => json!(std::fs::read_link(path).unwrap().to_string_lossy()),
         () if kind.is_file() => {
-            let digest = std::fs::read(path).map(|bytes| sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), bytes)));
+            let digest = std::fs::read(path).map(|bytes| {
+                sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), bytes))
+            });
             let text: String = digest.unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
             json!([metadata.size(), text])
         }
@@ -184,8 +186,10 @@ fn tree(root: &std::path::Path, path: &std::path::Path, device: u64) {
     let mode = format!("{:o}", metadata.mode());
     let line = match foreign {
         true => json!({"name": name, "content": content}),
-        false => json!({"name": name, "mode": mode, "uid": metadata.uid(), "gid": metadata.gid(), "rdev": metadata.rdev(),
-            "mtime": [metadata.mtime(), metadata.mtime_nsec()], "xattrs": xattrs(path), "content": content}),
+        false => {
+            json!({"name": name, "mode": mode, "uid": metadata.uid(), "gid": metadata.gid(), "rdev": metadata.rdev(),
+            "mtime": [metadata.mtime(), metadata.mtime_nsec()], "xattrs": xattrs(path), "content": content})
+        }
     };
     println!("{line}");
     if kind.is_dir() && !foreign {

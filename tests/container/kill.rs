@@ -1,0 +1,316 @@
+//! SIGKILL at any moment: of the command at every call that changes something, of the monitor, of both, of the
+//! foreground client. The next command heals what was left.
+//!
+//! A sample of the points runs every day. All of them:
+//! `DHOW_TEST_SWEEP=all DHOW_TEST_TIMEOUT=3600 cargo test --test container kill::`
+
+use std::cell::RefCell;
+use std::process::Stdio;
+
+use super::stage::{self, code, inspect, kill, listener, monitor, ready};
+use crate::support::census::Census;
+use crate::support::env::eventually;
+use crate::support::image::{Flavor, Image, Layer, Packing};
+use crate::support::kill::Sweep;
+use crate::support::registry::Registry;
+use crate::support::tar::Entry;
+use crate::support::{TestEnv, isolated};
+
+/// How many points of each command are tried every day.
+const SAMPLE: usize = 10;
+
+/// Removes every container; each must be whole enough to be shown and to go.
+fn clear(env: &TestEnv) {
+    for id in env.run(&["ps", "-aq", "--no-trunc"]).lines() {
+        // One that runs out at this moment may be gone already, which is what `-f` is for.
+        env.run(&["rm", "-f", "-t", "0", "-v", &id]).ok();
+    }
+}
+
+/// Sweeps `words` over containers: `before` is run on an empty store first.
+fn sweep(env: &TestEnv, before: &[&[&str]], words: &[&str]) {
+    let prepare = |env: &TestEnv| {
+        clear(env);
+        for words in before {
+            env.run(words).ok();
+        }
+    };
+    let command = |env: &TestEnv| {
+        let mut command = env.dhow(words);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let calls = Sweep { prepare: &prepare, command: &command, exits: 0, sample: Some(SAMPLE) }.run(env, |env, _| {
+        env.run(&["ps", "-a"]).ok();
+        let left = env.run(&["ps", "-aq"]).lines();
+        assert!(left.len() <= 1, "{left:?}");
+        for id in &left {
+            inspect(env, id);
+        }
+        clear(env);
+        env.nothing_is_left();
+        prepare(env);
+        env.run(words).ok();
+    });
+    assert!(!calls.is_empty());
+    clear(env);
+    env.nothing_is_left();
+}
+
+#[test]
+fn a_run_killed_anywhere_is_healed() {
+    isolated(|env| {
+        stage::busybox(env);
+        sweep(env, &[], &["run", "--rm", "--name", "box", "-v", "/volume", "busybox", "true"]);
+    });
+}
+
+#[test]
+fn a_detached_run_killed_anywhere_is_healed() {
+    isolated(|env| {
+        stage::busybox(env);
+        sweep(env, &[], &["run", "-d", "--name", "box", "-p", "8080:80", "busybox", "sleep", "1000"]);
+    });
+}
+
+#[test]
+fn a_create_killed_anywhere_is_healed() {
+    isolated(|env| {
+        stage::busybox(env);
+        sweep(env, &[], &["create", "--name", "box", "-v", "/volume", "busybox", "true"]);
+    });
+}
+
+#[test]
+fn a_start_killed_anywhere_is_healed() {
+    isolated(|env| {
+        stage::busybox(env);
+        sweep(env, &[&["create", "--name", "box", "busybox", "sleep", "1000"]], &["start", "box"]);
+    });
+}
+
+const UP: &[&str] = &["run", "-d", "--name", "box", "busybox", "sleep", "1000"];
+
+#[test]
+fn a_stop_killed_anywhere_is_healed() {
+    isolated(|env| {
+        stage::busybox(env);
+        sweep(env, &[UP], &["stop", "-t", "0", "box"]);
+    });
+}
+
+#[test]
+fn a_removal_killed_anywhere_is_healed() {
+    isolated(|env| {
+        stage::busybox(env);
+        sweep(env, &[UP], &["rm", "-f", "-t", "0", "box"]);
+    });
+}
+
+#[test]
+fn an_exec_killed_anywhere_is_healed() {
+    isolated(|env| {
+        stage::busybox(env);
+        env.run(UP).ok();
+        let before = RefCell::new(Census::default());
+        let prepare = |env: &TestEnv| *before.borrow_mut() = env.census();
+        let command = |env: &TestEnv| {
+            let mut command = env.dhow(&["exec", "box", "true"]);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        Sweep { prepare: &prepare, command: &command, exits: 0, sample: Some(2 * SAMPLE) }.run(env, |env, _| {
+            eventually("the session is swept", || {
+                env.run(&["ps", "-a"]).ok();
+                before.borrow().difference(&env.census()).is_empty()
+            });
+            assert_eq!(inspect(env, "box")["State"]["Status"], "running");
+            env.run(&["exec", "box", "true"]).ok();
+        });
+        clear(env);
+    });
+}
+
+/// An image of a few layers that are worth unpacking.
+fn layers() -> Image {
+    let layer = |name: &str| Layer::new(&[Entry::file(name, 0o644, vec![b'x'; 300_000])], Packing::Gzip);
+    Image::of(vec![layer("one"), layer("two"), layer("three")])
+}
+
+/// Sweeps a command that brings an image into the store.
+fn sweep_image(env: &TestEnv, words: &[&str]) {
+    let prepare = |env: &TestEnv| drop(env.run(&["rmi", "-a", "-f"]).ok());
+    let command = |env: &TestEnv| {
+        let mut command = env.dhow(words);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    Sweep { prepare: &prepare, command: &command, exits: 0, sample: Some(2 * SAMPLE) }.run(env, |env, _| {
+        env.run(&["ps", "-a"]).ok();
+        let whole = env.run(&["images", "-q"]).lines();
+        for id in &whole {
+            env.run(&["image", "inspect", id]).ok();
+        }
+        prepare(env);
+        env.nothing_is_left();
+        env.run(words).ok();
+        assert_eq!(env.run(&["images", "-q"]).lines().len(), 1);
+    });
+    prepare(env);
+}
+
+#[test]
+fn a_load_killed_anywhere_is_healed() {
+    isolated(|env| {
+        let archive = env.place.join("image.tar");
+        std::fs::write(&archive, layers().docker_archive(&["three"])).unwrap();
+        sweep_image(env, &["load", "-q", "-i", archive.to_str().unwrap()]);
+    });
+}
+
+#[test]
+fn a_pull_killed_anywhere_is_healed() {
+    isolated(|env| {
+        let registry = Registry::start();
+        registry.add("three", "1", &layers(), Flavor::Oci);
+        stage::settle(env);
+        sweep_image(env, &["pull", "-q", "--tls-verify=false", &registry.reference("three:1")]);
+    });
+}
+
+#[test]
+fn a_killed_monitor_is_replaced_and_the_exit_code_kept() {
+    isolated(|env| {
+        stage::busybox(env);
+        listener(env, &["-p", "8080:80"]);
+        let (first, id) = (monitor(), inspect(env, "box")["Id"].clone());
+        kill(first);
+        env.run(&["ps"]).ok();
+        let state = inspect(env, "box")["State"].clone();
+        assert_eq!((state["Status"].as_str(), inspect(env, "box")["Id"].clone()), (Some("running"), id));
+        assert_ne!(monitor(), first);
+        assert_eq!(state["ConmonPid"], monitor());
+        // The pipes outlive their reader: not a byte is lost.
+        env.run(&["exec", "box", "sh", "-c", "echo more > /proc/1/fd/1"]).ok();
+        eventually("the successor logs", || env.run(&["logs", "box"]).lines() == ["ready", "more"]);
+        env.run(&["kill", "-s", "USR1", "box"]).ok();
+        assert_eq!(env.run(&["wait", "box"]).ok(), "7");
+        assert_eq!(inspect(env, "box")["State"]["ExitCode"], 7);
+        env.run(&["start", "box"]).ok();
+        env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+    });
+}
+
+#[test]
+fn what_a_container_writes_between_two_monitors_is_kept() {
+    isolated(|env| {
+        stage::busybox(env);
+        listener(env, &[]);
+        kill(monitor());
+        // Nobody but the container has touched the store yet.
+        let pid = inspect_pid_without_healing(env);
+        std::fs::write(format!("/proc/{pid}/root/proc/1/fd/1"), "alone\n").unwrap();
+        eventually("the successor reads it", || env.run(&["logs", "box"]).lines() == ["ready", "alone"]);
+        env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+    });
+}
+
+/// The pid of the only container's init, from its record.
+fn inspect_pid_without_healing(env: &TestEnv) -> i64 {
+    let containers = std::fs::read_dir(env.root.store.join("containers")).unwrap();
+    let dirs: Vec<_> = containers.map(|entry| entry.unwrap().path()).collect();
+    let state = std::fs::read(dirs[0].join("state.json")).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&state).unwrap()["init"]["pid"].as_i64().unwrap()
+}
+
+#[test]
+fn a_monitor_and_its_container_killed_together_lose_the_exit_code_and_nothing_else() {
+    isolated(|env| {
+        stage::busybox(env);
+        listener(env, &["-p", "8080:80"]);
+        let pid = u32::try_from(inspect_pid_without_healing(env)).unwrap();
+        kill(monitor());
+        kill(pid);
+        let shown = env.run(&["ps", "-a", "--format", "{{.Names}} {{.State}}"]);
+        assert_eq!(shown.ok(), "box exited");
+        let state = inspect(env, "box")["State"].clone();
+        assert_ne!(state["ExitCode"], 0, "{state}");
+        assert!(state["Error"].as_str().is_some_and(|text| text.contains("lost")), "{state}");
+        env.run(&["start", "box"]).ok();
+        env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+    });
+}
+
+#[test]
+fn a_foreground_client_outlives_its_monitor() {
+    isolated(|env| {
+        stage::busybox(env);
+        let mut command = env.dhow(&["run", "--rm", "--name", "box", "busybox", "sh", "-c", stage::LISTENER]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let client = command.spawn().unwrap();
+        eventually("the container is ready", || env.run(&["logs", "box"]).lines() == ["ready"]);
+        let first = monitor();
+        kill(first);
+        eventually("a successor is there", || env.run(&["ps", "-q"]).lines().len() == 1 && monitor() != first);
+        env.run(&["kill", "-s", "USR1", "box"]).ok();
+        assert_eq!(code(client), 7);
+    });
+}
+
+#[test]
+fn a_container_outlives_its_killed_client() {
+    isolated(|env| {
+        stage::busybox(env);
+        let mut command = env.dhow(&["run", "--rm", "--name", "box", "busybox", "sh", "-c", stage::LISTENER]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut client = command.spawn().unwrap();
+        eventually("the container is up", || env.run(&["ps", "-q"]).lines().len() == 1);
+        ready(env);
+        client.kill().unwrap();
+        client.wait().unwrap();
+        assert_eq!(inspect(env, "box")["State"]["Status"], "running");
+        env.run(&["kill", "-s", "USR1", "box"]).ok();
+        // `--rm` is the monitor's promise as much as the client's.
+        env.nothing_is_left();
+    });
+}
+
+/// Changes the state of container `box` on disk.
+fn forge(env: &TestEnv, change: impl FnOnce(&mut serde_json::Value)) {
+    let path = stage::directory(env, "box").join("state.json");
+    let mut state: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut state);
+    std::fs::write(&path, state.to_string()).unwrap();
+}
+
+#[test]
+fn after_a_reboot_nothing_stale_is_believed() {
+    isolated(|env| {
+        stage::busybox(env);
+        env.run(&["create", "--name", "box", "busybox", "sleep", "1000"]).ok();
+        // Somebody else's process has the pid and the start time that the record names.
+        let mut bystander = env.root.command("sleep").arg("1000").spawn().unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", bystander.id())).unwrap();
+        let start: u64 = stat.rsplit(") ").next().unwrap().split(' ').nth(19).unwrap().parse().unwrap();
+        let process = serde_json::json!({"pid": bystander.id(), "start_time": start});
+        for status in ["running", "paused", "stopping"] {
+            forge(env, |state| {
+                state["status"] = status.into();
+                state["boot"] = "11111111-2222-3333-4444-555555555555".into();
+                state["run"] = 1.into();
+                state["effects"] = true.into();
+                for who in ["init", "monitor", "stopper"] {
+                    state[who] = process.clone();
+                }
+            });
+            assert_eq!(env.run(&["ps", "-a", "--format", "{{.Names}} {{.State}}"]).ok(), "box exited");
+            assert!(bystander.try_wait().unwrap().is_none(), "a stranger was killed ({status})");
+        }
+        env.run(&["start", "box"]).ok();
+        assert_eq!(env.run(&["ps", "--format", "{{.Names}}"]).ok(), "box");
+        env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+        assert!(bystander.try_wait().unwrap().is_none(), "a stranger was killed");
+        bystander.kill().unwrap();
+        bystander.wait().unwrap();
+    });
+}
