@@ -339,7 +339,7 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
     }
     add(write(".containerenv", &env)?, "/run/.containerenv", false);
     if config.init {
-        let own = std::env::current_exe().context("find our own binary")?;
+        let own = crate::monitor::spawn::installed().context("find our own binary")?;
         let options = ["bind", "rprivate", "nosuid", "nodev", "ro"].map(str::to_owned).into();
         files.push(BoundFile { source: own, target: crate::runtime::reaper::PATH.to_owned(), options });
     }

@@ -302,6 +302,8 @@ fn become_cleanup(config: &MonitorConfig) -> Result<()> {
     if config.cleanup.is_empty() {
         return Ok(());
     }
-    let error = Command::new("/proc/self/exe").arg0("dhow").args(&config.cleanup).env_clear().exec();
+    // Our name says where the binary is installed (see `spawn::installed`).
+    let name = std::env::args_os().next().unwrap_or_default();
+    let error = Command::new("/proc/self/exe").arg0(name).args(&config.cleanup).env_clear().exec();
     Err(error).context("execute the clean-up")
 }

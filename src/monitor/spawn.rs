@@ -10,6 +10,8 @@ use std::fs::File;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -55,7 +57,7 @@ pub(crate) fn spawn(config: &MonitorConfig, handed: &Handed<'_>) -> Result<Monit
     let mut fds = vec![theirs.as_fd()];
     fds.extend(handed.foreground);
     fds.extend_from_slice(handed.preserved);
-    let arguments = c_strings(&["dhow", "monitor", config.id.as_str()])?;
+    let arguments = words(["monitor", config.id.as_str()])?;
     let program = Program { file: file.as_fd(), arguments: &arguments, environment: &[], stdio, fds: &fds };
     let (pid, pidfd) = spawn::spawn(&program).context("execute the monitor")?;
     drop(theirs);
@@ -173,16 +175,28 @@ fn sealed_binary() -> io::Result<OwnedFd> {
 pub(crate) fn cleanup(arguments: &[String]) -> Result<()> {
     let file = sealed_binary().context("open our own binary")?;
     let null = File::options().read(true).write(true).open("/dev/null").context("open /dev/null")?;
-    let words: Vec<&str> = ["dhow"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
-    let arguments = c_strings(&words)?;
+    let arguments = words(arguments.iter().map(String::as_str))?;
     let stdio = [null.as_fd(); 3];
     spawn::spawn(&Program { file: file.as_fd(), arguments: &arguments, environment: &[], stdio, fds: &[] })
         .context("execute the clean-up")?;
     Ok(())
 }
 
-fn c_strings(words: &[&str]) -> Result<Vec<CString>> {
-    words.iter().map(|word| CString::new(*word)).collect::<Result<_, _>>().context("an argument holds a NUL byte")
+/// Where our own binary is installed. What was executed from the bind has no path to read; it was told by its name.
+pub(crate) fn installed() -> io::Result<PathBuf> {
+    let path = std::fs::read_link("/proc/self/exe")?;
+    if path != Path::new("/") {
+        return Ok(path);
+    }
+    let name = std::env::args_os().next().map(PathBuf::from).filter(|name| name.is_absolute());
+    name.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+}
+
+/// The arguments of our own binary.
+fn words<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<Vec<CString>> {
+    let name = installed().context("find our own binary")?.into_os_string().into_vec();
+    let words = std::iter::once(name).chain(arguments.into_iter().map(|word| word.as_bytes().to_vec()));
+    words.map(CString::new).collect::<Result<_, _>>().context("an argument holds a NUL byte")
 }
 
 #[cfg(test)]

@@ -109,14 +109,15 @@ fn monitor(pid: u32) -> bool {
     census::command_line(pid).split(' ').nth(1) == Some("monitor")
 }
 
-/// Private and proportional memory of a process in KiB.
+/// Anonymous and proportional memory of a process in KiB. Pages of the program's file count as private when nobody else
+/// maps them just now, and are not the process's own.
 fn memory(pid: u32) -> (u64, u64) {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let field = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("");
         line.split_whitespace().next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0)
     };
-    (field("Private_Clean:") + field("Private_Dirty:"), field("Pss:"))
+    (field("Anonymous:"), field("Pss:"))
 }
 
 fn many(place: &Path) {
