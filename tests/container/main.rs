@@ -4,7 +4,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod real_image;
 mod crowd;
+mod exec;
+mod interactive;
 mod kill;
+mod lifecycle;
+mod logs;
+mod mount;
+mod namespace;
+mod real_image;
+mod security;
 mod stage;
