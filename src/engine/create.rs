@@ -56,6 +56,7 @@ impl Engine {
                 self.remove_replaced(&request)?;
             }
             let config = self.configure(&request, image.as_ref())?;
+            super::facts::check(&config)?;
             let mut locked = Locked::new(&self.paths, config)?;
             let made = self
                 .furnish(&mut locked, request.name.is_some(), image.as_ref())

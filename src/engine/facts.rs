@@ -66,6 +66,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         device_rules,
         files: files(engine, config, bundle)?,
         sources: super::volume::sources(engine, locked)?,
+        layers: locked.dir(),
         shm: shm(engine, config)?,
         cgroup_path: None,
         has_cgroup: !cgroup.is_none(),
@@ -73,6 +74,27 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         root: PathBuf::from("rootfs"),
     };
     Ok(Prepared { facts, requested: requested.names().collect() })
+}
+
+/// Refuses what a start would refuse, before anything is made: names of capabilities, profiles, devices, limits.
+pub(crate) fn check(config: &ContainerConfig) -> Result<()> {
+    let security = &config.security;
+    let set = if security.cap_add.is_empty() && security.cap_drop.is_empty() {
+        CapSet::DEFAULT
+    } else {
+        capabilities(config, bounding()?)?
+    };
+    if security.seccomp.is_some() {
+        seccomp(config, set)?;
+    }
+    apparmor(config)?;
+    if !config.devices.is_empty() {
+        devices(config, true)?;
+    }
+    if !config.ulimits.is_empty() {
+        rlimits(config)?;
+    }
+    Ok(())
 }
 
 /// What this process, and so a container, can have at most.

@@ -10,6 +10,7 @@ use crate::model::container::ProcessRef;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
 use crate::model::status::{Action, Status};
+use crate::state::lock;
 use crate::state::record::Durability;
 use crate::sys::process;
 
@@ -57,6 +58,10 @@ impl Engine {
             held.signal(libc::SIGKILL)?;
         }
         held.wait_end(END_PATIENCE)?;
+        if held.monitor.is_none() {
+            // A start or a succession whose engine was killed did not write down who it is.
+            lock::wait_free(&container::monitor_lock(&self.paths, id), END_PATIENCE)?;
+        }
         // Cleanup was there first, usually; a lock that finds the end unwritten heals it.
         match self.lock_id(id) {
             Err(error) if super::remove::is_gone(&error) => Ok(()),

@@ -40,8 +40,7 @@ pub(crate) fn pull(
     let name = name.or_latest();
     let text = store::text(&name);
     policy.check("docker", &text)?;
-    let resolved =
-        client.resolve(&name, platform).with_context(|| format!("initializing source docker://{}", store::text(&name)))?;
+    let resolved = client.resolve(&name, platform).with_context(|| format!("initializing source docker://{text}"))?;
     let config_bytes = configuration(target, client, &resolved)?;
     let config = Config::parse(&config_bytes)?;
     let documents = Documents {

@@ -78,7 +78,8 @@ impl Mount {
         let parts: Vec<&str> = text.split(':').collect();
         let (source, target, options) = match parts.as_slice() {
             [target] => (None, *target, ""),
-            [source, target] if target.starts_with('/') => (Some(*source), *target, ""),
+            // Two fields whose first is no path of the container are a source and a target, be it a bad one.
+            [source, target] if target.starts_with('/') || !source.starts_with('/') => (Some(*source), *target, ""),
             [target, options] => (None, *target, *options),
             [source, target, options] => (Some(*source), *target, *options),
             _ => return Err(bad()),

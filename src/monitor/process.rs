@@ -181,7 +181,10 @@ fn settle_user(process: &mut Process, root: BorrowedFd<'_>, config: &MonitorConf
     let found = user::lookup(root, &config.user, &config.groups)?;
     let mut oci = process.user().clone();
     oci.set_uid(found.uid).set_gid(found.gid);
-    oci.set_additional_gids((!found.groups.is_empty()).then_some(found.groups));
+    // The main group is among the further ones too: else a process that changes it sheds a group which a file's mode may
+    // shut out (CVE-2022-2989).
+    let further = found.groups.into_iter().filter(|&gid| gid != found.gid);
+    oci.set_additional_gids(Some(std::iter::once(found.gid).chain(further).collect()));
     process.set_user(oci);
     let mut env = process.env().clone().unwrap_or_default();
     if !env.iter().any(|pair| pair.starts_with("HOME=")) {

@@ -166,9 +166,20 @@ fn sealed_binary() -> io::Result<OwnedFd> {
         // Sealed before: we are what a monitor executed. Or the installation itself is read-only.
         return Ok(own);
     }
-    let tree = mount::clone_tree(&own, "", false)?;
+    let tree = mount::clone_tree(&own, "", false).or_else(|_| clone_by_name(&own))?;
     mount::set_attr(&tree, false, MountAttr { set: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() })?;
     Ok(tree)
+}
+
+/// The mount of our binary in this mount namespace: an ordinary user's command left the one that it was executed in. The
+/// name may mean another file by now; then there is none.
+fn clone_by_name(own: &OwnedFd) -> io::Result<OwnedFd> {
+    let named = rustix::fs::open(installed()?, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let (ours, theirs) = (rustix::fs::fstat(own)?, rustix::fs::fstat(&named)?);
+    if (ours.st_dev, ours.st_ino) != (theirs.st_dev, theirs.st_ino) {
+        return Err(io::Error::from(io::ErrorKind::NotFound));
+    }
+    mount::clone_tree(&named, "", false)
 }
 
 /// Starts our own binary with the arguments of a role, for which nobody waits.

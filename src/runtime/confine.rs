@@ -114,7 +114,7 @@ impl Confinement<'_> {
         rustix::process::chdir(cwd).map_err(|errno| {
             let text = format!("workdir {:?} does not exist on container", cwd.display().to_string());
             match errno {
-                Errno::NOENT => anyhow::Error::new(Error::not_found(text)),
+                Errno::NOENT => anyhow::Error::new(Error::new(ErrorKind::NotExecutable, text)),
                 errno => anyhow::Error::new(io::Error::from(errno)).context(format!("chdir to {}", cwd.display())),
             }
         })?;

@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FileType, Mode, OFlags};
 
-use crate::model::error::Error;
+use crate::model::error::{Error, ErrorKind};
 use crate::sys::path::open_in_root;
 
 /// The largest passwd or group file.
@@ -119,7 +119,9 @@ fn resolve(passwd: &str, group: &str, text: &str, add: &[String]) -> Result<User
         None => (text, None),
     };
     let user = if user.is_empty() { "0" } else { user };
-    let missing = || Error::not_found(format!("unable to find user {user}: no matching entries in passwd file"));
+    let missing = || {
+        Error::new(ErrorKind::NotExecutable, format!("unable to find user {user}: no matching entries in passwd file"))
+    };
     let entry = if numeric(user) {
         // Numbers first: an image may have a user whose name is a number.
         let uid = number(user).ok_or_else(|| Error::invalid(format!("invalid user {user:?}: out of range")))?;
@@ -157,7 +159,12 @@ fn find_group(group: &str, wanted: &str) -> Result<u32> {
     if numeric(wanted) {
         return Ok(number(wanted).ok_or_else(|| Error::invalid(format!("invalid group {wanted:?}: out of range")))?);
     }
-    let missing = || Error::not_found(format!("unable to find group {wanted}: no matching entries in group file"));
+    let missing = || {
+        Error::new(
+            ErrorKind::NotExecutable,
+            format!("unable to find group {wanted}: no matching entries in group file"),
+        )
+    };
     Ok(groups(group).find(|line| line.name == wanted).map(|line| line.gid).ok_or_else(missing)?)
 }
 

@@ -10,7 +10,7 @@ pub(crate) fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> 
     let groups: Vec<Gid> = groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
     match rustix::thread::set_thread_groups(&groups) {
         // A user namespace made by an ordinary user denies it, and has no groups to drop.
-        Err(rustix::io::Errno::PERM) if groups.is_empty() => {}
+        Err(rustix::io::Errno::PERM) if groups.iter().all(|group| group.as_raw() == gid) => {}
         done => done?,
     }
     let gid = Gid::from_raw(gid);

@@ -127,7 +127,7 @@ fn a_damaged_volume_hides_no_other() {
         }
         let dir = env.root.store.join("volumes/bad");
         let records = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
-        let path = records.filter(|path| path.extension().is_some_and(|end| end == "json")).next().unwrap();
+        let path = records.into_iter().find(|path| path.extension().is_some_and(|end| end == "json")).unwrap();
         std::fs::write(&path, "{").unwrap();
         env.run(&["volume", "inspect", "bad"]).fails(125, "is damaged");
         env.run(&["run", "--rm", "-v", "bad:/v", "busybox", "true"]).fails(125, "is damaged");

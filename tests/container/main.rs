@@ -5,10 +5,17 @@
 mod support;
 
 mod bad_input;
-mod real_image;
 mod crowd;
 mod damage;
 mod kill;
 mod power;
+mod readme;
 mod real_image;
+mod exec;
+mod interactive;
+mod lifecycle;
+mod logs;
+mod mount;
+mod namespace;
+mod security;
 mod stage;

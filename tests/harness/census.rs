@@ -96,10 +96,10 @@ fn a_leaked_cgroup_is_seen_and_lies_in_the_tests_own() {
     isolated(|env| {
         let v2 = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
         let parent = if v2 { "/sys/fs/cgroup" } else { "/sys/fs/cgroup/memory" };
-        let group = format!("{parent}/dhow");
+        let group = format!("{parent}/dhow-left");
         let found = seen(env, |_| std::fs::create_dir(&group).unwrap());
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].starts_with("+ cgroup:") && found[0].ends_with("/dhow"), "{found:?}");
+        assert!(found[0].starts_with("+ cgroup:") && found[0].ends_with("/dhow-left"), "{found:?}");
         let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
         assert!(!own.contains("dhow-test"), "the namespace hides where we are: {own}");
         std::fs::remove_dir(&group).unwrap();

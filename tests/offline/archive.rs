@@ -207,7 +207,7 @@ fn a_bad_archive_leaves_nothing() {
             ("an index to nowhere", {
                 let bytes = image.oci_archive("a");
                 let manifest = crate::support::image::digest(&image.manifest(Flavor::Oci));
-                let text = String::from_utf8_lossy(&manifest["sha256:".len()..].as_bytes()[..8]).into_owned();
+                let text = manifest["sha256:".len()..][..8].to_owned();
                 let at = bytes.windows(8).position(|w| w == text.as_bytes()).unwrap();
                 let mut bytes = bytes;
                 bytes[at] ^= 1;

@@ -286,6 +286,10 @@ fn walk(tree: &Path, visit: &mut dyn FnMut(&Path, &std::fs::Metadata)) {
 /// Whether a store that was used and is empty again may have this: a directory with a fixed name at a fixed place, an
 /// empty lock file, and the few files that a store has from its first use on.
 pub(crate) fn is_skeleton(below: &Path, metadata: &std::fs::Metadata) -> bool {
+    // What can be made again is kept on purpose: compiled filters, by the hash of their profile.
+    if below.starts_with("cache") {
+        return true;
+    }
     let fixed = below.iter().all(|part| part.to_str().is_some_and(|name| !looks_made(name)));
     if metadata.is_dir() {
         return fixed && below.components().count() <= 4;
@@ -296,7 +300,7 @@ pub(crate) fn is_skeleton(below: &Path, metadata: &std::fs::Metadata) -> bool {
 }
 
 /// Files that belong to a store as such.
-const SKELETON: &[&str] = &["events.json", "events.jsonl", "events.log", "events", "version", "boot-id", "generation"];
+const SKELETON: &[&str] = &["network.json", "boot", "last"];
 
 /// Whether a name is an id, a digest, or a temporary or random name.
 fn looks_made(name: &str) -> bool {

@@ -154,7 +154,10 @@ pub(crate) fn groups() -> Vec<String> {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 let name = format!("{prefix}/{}", entry.file_name().to_string_lossy());
                 walk(&entry.path(), &name, out);
-                out.push(name);
+                // The parent of all containers stays: making it anew at each start costs an RCU wait a hierarchy.
+                if prefix.contains('/') || entry.file_name() != "dhow" {
+                    out.push(name);
+                }
             }
         }
     }

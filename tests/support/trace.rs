@@ -160,7 +160,7 @@ impl<'a> Tracer<'a> {
         let mut root_ended = false;
         let too_late = Arc::new(AtomicBool::new(false));
         let mut watchdog = Some(watchdog(self.root, self.plan.limit, &too_late));
-        while !self.tracees.is_empty() {
+        while !self.tracees.is_empty() || self.adopt_unknown() {
             let mut raw = 0;
             // SAFETY: waits for tracees of this thread; `raw` is ours.
             let pid = unsafe { libc::waitpid(-1, &raw mut raw, libc::__WALL | libc::__WNOTHREAD) };
@@ -185,6 +185,18 @@ impl<'a> Tracer<'a> {
                 self.interrupt_all();
             }
         }
+    }
+
+    /// Takes in processes that are traced since their birth and have not been heard of: nobody else could reap them.
+    fn adopt_unknown(&mut self) -> bool {
+        let tracer = format!("TracerPid:\t{}\n", rustix::thread::gettid().as_raw_nonzero());
+        for pid in super::census::pids().into_iter().filter_map(|pid| i32::try_from(pid).ok()) {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            if status.contains(&tracer) {
+                self.adopt(pid);
+            }
+        }
+        !self.tracees.is_empty()
     }
 
     fn interrupt_all(&self) {

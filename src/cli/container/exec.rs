@@ -6,19 +6,24 @@ use anyhow::{Context as _, Result};
 
 use super::{environment, names};
 use crate::cli::context::Context;
+use crate::cli::exit;
 use crate::cli::flags::tree::Run;
 use crate::cli::output::stdout;
 use crate::cli::relay::{self, Relay, Wanted};
 use crate::cli::terminal;
+use crate::engine::Engine;
 use crate::engine::attach::Ended;
 use crate::engine::exec::Session;
 use crate::engine::request::ExecRequest;
-use crate::model::error::Error;
+use crate::model::error::{Error, ErrorKind};
+
+/// podman's exit code where the container does not run.
+const NOT_RUNNING: u8 = 255;
 
 /// Run a command in a running container
 ///
 /// The exit code is that of the command; 125 where dhow itself fails, 126 where the command cannot be executed, 127
-/// where it does not exist.
+/// where it does not exist; 255 where the container does not run.
 #[derive(clap::Args)]
 pub(crate) struct ExecArgs {
     /// Run in the background and print the session's ID
@@ -81,14 +86,14 @@ impl Run<Context> for ExecArgs {
             detach: self.detach,
         };
         if self.detach {
-            let session = engine.exec(&name, &request)?;
+            let session = begin(engine, &name, &request)?;
             stdout::print(&format!("{}\n", session.id))?;
             return Ok(0);
         }
         let wanted = Wanted { stdin: self.interactive, ..Wanted::OUTPUT };
         // podman: signals end the client alone, what it started goes on.
         let relay = Relay::prepare(engine, wanted, self.tty, &keys, false)?;
-        let Session { client, started, .. } = engine.exec(&name, &request)?;
+        let Session { client, started, .. } = begin(engine, &name, &request)?;
         let client = client.context("the session has no client")?;
         match relay.run(&client, None)? {
             Ended::Exit(code) => {
@@ -100,4 +105,12 @@ impl Run<Context> for ExecArgs {
             Ended::Lost => Err(Error::state("the session's monitor is lost, and with it the exit code").into()),
         }
     }
+}
+
+/// Starts the session. As podman has it, a container that does not run is exit code 255.
+fn begin(engine: &Engine, name: &str, request: &ExecRequest) -> Result<Session> {
+    engine.exec(name, request).map_err(|error| {
+        let state = error.downcast_ref::<Error>().is_some_and(|root| root.kind == ErrorKind::State);
+        if state { exit::with_code(NOT_RUNNING, error) } else { error }
+    })
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::list::{labels, repo_digests};
 use crate::engine::Engine;
+use crate::image::manifest::DOCKER_MANIFEST;
 use crate::image::store::{Image, ImageStore};
 use crate::storage::layer::Layers;
 
@@ -40,7 +41,10 @@ impl Engine {
         let text = |key: &str| config.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let history = config.get("history").and_then(Value::as_array).cloned().unwrap_or_default();
         let history: Vec<Value> = history.into_iter().map(without_nulls).collect();
-        let comment = history.last().and_then(|step| step.get("comment")).and_then(Value::as_str).unwrap_or_default();
+        // Docker's configuration has one; of the other, podman shows that of the lowest step.
+        let whole: Value = serde_json::from_slice(&store.config_bytes(record)?).context("parse the configuration")?;
+        let commented = if manifest.media_type == DOCKER_MANIFEST { Some(&whole) } else { history.first() };
+        let comment = commented.and_then(|object| object.get("comment")).and_then(Value::as_str).unwrap_or_default();
         let inner = config.get("config").cloned().map_or_else(|| json!({}), without_nulls);
         let labels = labels(&image.config);
         let mut document = json!({

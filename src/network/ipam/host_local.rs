@@ -55,8 +55,16 @@ impl Leases {
             record::write_bytes(&mark, boot::id().as_bytes(), Durability::Lazy)?;
         }
         let mut holders = Vec::new();
+        for record in [&mark, &directory.join("last")] {
+            record::heal(record).context("remove what a killed command left")?;
+        }
         for entry in fs::read_dir(&leases).with_context(|| format!("read {}", leases.display()))? {
-            let name = entry.with_context(|| format!("read {}", leases.display()))?.file_name();
+            let entry = entry.with_context(|| format!("read {}", leases.display()))?;
+            let name = entry.file_name();
+            if name.as_encoded_bytes().starts_with(b".") {
+                // Who writes a lease holds the network's lock: this one's writer was killed.
+                paths::remove_file(&entry.path()).context("remove what a killed command left")?;
+            }
             if let Some((address, container)) = name.to_str().and_then(|n| n.split_once('@'))
                 && let (Ok(address), Ok(container)) = (address.parse(), container.parse())
             {

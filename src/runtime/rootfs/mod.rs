@@ -3,6 +3,7 @@
 pub(crate) mod cgroup;
 pub(crate) mod copy;
 pub(crate) mod device;
+mod foreign;
 pub(crate) mod idmapped;
 pub(crate) mod mask;
 pub(crate) mod mount;

@@ -12,7 +12,7 @@ use rustix::mount::MountAttrFlags;
 
 use super::plan::{Attr, Kind, Planned};
 use super::target::{self, Leaf};
-use super::{cgroup, copy};
+use super::{cgroup, copy, foreign};
 use crate::sys::clone::Namespaces;
 use crate::sys::mount::{FsOption, MountAttr, attach, clone_tree, fs_mount, set_attr};
 use crate::sys::path::{open_beneath, open_in_root};
@@ -110,6 +110,14 @@ impl Mounting<'_> {
                 set_attr(&tree, false, MountAttr { clear: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() })?;
             }
             copy::contents(target.as_fd(), tree.as_fd()).context("copy up")?;
+            if let Some(mode) =
+                planned.data.iter().find_map(|(key, value)| (key == "mode").then_some(value.as_deref()?))
+            {
+                // What was asked for goes before the mode of the directory below.
+                let mode = u32::from_str_radix(mode, 8).with_context(|| format!("mode of tmpfs {mode:?}"))?;
+                let top = open_beneath(&tree, ".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+                rustix::fs::fchmod(top, Mode::from_raw_mode(mode & 0o7777)).context("set the mode of the tmpfs")?;
+            }
             if read_only {
                 set_attr(&tree, false, MountAttr { set: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() })?;
             }
@@ -227,6 +235,13 @@ pub(crate) fn sources(mounts: &[Planned], count: usize, bundle: &Path) -> Result
         let (Kind::Bind { recursive }, Some(source)) = (&planned.kind, &planned.source) else { continue };
         let path = bundle.join(source);
         let tree = match clone_tree(rustix::fs::CWD, &path, *recursive) {
+            // A mount of another namespace.
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                match foreign::clone(&path, *recursive)? {
+                    Some(tree) => tree,
+                    None => return Err(source_error(&path, &error)),
+                }
+            }
             // No rights over the mounts here; init has them in its own user namespace.
             Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => continue,
             opened => opened.map_err(|error| source_error(&path, &error))?,

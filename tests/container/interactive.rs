@@ -1,0 +1,120 @@
+//! A terminal: raw mode, sizes, keys that detach, ctrl-c.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+
+use rustix::termios::{LocalModes, Winsize};
+
+use super::stage::{self, code};
+use crate::support::{TestEnv, isolated};
+
+/// Our side of a terminal on which a command runs.
+struct Terminal {
+    master: File,
+    slave: OwnedFd,
+    child: Child,
+    seen: String,
+}
+
+impl Terminal {
+    fn run(env: &TestEnv, words: &[&str]) -> Self {
+        use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let slave = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        rustix::termios::tcsetwinsize(&slave, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        // The terminal is the command's own, so that a new size is told to it.
+        let dhow = env.dhow(words);
+        let mut command = Command::new("setsid");
+        command.arg("-c").arg(dhow.get_program()).args(dhow.get_args()).env("TERM", "xterm");
+        let end = || Stdio::from(slave.try_clone().unwrap());
+        command.stdin(end()).stdout(end()).stderr(end());
+        let child = command.spawn().unwrap();
+        Self { master: File::from(master), slave, child, seen: String::new() }
+    }
+
+    fn types(&mut self, text: &str) {
+        self.master.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Reads until `text` was shown; what came before is done with.
+    #[track_caller]
+    fn shows(&mut self, text: &str) {
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some(at) = self.seen.find(text) {
+                self.seen.drain(..at + text.len());
+                return;
+            }
+            let mut polled = [rustix::event::PollFd::new(&self.master, rustix::event::PollFlags::IN)];
+            let limit = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+            assert_ne!(rustix::event::poll(&mut polled, Some(&limit)).unwrap(), 0, "{text:?} not in {:?}", self.seen);
+            let length = self.master.read(&mut buffer).unwrap();
+            self.seen.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+    }
+
+    fn is_raw(&self) -> bool {
+        !rustix::termios::tcgetattr(&self.slave).unwrap().local_modes.contains(LocalModes::ICANON)
+    }
+
+    fn ends(self) -> i32 {
+        code(self.child)
+    }
+}
+
+#[test]
+fn a_terminal_is_raw_while_it_lasts_and_its_size_follows() {
+    isolated(|env| {
+        stage::busybox(env);
+        let mut terminal = Terminal::run(env, &["run", "-it", "--rm", "--network", "none", "busybox", "sh"]);
+        terminal.shows("# ");
+        assert!(terminal.is_raw());
+        terminal.types("stty size\r");
+        terminal.shows("\n24 80\r\n");
+        let size = Winsize { ws_row: 50, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(&terminal.slave, size).unwrap();
+        // The size travels on its own: the shell looks until it is there.
+        terminal.types("until stty size | grep '50 120'; do :; done\r");
+        terminal.shows("\n50 120\r\n");
+        terminal.types("echo be''fore; sleep 1000\r");
+        terminal.shows("before");
+        terminal.types("\x03");
+        terminal.types("echo code=$?.\r");
+        terminal.shows("code=130.");
+        let slave = terminal.slave.try_clone().unwrap();
+        terminal.types("exit 5\r");
+        assert_eq!(terminal.ends(), 5);
+        let modes = rustix::termios::tcgetattr(&slave).unwrap().local_modes;
+        assert!(modes.contains(LocalModes::ICANON | LocalModes::ECHO), "the terminal is as it was");
+    });
+}
+
+#[test]
+fn keys_detach_and_attach_comes_back() {
+    isolated(|env| {
+        stage::busybox(env);
+        let mut terminal = Terminal::run(env, &["run", "-it", "--name", "box", "--network", "none", "busybox", "sh"]);
+        terminal.shows("# ");
+        terminal.types("\x10\x11");
+        assert_eq!(terminal.ends(), 0);
+        assert_eq!(env.run(&["ps", "--format", "{{.Names}} {{.State}}"]).ok(), "box running");
+        let mut terminal = Terminal::run(env, &["attach", "--detach-keys", "ctrl-x,a", "box"]);
+        terminal.types("echo ba''ck\r");
+        terminal.shows("back");
+        terminal.types("\x18");
+        terminal.types("a");
+        assert_eq!(terminal.ends(), 0);
+        let mut terminal = Terminal::run(env, &["exec", "-it", "box", "sh"]);
+        terminal.shows("# ");
+        terminal.types("test -t 0 && exit 9\r");
+        assert_eq!(terminal.ends(), 9);
+        let mut terminal = Terminal::run(env, &["attach", "box"]);
+        terminal.types("exit 3\r");
+        assert_eq!(terminal.ends(), 3);
+        env.run(&["rm", "box"]).ok();
+    });
+}

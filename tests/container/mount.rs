@@ -1,0 +1,77 @@
+//! What `-v`, `--mount`, `--tmpfs` and `--read-only` make of the file system, and volumes that remember.
+
+use serde_json::json;
+
+use super::stage;
+use crate::support::image::{Image, Packing};
+use crate::support::isolated;
+use crate::support::tar::Entry;
+
+#[test]
+fn binds_are_what_was_asked_for() {
+    isolated(|env| {
+        stage::busybox(env);
+        let source = env.place.join("source");
+        std::fs::create_dir(&source).unwrap();
+        std::fs::write(source.join("file"), "from the host").unwrap();
+        let path = source.display().to_string();
+        let run = |flag: &str, value: &str, script: &str| {
+            env.run(&["run", "--rm", "--network", "none", flag, value, "busybox", "sh", "-c", script])
+        };
+        assert_eq!(run("-v", &format!("{path}:/x"), "cat /x/file; echo new > /x/new").ok(), "from the host");
+        assert_eq!(std::fs::read_to_string(source.join("new")).unwrap(), "new\n");
+        run("-v", &format!("{path}:/x:ro"), "touch /x/no").exits(1);
+        run("--mount", &format!("type=bind,src={path},dst=/x,ro"), "touch /x/no").exits(1);
+        assert_eq!(run("-v", &format!("{path}:/x:O"), "echo over > /x/over; cat /x/over").ok(), "over");
+        assert!(!source.join("over").exists() && !source.join("no").exists());
+        for (value, words) in [
+            ("a:b:c:d", "incorrect volume format, should be [host-dir:]ctr-dir[:option]"),
+            ("vol:rel", "invalid container path \"rel\", must be an absolute path"),
+            ("/none:/x", "statfs /none: no such file or directory"),
+        ] {
+            run("-v", value, "true").fails(125, words);
+        }
+        std::fs::remove_dir_all(source).unwrap();
+    });
+}
+
+#[test]
+fn a_tmpfs_has_its_size_and_mode() {
+    isolated(|env| {
+        stage::busybox(env);
+        let run = |flags: &[&str], script: &str| {
+            let base = ["run", "--rm", "--network", "none"];
+            env.run(&[&base, flags, &["busybox", "sh", "-c", script]].concat())
+        };
+        let look = "stat -c %a /t; df -k /t | tail -n 1 | awk '{print $2}'";
+        assert_eq!(run(&["--tmpfs", "/t:size=64k,mode=700"], look).ok(), "700\n64");
+        assert_eq!(run(&["--mount", "type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=711"], look).ok(), "711\n1024");
+        assert_eq!(run(&["--tmpfs", "/etc"], "cat /etc/hostname | wc -l").ok(), "1");
+        run(&["--read-only"], "touch /tmp/x /run/x && ! touch /x").ok();
+        run(&["--read-only", "--read-only-tmpfs=false"], "touch /tmp/x").exits(1);
+    });
+}
+
+#[test]
+fn a_volume_begins_with_the_images_files_and_remembers() {
+    isolated(|env| {
+        let seed = [Entry::dir("data/", 0o750), Entry::file("data/seed", 0o640, "seed")];
+        env.load(&Image::busybox().layer(&seed, Packing::Gzip).with("Volumes", json!({"/data": {}})), "seeded").ok();
+        env.run(&["run", "--rm", "--network", "none", "seeded", "true"]).ok();
+        stage::settle(env);
+        env.keep_images();
+        let run = |volume: &str, script: &str| {
+            env.run(&["run", "--rm", "--network", "none", "-v", volume, "seeded", "sh", "-c", script]).ok()
+        };
+        assert_eq!(run("vol:/data", "stat -c '%a' /data; cat /data/seed; echo kept > /data/kept"), "750\nseed");
+        assert_eq!(run("vol:/elsewhere", "cat /elsewhere/kept"), "kept");
+        // The image's own volume, and one without a name, go with the container.
+        assert_eq!(run("/more", "cat /data/seed"), "seed");
+        assert_eq!(env.run(&["volume", "ls", "-q"]).ok(), "vol");
+        env.run(&["create", "--name", "box", "-v", "vol:/data", "seeded"]).ok();
+        env.run(&["volume", "rm", "vol"]).exits(2);
+        env.run(&["rm", "box"]).ok();
+        assert_eq!(env.run(&["volume", "rm", "vol"]).ok(), "vol");
+        env.run(&["volume", "rm", "vol"]).exits(1);
+    });
+}

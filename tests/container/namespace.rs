@@ -1,0 +1,44 @@
+//! Namespaces that are shared with the host or with another container.
+
+use super::stage;
+use crate::support::{TestEnv, isolated};
+
+fn link(env: &TestEnv, flags: &[&str], kind: &str) -> String {
+    let path = format!("/proc/self/ns/{kind}");
+    env.run(&[&["run", "--rm", "--network", "none"], flags, &["busybox", "readlink", &path]].concat()).ok()
+}
+
+#[test]
+fn the_hosts_are_joined_where_asked() {
+    isolated(|env| {
+        stage::busybox(env);
+        for kind in ["pid", "ipc", "uts"] {
+            let own = std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap().display().to_string();
+            assert_eq!(link(env, &[&format!("--{kind}"), "host"], kind), own);
+            assert_ne!(link(env, &[], kind), own);
+        }
+        env.run(&["run", "--rm", "-h", "x", "--uts", "host", "busybox"])
+            .fails(125, "cannot set hostname when running in the host UTS namespace");
+        assert_eq!(env.run(&["run", "--rm", "--network", "none", "-h", "named", "busybox", "hostname"]).ok(), "named");
+    });
+}
+
+#[test]
+fn another_containers_are_joined_with_its_shared_memory() {
+    isolated(|env| {
+        stage::busybox(env);
+        stage::listener(env, &["--network", "none"]);
+        env.run(&["exec", "box", "sh", "-c", "echo shared > /dev/shm/x"]).ok();
+        for kind in ["pid", "ipc", "uts"] {
+            let theirs = env.run(&["exec", "box", "readlink", &format!("/proc/self/ns/{kind}")]).ok();
+            assert_eq!(link(env, &[&format!("--{kind}"), "container:box"], kind), theirs);
+        }
+        let run = |words: &[&str]| env.run(&[&["run", "--rm"], words].concat());
+        let ipc = ["--network", "none", "--ipc", "container:box", "busybox", "cat", "/dev/shm/x"];
+        assert_eq!(run(&ipc).ok(), "shared");
+        let theirs = env.run(&["exec", "box", "readlink", "/proc/self/ns/net"]).ok();
+        assert_eq!(run(&["--network", "container:box", "busybox", "readlink", "/proc/self/ns/net"]).ok(), theirs);
+        run(&["--pid", "container:none", "busybox"]).fails(125, "no container with name or ID \"none\" found");
+        env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+    });
+}
