@@ -126,9 +126,10 @@ fn show(time: Duration) -> String {
     if milliseconds < 10_000.0 { format!("{milliseconds:.1} ms") } else { format!("{:.1} s", milliseconds / 1000.0) }
 }
 
-/// The product with a store under `place`.
+/// The product with a store under `place`; `DHOW_BENCH_BINARY` names another build of it.
 pub(crate) fn dhow(place: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dhow"));
+    let built = std::ffi::OsString::from(env!("CARGO_BIN_EXE_dhow"));
+    let mut command = Command::new(std::env::var_os("DHOW_BENCH_BINARY").unwrap_or(built));
     command.arg("--root").arg(place.join("dhow/store")).arg("--runroot").arg(place.join("dhow/run")).args(arguments);
     command
 }

@@ -32,22 +32,31 @@ impl Firewall {
     /// Adds `elements`, which may be there already. Makes the table when it is missing, and says so: then everything
     /// that others had in it is missing too.
     pub(crate) fn add(&self, elements: &[Element]) -> Result<bool> {
+        // Asked first: a transaction that is refused waits for the kernel's readers before it says so.
+        if !self.nft.has_table().context("look for the firewall's table")? {
+            return self.make_table(elements);
+        }
         let mut batch = Batch::new(None);
         batch.add(elements);
         let Err(refusal) = self.nft.apply(batch).context("change the firewall")? else { return Ok(false) };
         if refusal.only(&[libc::ENOENT]) {
-            let mut batch = Batch::new(None);
-            batch.skeleton(&rule::skeleton());
-            batch.add(elements);
-            return match self.nft.apply(batch).context("make the firewall's table")? {
-                Ok(()) => Ok(true),
-                Err(refusal) => Err(refused(&refusal, "make the firewall's table")),
-            };
+            return self.make_table(elements);
         }
         if refusal.only(&[libc::EEXIST, libc::EBUSY, libc::ENOTEMPTY]) {
             return self.replace(elements).map(|()| false);
         }
         Err(refused(&refusal, "change the firewall"))
+    }
+
+    /// Makes the table with `elements` in it, or what of it is missing.
+    fn make_table(&self, elements: &[Element]) -> Result<bool> {
+        let mut batch = Batch::new(None);
+        batch.skeleton(&rule::skeleton());
+        batch.add(elements);
+        match self.nft.apply(batch).context("make the firewall's table")? {
+            Ok(()) => Ok(true),
+            Err(refusal) => Err(refused(&refusal, "make the firewall's table")),
+        }
     }
 
     /// Adds `elements` in place of those that stand in their way: whoever adds holds the port or subnet, so that the

@@ -18,6 +18,7 @@ const SUBSYSTEM: u16 = 10;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
 const NEW_TABLE: u16 = 0;
+const GET_TABLE: u16 = 1;
 const DEL_TABLE: u16 = 2;
 const NEW_CHAIN: u16 = 3;
 const GET_CHAIN: u16 = 4;
@@ -140,6 +141,16 @@ impl Nft {
             }
         })?;
         Ok(generation)
+    }
+
+    /// Says whether our table is there.
+    pub(crate) fn has_table(&self) -> io::Result<bool> {
+        let mut body = Vec::new();
+        text(&mut body, 1, TABLE);
+        match self.request(GET_TABLE, 0, FAMILY_INET, &body, |_| {}) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+            other => other.map(|()| true),
+        }
     }
 
     /// Reads all elements of `set`; none where the table or set is missing.
