@@ -78,6 +78,8 @@ pub(crate) struct Facts {
     pub(crate) files: Vec<BoundFile>,
     /// The sources of the volumes and binds of the configuration, in its order; `None` for a tmpfs.
     pub(crate) sources: Vec<Option<PathBuf>>,
+    /// The directory of the container, where the layers of its `:O` mounts are.
+    pub(crate) dir: PathBuf,
     /// Where /dev/shm comes from when ipc is the host's or another container's.
     pub(crate) shm: Option<PathBuf>,
     pub(crate) cgroup_path: Option<String>,
@@ -368,14 +370,26 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
     for file in &facts.files {
         add(&file.target, "bind", &file.source, &file.options.iter().map(String::as_str).collect::<Vec<_>>())?;
     }
-    let mut asked: Vec<_> = config.mounts.iter().zip(&facts.sources).collect();
+    let mut asked: Vec<_> = config.mounts.iter().zip(&facts.sources).enumerate().collect();
     // Parents before what lies in them; the user's order otherwise.
-    asked.sort_by_key(|(mount, _)| mount.target.matches('/').count());
-    for (asked, source) in asked {
+    asked.sort_by_key(|(_, (mount, _))| mount.target.matches('/').count());
+    for (index, (asked, source)) in asked {
         let mut options = asked.options.clone();
         options.push(if asked.read_only { "ro" } else { "rw" }.to_owned());
         match source {
             None => list.push(mount(&asked.target, "tmpfs", Path::new("tmpfs"), options)?),
+            Some(source) if asked.overlay => {
+                let layer = super::volume::overlay_dir(&facts.dir, index);
+                // A colon would begin another lower directory.
+                let lower = source.display().to_string().replace('\\', "\\\\").replace(':', "\\:");
+                options.push(format!("lowerdir={lower}"));
+                options.push(format!("upperdir={}", layer.join("upper").display()));
+                options.push(format!("workdir={}", layer.join("work").display()));
+                if facts.rootless {
+                    options.push("userxattr".to_owned());
+                }
+                list.push(mount(&asked.target, "overlay", Path::new("overlay"), options)?);
+            }
             Some(source) => {
                 options.push(if asked.shallow { "bind" } else { "rbind" }.to_owned());
                 let propagates = |option: &String| {
