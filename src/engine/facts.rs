@@ -66,7 +66,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         device_rules,
         files: files(engine, config, bundle)?,
         sources: super::volume::sources(engine, locked)?,
-        layers: locked.dir(),
+        dir: locked.dir(),
         shm: shm(engine, config)?,
         cgroup_path: None,
         has_cgroup: !cgroup.is_none(),

@@ -78,8 +78,8 @@ pub(crate) struct Facts {
     pub(crate) files: Vec<BoundFile>,
     /// The sources of the volumes and binds of the configuration, in its order; `None` for a tmpfs.
     pub(crate) sources: Vec<Option<PathBuf>>,
-    /// The directory in which the layers of overlay mounts (`:O`) are.
-    pub(crate) layers: PathBuf,
+    /// The directory of the container, where the layers of its `:O` mounts are.
+    pub(crate) dir: PathBuf,
     /// Where /dev/shm comes from when ipc is the host's or another container's.
     pub(crate) shm: Option<PathBuf>,
     pub(crate) cgroup_path: Option<String>,
@@ -379,13 +379,12 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
         match source {
             None => list.push(mount(&asked.target, "tmpfs", Path::new("tmpfs"), options)?),
             Some(source) if asked.overlay => {
-                // The source stays as it is: what is written goes to a layer of the container's own.
-                let layer = facts.layers.join(format!("overlay-{index}"));
-                let text = |path: &Path| path.to_string_lossy().into_owned();
-                options.retain(|option| option != "ro" && option != "rw");
-                options.push(format!("lowerdir+={}", text(source)));
-                options.push(format!("upperdir={}", text(&layer.join("upper"))));
-                options.push(format!("workdir={}", text(&layer.join("work"))));
+                let layer = super::volume::overlay_dir(&facts.dir, index);
+                // A colon would begin another lower directory.
+                let lower = source.display().to_string().replace('\\', "\\\\").replace(':', "\\:");
+                options.push(format!("lowerdir={lower}"));
+                options.push(format!("upperdir={}", layer.join("upper").display()));
+                options.push(format!("workdir={}", layer.join("work").display()));
                 if facts.rootless {
                     options.push("userxattr".to_owned());
                 }

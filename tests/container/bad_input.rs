@@ -73,7 +73,7 @@ fn a_command_that_cannot_be_run() {
         }
         env.run(&["run", "--rm", "-w", "/plain", "busybox", "true"]).fails(125, "/plain: Not a directory");
         env.run(&["run", "--rm", "-u", "nobody-here", "busybox", "true"]).fails(126, "nobody-here");
-        env.run(&["exec", "-u", "nobody-here", "box", "true"]).fails(125, "nobody-here");
+        env.run(&["exec", "-u", "nobody-here", "box", "true"]).fails(126, "nobody-here");
         env.nothing_is_left();
         env.run(&["rm", "-f", "-t", "0", "box"]).ok();
         env.rebase();

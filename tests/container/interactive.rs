@@ -83,6 +83,7 @@ fn a_terminal_is_raw_while_it_lasts_and_its_size_follows() {
         terminal.types("echo be''fore; sleep 1000\r");
         terminal.shows("before");
         terminal.types("\x03");
+        terminal.shows("# ");
         terminal.types("echo code=$?.\r");
         terminal.shows("code=130.");
         let slave = terminal.slave.try_clone().unwrap();
