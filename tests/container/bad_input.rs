@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::stage;
 use crate::support::image::{Flavor, Image, Layer, Packing};
-use crate::support::registry::{Fault, Part, Registry};
+use crate::support::registry::{Fault, Part};
 use crate::support::tar::Entry;
 use crate::support::{TestEnv, isolated};
 
@@ -14,7 +14,7 @@ use crate::support::{TestEnv, isolated};
 fn an_image_that_cannot_be_had() {
     isolated(|env| {
         stage::busybox(env);
-        let registry = Registry::start();
+        let registry = stage::registry(env);
         let other = Layer::new(&[Entry::file("other", 0o644, "not yet in the store")], Packing::Gzip);
         registry.add("wrong", "1", &Image::of(vec![other]), Flavor::Oci);
         registry.fault("wrong", Part::Blob, Fault::WrongDigest);

@@ -4,7 +4,6 @@ use std::process::Stdio;
 
 use super::stage::{self, code};
 use crate::support::image::{Flavor, Image};
-use crate::support::registry::Registry;
 use crate::support::{TestEnv, isolated};
 
 /// Starts every command line, then waits for all; returns what they said and their exit codes.
@@ -62,7 +61,7 @@ fn ten_replacements_at_once_leave_one() {
 #[test]
 fn pulls_removals_prunes_and_runs_at_once_do_each_other_no_harm() {
     isolated(|env| {
-        let registry = Registry::start();
+        let registry = stage::registry(env);
         registry.add("crowd", "1", &Image::busybox(), Flavor::Oci);
         let name = registry.reference("crowd:1");
         env.run(&["run", "--rm", "--tls-verify=false", &name, "true"]).ok();

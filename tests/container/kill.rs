@@ -12,7 +12,6 @@ use crate::support::census::Census;
 use crate::support::env::eventually;
 use crate::support::image::{Flavor, Image, Layer, Packing};
 use crate::support::kill::Sweep;
-use crate::support::registry::Registry;
 use crate::support::tar::Entry;
 use crate::support::{TestEnv, isolated};
 
@@ -171,7 +170,7 @@ fn a_load_killed_anywhere_is_healed() {
 #[test]
 fn a_pull_killed_anywhere_is_healed() {
     isolated(|env| {
-        let registry = Registry::start();
+        let registry = stage::registry(env);
         registry.add("three", "1", &layers(), Flavor::Oci);
         stage::settle(env);
         sweep_image(env, &["pull", "-q", "--tls-verify=false", &registry.reference("three:1")]);

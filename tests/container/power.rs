@@ -5,7 +5,6 @@ use crate::require;
 use crate::support::env::Seat;
 use crate::support::image::{Flavor, Image};
 use crate::support::powercut::Disk;
-use crate::support::registry::Registry;
 use crate::support::tar::Entry;
 use crate::support::{TestEnv, isolated};
 
@@ -47,8 +46,8 @@ fn an_image_that_was_loaded_is_kept() {
 fn an_image_that_was_pulled_is_kept() {
     require!(loop_device, ext4, busybox);
     isolated(|env| {
+        let registry = stage::registry(env);
         let (disk, seat) = disk(env);
-        let registry = Registry::start();
         registry.add("kept", "1", &Image::busybox(), Flavor::Oci);
         let name = registry.reference("kept:1");
         seat.run(&["pull", "-q", "--tls-verify=false", &name]).ok();

@@ -10,6 +10,7 @@ use crate::support::TestEnv;
 use crate::support::census;
 use crate::support::env::eventually;
 use crate::support::image::Image;
+use crate::support::registry::Registry;
 
 /// Waits for SIGUSR1, then exits 7; says when it listens.
 pub(crate) const LISTENER: &str = "trap 'exit 7' USR1; echo ready; while :; do sleep 1000 & wait; done";
@@ -24,11 +25,16 @@ pub(crate) fn busybox(env: &mut TestEnv) {
 
 /// Leaves out the files that remember rather than hold: where the next address is looked for, compiled filters.
 pub(crate) fn settle(env: &mut TestEnv) {
-    // Registries of the tests come and go.
-    env.ignore("address: tcp 0100007F");
     let store = env.root.store.display().to_string();
     env.ignore(&format!("file: {store}/cache/"));
     env.ignore(&format!("file: {store}/networks/podman/last"));
+}
+
+/// A registry in this process, whose ports are no leak.
+pub(crate) fn registry(env: &mut TestEnv) -> Registry {
+    env.ignore("address: tcp 0100007F");
+    env.rebase();
+    Registry::start()
 }
 
 /// The directory of container `name` in the store.
