@@ -115,6 +115,11 @@ impl Confinement<'_> {
             let text = format!("workdir {:?} does not exist on container", cwd.display().to_string());
             match errno {
                 Errno::NOENT => anyhow::Error::new(Error::new(ErrorKind::NotExecutable, text)),
+                Errno::NOTDIR => {
+                    let text =
+                        format!("workdir {:?} exists on container, but is not a directory", cwd.display().to_string());
+                    anyhow::Error::new(Error::new(ErrorKind::NotExecutable, text))
+                }
                 errno => anyhow::Error::new(io::Error::from(errno)).context(format!("chdir to {}", cwd.display())),
             }
         })?;

@@ -71,7 +71,7 @@ fn a_command_that_cannot_be_run() {
             env.run(&["exec", "box", command]).fails(code, words);
             env.nothing_is_left();
         }
-        env.run(&["run", "--rm", "-w", "/plain", "busybox", "true"]).fails(125, "/plain: Not a directory");
+        env.run(&["run", "--rm", "-w", "/plain", "busybox", "true"]).fails(126, "is not a directory");
         env.run(&["run", "--rm", "-u", "nobody-here", "busybox", "true"]).fails(126, "nobody-here");
         env.run(&["exec", "-u", "nobody-here", "box", "true"]).fails(126, "nobody-here");
         env.nothing_is_left();
@@ -92,7 +92,7 @@ fn names_and_ports_in_use() {
             env.run(words).fails(125, "the container name \"box\" is already in use by");
         }
         for port in ["8080:80", "0.0.0.0:8080:81", "127.0.0.1:9090:80", "9090:80"] {
-            env.run(&["run", "--rm", "-p", port, "busybox", "true"]).fails(125, "ddress already in use");
+            env.run(&["run", "--rm", "-p", port, "busybox", "true"]).fails(126, "ddress already in use");
         }
         for (words, code, told) in [
             (&["start", "none"][..], 125, "no container with name or ID \"none\" found: no such container"),

@@ -4,15 +4,15 @@ use anyhow::Result;
 
 use super::request;
 use crate::cli::context::Context;
+use crate::cli::exit;
 use crate::cli::flags::create::CreateFlags;
 use crate::cli::flags::tree::Run;
 use crate::cli::output::stdout;
 use crate::cli::relay::{self, Relay, Wanted};
 use crate::engine::Engine;
 use crate::engine::attach::Ended;
-use crate::engine::request::RemoveRequest;
 use crate::engine::start::Foreground;
-use crate::model::id::Id;
+use crate::model::error::{Error, ErrorKind};
 
 /// Run a command in a new container
 ///
@@ -37,18 +37,9 @@ impl Run<Context> for RunArgs {
         let keys = relay::detach_keys(flags.detach_keys.as_deref())?;
         let request = request::of(flags, super::words(context))?;
         let engine = context.engine()?;
-        let remove = request.remove;
-        let mut locked = super::create::create(context, request)?;
-        let id = locked.id().clone();
+        let locked = super::create::create(context, request)?;
         if self.detach {
-            match engine.start_locked(&mut locked, None) {
-                Ok(started) => drop(started),
-                Err(error) => {
-                    drop(locked);
-                    return Err(undo(engine, &id, remove, error));
-                }
-            }
-            drop(locked);
+            let id = engine.start_background(locked).map_err(refused)?;
             stdout::print(&format!("{id}\n"))?;
             return Ok(0);
         }
@@ -56,21 +47,16 @@ impl Run<Context> for RunArgs {
         wanted.stdin = if asked.is_some() { wanted.stdin || flags.interactive } else { flags.interactive };
         let proxy = self.sig_proxy.unwrap_or(true);
         let relay = Relay::prepare(engine, wanted, flags.tty, &keys, proxy)?;
-        match engine.start_foreground(locked) {
-            Ok(foreground) => attend(engine, relay, foreground),
-            Err(error) => Err(undo(engine, &id, remove, error)),
-        }
+        attend(engine, relay, engine.start_foreground(locked).map_err(refused)?)
     }
 }
 
-/// Takes away a `--rm` container that did not start. The start's error is the one to tell.
-fn undo(engine: &Engine, id: &Id, remove: bool, error: anyhow::Error) -> anyhow::Error {
-    if remove {
-        let request = RemoveRequest { force: true, timeout: Some(0), volumes: true };
-        // What this cannot undo, the next command does.
-        drop(engine.remove_id(id, request));
-    }
-    error
+/// podman's exit code where a container was made and something of the host is in use: 126.
+fn refused(error: anyhow::Error) -> anyhow::Error {
+    let conflict = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<Error>().is_some_and(|error| error.kind == ErrorKind::Conflict)
+    };
+    if error.chain().any(conflict) { exit::with_code(126, error) } else { error }
 }
 
 /// Stays with a container until it ends or the user detaches; its exit code, cleaned up after.
