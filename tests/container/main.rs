@@ -13,5 +13,6 @@ mod port;
 mod power;
 mod readme;
 mod real_image;
+mod rootless;
 mod stage;
 mod wire;
