@@ -20,5 +20,6 @@ mod power;
 mod readme;
 mod real_image;
 mod security;
+mod rootless;
 mod stage;
 mod wire;
