@@ -19,7 +19,7 @@ mod port;
 mod power;
 mod readme;
 mod real_image;
-mod security;
 mod rootless;
+mod security;
 mod stage;
 mod wire;

@@ -35,7 +35,7 @@ fn a_published_port_is_reached_from_everywhere() {
         let mut lines = env.run(&["port", "a"]).lines();
         lines.sort();
         assert_eq!(lines, ["53/udp -> 0.0.0.0:5353", "80/tcp -> 0.0.0.0:8080"]);
-        env.run(&["run", "--rm", "-p", "8080:81", "busybox"]).fails(125, "address already in use");
+        env.run(&["run", "--rm", "-p", "8080:81", "busybox"]).fails(126, "address already in use");
         env.run(&["rm", "-f", "-t", "0", "a", "b"]).ok();
         drop(other);
         env.nothing_is_left();
