@@ -1,6 +1,6 @@
 //! `dhow logs`.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 
@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use super::names::{Outcomes, latest};
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
+use crate::cli::output::escape;
 use crate::cli::output::stdout::OutputClosed;
 use crate::engine::Engine;
 use crate::engine::logs::{Piece, Sink, Stream};
@@ -89,7 +90,9 @@ impl Run<Context> for LogsArgs {
             }
         }
         let read = |(name, prefix): &(String, String)| {
+            let has_terminal = engine.read(name)?.config.tty;
             let mut printer = Printer {
+                escapes: (!has_terminal).then(Default::default),
                 prefix: prefix.clone(),
                 timestamps: self.timestamps,
                 zone: TimeZone::system(),
@@ -142,9 +145,27 @@ struct Printer<'a> {
     out: &'a Mutex<()>,
     line: Vec<u8>,
     stream: Stream,
+    /// What a container writes must not drive the user's terminal, unless it was given one.
+    escapes: Option<[escape::Stream; 2]>,
 }
 
 impl Printer<'_> {
+    /// Appends what the container wrote.
+    fn text(&mut self, piece: &Piece<'_>) {
+        let terminal = match piece.stream {
+            Stream::Stdout => io::stdout().is_terminal(),
+            Stream::Stderr => io::stderr().is_terminal(),
+        };
+        let Some(escapes) = self.escapes.as_mut().filter(|_| terminal) else {
+            return self.line.extend_from_slice(piece.text);
+        };
+        let escape = &mut escapes[usize::from(piece.stream == Stream::Stderr)];
+        self.line.extend_from_slice(escape.feed(piece.text).as_bytes());
+        if piece.ends {
+            self.line.extend_from_slice(escape.finish().as_bytes());
+        }
+    }
+
     fn flush(&mut self) -> Result<()> {
         if self.line.is_empty() {
             return Ok(());
@@ -181,7 +202,7 @@ impl Sink for Printer<'_> {
                 self.line.extend_from_slice(format!("{}{offset} ", at.strftime("%Y-%m-%dT%H:%M:%S.%9f")).as_bytes());
             }
         }
-        self.line.extend_from_slice(piece.text);
+        self.text(piece);
         if piece.ends {
             self.line.push(b'\n');
         }
