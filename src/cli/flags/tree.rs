@@ -189,7 +189,8 @@ impl<C: 'static> Tree<C> {
     }
 
     fn global_command(&self) -> Command {
-        let command = (self.globals)(Command::new(self.name).about(self.about));
+        // Afterwards: the definition of the flags brings a description of its own, which is not the program's.
+        let command = (self.globals)(Command::new(self.name)).about(self.about).long_about(None);
         command.disable_help_flag(true).disable_version_flag(true).disable_help_subcommand(true)
     }
 
