@@ -6,6 +6,7 @@ mod support;
 
 mod namespace;
 mod pasta;
+mod place;
 #[allow(dead_code)]
 #[path = "../container/stage.rs"]
 mod stage;

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -159,6 +160,7 @@ fn options_are_pastas_own() {
 fn what_pasta_cannot_do_is_one_clear_error() {
     require!(root, newuidmap, busybox, pasta, tun, ip);
     isolated(|env| {
+        user::tun(env, 0o600);
         user::busybox(env);
         let run = |env: &TestEnv, flags: &[&str]| {
             let outcome = env.user.run(&[&["run", "--rm"], flags, &["busybox", "true"]].concat());
@@ -166,15 +168,15 @@ fn what_pasta_cannot_do_is_one_clear_error() {
             assert_eq!(pastas(), Vec::<u32>::new());
             outcome
         };
-        user::tun(env, 0o600);
         let machine = uplink();
         let denied = run(env, &[]);
         denied.fails(125, "pasta failed: ");
         assert!(denied.stderr.contains("hint: see that /dev/net/tun is there"), "{denied}");
-        user::tun(env, 0o666);
+        std::fs::set_permissions("/dev/net/tun", PermissionsExt::from_mode(0o666)).unwrap();
         run(env, &[]).ok();
-        let _taken = std::net::TcpListener::bind("0.0.0.0:8080").unwrap();
+        let taken = TcpListener::bind("0.0.0.0:8080").unwrap();
         run(env, &["-p", "8080:80"]).fails(126, "address already in use");
+        drop(taken);
         run(env, &["-p", "80:80"]).fails(125, "permission denied");
         run(env, &["--network", "pasta:--no-such-option"]).fails(125, "pasta failed: ");
         run(env, &["-p", "132:132/sctp"]).fails(125, "can't forward protocol: sctp");
@@ -185,11 +187,11 @@ fn what_pasta_cannot_do_is_one_clear_error() {
             run(env, &["--network", network]).ok();
         }
         user::cover("/dev/null", "/usr/bin/pasta");
-        env.rebase();
         let missing = run(env, &[]);
         missing.fails(125, "could not find pasta, the network namespace can't be configured");
         assert!(missing.stderr.contains("hint: install passt, or use --network none or host"), "{missing}");
         run(env, &["--network", "none"]).ok();
+        nix::mount::umount("/usr/bin/pasta").unwrap();
     });
 }
 

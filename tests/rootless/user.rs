@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::support::TestEnv;
-use crate::support::env::eventually;
+use crate::support::env::{Seat, eventually};
 use crate::support::image::Image;
 
 /// Loads busybox as the user; it goes at the end of the test.
@@ -17,9 +17,14 @@ pub(crate) fn busybox(env: &mut TestEnv) {
 pub(crate) fn load(env: &mut TestEnv, image: &Image, name: &str) {
     // Compiled filters stay.
     env.ignore(&format!("file: {}/cache/", env.user.store.display()));
-    let archive = env.user.tmp.join("image.tar");
+    load_as(&env.user, image, name);
+}
+
+/// Loads an image in a seat.
+pub(crate) fn load_as(seat: &Seat, image: &Image, name: &str) {
+    let archive = seat.home.join("image.tar");
     std::fs::write(&archive, image.docker_archive(&[name])).unwrap();
-    env.user.run(&["load", "-q", "-i", archive.to_str().unwrap()]).ok();
+    seat.run(&["load", "-q", "-i", archive.to_str().unwrap()]).ok();
     std::fs::remove_file(&archive).unwrap();
 }
 
