@@ -37,7 +37,7 @@ impl Engine {
         progress: &mut dyn super::image::PullProgress,
     ) -> Result<Locked> {
         if let Some(name) = &request.name {
-            name::check(name)?;
+            name::check(name).context("running container create option")?;
         }
         check_cidfile(&request)?;
         let image = match &request.root {

@@ -47,7 +47,7 @@ impl Run<Context> for ImportArgs {
                 return Err(UsageError::new("cannot read from terminal, use command-line redirection").into());
             }
             "-" => Box::new(std::io::stdin().lock()),
-            path => Box::new(File::open(Path::new(path)).with_context(|| format!("open {path}"))?),
+            path => Box::new(File::open(Path::new(path)).with_context(|| format!("error opening \"{path}\""))?),
         };
         let options = ImportOptions {
             changes: self.change,

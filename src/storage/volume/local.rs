@@ -94,7 +94,7 @@ impl Volumes {
         options: BTreeMap<String, String>,
         anonymous: bool,
     ) -> Result<VolumeConfig> {
-        name::check(name)?;
+        name::check(name).context("running volume create option")?;
         if name == "lock" {
             return Err(Error::invalid("\"lock\" cannot be the name of a volume").into());
         }
