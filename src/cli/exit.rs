@@ -81,15 +81,21 @@ pub(crate) fn report(error: &anyhow::Error, out: &mut dyn Write, terminal: bool)
     drop(out.write_all(text.as_bytes()));
 }
 
-/// Takes ` (os error 2)` out of a text.
+/// Takes ` (os error 2)` out of a text; what was before it begins small, as Go has the same words.
 fn numberless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(" (os error ") {
-        out.push_str(before);
         rest = match after.split_once(')') {
-            Some((number, tail)) if number.bytes().all(|b| b.is_ascii_digit()) => tail,
+            Some((number, tail)) if number.bytes().all(|b| b.is_ascii_digit()) => {
+                let at = before.rfind(": ").map_or(0, |colon| colon + 2);
+                out.push_str(&before[..at]);
+                out.extend(before[at..].chars().next().map(|first| first.to_ascii_lowercase()));
+                out.extend(before[at..].chars().skip(1));
+                tail
+            }
             _ => {
+                out.push_str(before);
                 out.push_str(" (os error ");
                 after
             }
@@ -148,7 +154,7 @@ mod tests {
     #[test]
     fn the_kernels_numbers_are_left_out() {
         let error = anyhow::Error::new(std::io::Error::from_raw_os_error(2)).context("open a");
-        assert_eq!(said(&error), "Error: open a: No such file or directory\n");
+        assert_eq!(said(&error), "Error: open a: no such file or directory\n");
         assert_eq!(numberless("a (os error x) b (os error 1)"), "a (os error x) b");
     }
 

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Where the two differ the file has both, and a line that begins with `~` says why; the test fails while a reason is
-//! missing. A line that begins with `hint:` is dhow's own and no difference. What no two runs share (ids, ages, times) is replaced by names, the same id by the same name.
+//! missing. A line that begins with `hint:` is dhow's own and no difference. What no two runs share (ids, ages, times) is replaced by names, the same id of an answer by the same name.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
 #[path = "../support/mod.rs"]
@@ -72,5 +72,5 @@ macro_rules! cases {
 }
 
 cases! {
-    containers images
+    containers images run exec volumes
 }

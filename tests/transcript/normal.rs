@@ -2,7 +2,7 @@
 
 use regex_lite::Regex;
 
-/// Remembers the ids that were seen, so that the same id has the same name all through a session.
+/// Remembers the ids that were seen, so that the same id has the same name all through an answer.
 pub(crate) struct Normal {
     ids: Vec<String>,
     id: Regex,
@@ -25,6 +25,7 @@ impl Normal {
                     "<ago>",
                 ),
                 rule(r"Up (Less than a second|About a (second|minute)|\d+ seconds?)", "Up <while>"),
+                rule(r"\b\d+\.\d+m?s\b", "<while>"),
                 // The busybox of one release is not that of the next.
                 rule(r"\b\d+(\.\d+)? ?[kMG]B\b", "<size>"),
                 // Columns are as wide as what was in them.
@@ -32,6 +33,11 @@ impl Normal {
                 rule(r" +$", ""),
             ],
         }
+    }
+
+    /// Begins the answer of the next command: ids are counted within one.
+    pub(crate) fn next(&mut self) {
+        self.ids.clear();
     }
 
     /// The lines of `text`, with `place` (a directory of the run) named.

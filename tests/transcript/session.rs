@@ -81,6 +81,7 @@ fn run(env: &TestEnv, name: &str, case: &Case, mut shell: Command, words: &str) 
         String::from_utf8_lossy(&bytes).into_owned()
     };
     let answer = |number: usize| {
+        normal.next();
         let mut lines = |file: &str| normal.lines(&read(file, number), &place.display().to_string());
         let stdout = lines("out");
         let stderr = lines("err").into_iter().map(|line| named(&line)).collect();

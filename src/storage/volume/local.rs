@@ -180,7 +180,7 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
             }
             _ => {
                 return Err(Error::invalid(format!(
-                    "invalid mount option \"{}\" for driver 'local'",
+                    "invalid mount option {} for driver 'local': invalid argument",
                     key.escape_debug()
                 ))
                 .into());
