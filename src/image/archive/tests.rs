@@ -13,6 +13,7 @@ use super::{docker, oci, read};
 use crate::image::manifest::{Compression, DOCKER_CONFIG, DOCKER_MANIFEST, Descriptor, Manifest};
 use crate::model::digest::Digest;
 use crate::model::platform::Platform;
+use crate::sys::cancel::Cancel;
 
 struct Scratch(PathBuf);
 
@@ -128,7 +129,7 @@ fn run(command: &mut Command) {
 }
 
 fn open(scratch: &Scratch, path: &Path) -> Vec<super::image::Archived> {
-    let tree = Tree::open(path, &scratch.0, 1 << 30).unwrap();
+    let tree = Tree::open(path, &scratch.0, 1 << 30, &Cancel::new().unwrap()).unwrap();
     read(&tree, &"linux/amd64".parse::<Platform>().unwrap()).unwrap()
 }
 
@@ -164,7 +165,9 @@ fn what_is_written_is_read_again() {
         let mut writer = writer;
         writer.write_all(&packed).unwrap();
     });
-    let tree = Tree::from_file(File::from(std::os::fd::OwnedFd::from(reader)), &scratch.0, 1 << 30).unwrap();
+    let tree =
+        Tree::from_file(File::from(std::os::fd::OwnedFd::from(reader)), &scratch.0, 1 << 30, &Cancel::new().unwrap())
+            .unwrap();
     feeder.join().unwrap();
     let images = read(&tree, &Platform::host()).unwrap();
     assert_eq!(images[0].config.diff_ids, sample.diff_ids);

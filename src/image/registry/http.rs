@@ -19,13 +19,17 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 
 use crate::model::error::{Error, ErrorKind};
 
+/// The longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long a registry may be silent, unless [`IDLE_SET`] says otherwise. The headers of an answer, redirects included, and
+/// a whole document (manifest, configuration, token, error) may take twice as long.
 const IDLE: Duration = Duration::from_secs(30);
-/// From a request to the end of the answer's headers, redirects included.
-const HEADERS: Duration = Duration::from_secs(60);
-/// For a whole document: manifest, configuration, token, error.
-const DOCUMENT: Duration = Duration::from_secs(60);
+/// In the environment: the longest silence in seconds.
+const IDLE_SET: &str = "DHOW_REGISTRY_TIMEOUT";
 const REDIRECTS: usize = 10;
+/// The most headers of an answer, in bytes (R12). reqwest cannot set hyper's own ceiling, which is about 400 KiB and 100
+/// headers: so much is in memory before it is counted.
+const HEADERS_MAX: usize = 64 << 10;
 /// The largest error body.
 pub(crate) const ERROR_MAX: usize = 1 << 20;
 
@@ -78,9 +82,19 @@ pub(crate) struct Trust {
     pub(crate) dirs: Vec<PathBuf>,
 }
 
+/// How long a registry may be silent.
+pub(crate) fn idle() -> Result<Duration> {
+    let Some(text) = std::env::var_os(IDLE_SET).filter(|text| !text.is_empty()) else { return Ok(IDLE) };
+    let seconds = text.to_str().and_then(|text| text.parse::<u32>().ok()).filter(|seconds| *seconds > 0);
+    let seconds =
+        seconds.ok_or_else(|| Error::invalid(format!("{IDLE_SET}: {} is not a number of seconds", text.display())))?;
+    Ok(Duration::from_secs(u64::from(seconds)))
+}
+
 /// Makes the client for one origin; `tls` is false for plain HTTP, where no roots are read.
 pub(crate) fn client(trust: &Trust, tls: bool) -> Result<reqwest::Client> {
     let insecure = !trust.verify;
+    let idle = idle()?;
     let redirects = reqwest::redirect::Policy::custom(move |attempt| {
         let downgrade = attempt.url().scheme() != "https"
             && attempt.previous().last().is_some_and(|previous| previous.scheme() == "https");
@@ -96,8 +110,8 @@ pub(crate) fn client(trust: &Trust, tls: bool) -> Result<reqwest::Client> {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls_config(trust, tls)?)
         .user_agent(concat!("dhow/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT)
-        .read_timeout(IDLE)
+        .connect_timeout(CONNECT.min(idle))
+        .read_timeout(idle)
         .redirect(redirects)
         .referer(false)
         .http1_only()
@@ -293,11 +307,21 @@ pub(crate) async fn send(request: RequestBuilder) -> Result<Response> {
     let (client, request) = request.build_split();
     let request = request.map_err(|error| Error::invalid(format!("invalid request: {}", deepest(&error))))?;
     let host = host(request.url());
-    match tokio::time::timeout(HEADERS, client.execute(request)).await {
-        Ok(Ok(response)) => Ok(response),
+    match tokio::time::timeout(idle()? * 2, client.execute(request)).await {
+        Ok(Ok(response)) => match headers_size(&response) {
+            size if size > HEADERS_MAX => {
+                bail!(Error::invalid(format!("registry {host} sends more than {HEADERS_MAX} bytes of headers")))
+            }
+            _ => Ok(response),
+        },
         Ok(Err(error)) => Err(transport(&error, host)),
         Err(_) => Err(timed_out(host)),
     }
+}
+
+/// The headers as they were on the wire.
+fn headers_size(response: &Response) -> usize {
+    response.headers().iter().map(|(name, value)| name.as_str().len() + ": \r\n".len() + value.len()).sum()
 }
 
 /// Reads a body of at most `limit` bytes.
@@ -318,7 +342,7 @@ pub(crate) async fn body(mut response: Response, limit: usize) -> Result<Vec<u8>
             }
         }
     };
-    match tokio::time::timeout(DOCUMENT, read).await {
+    match tokio::time::timeout(idle()? * 2, read).await {
         Ok(result) => result,
         Err(_) => Err(timed_out(host.clone())),
     }
@@ -384,11 +408,14 @@ pub(crate) fn transport(error: &reqwest::Error, host: String) -> anyhow::Error {
     let words = deepest(error);
     let lower = words.to_ascii_lowercase();
     let (connect, timeout) = (error.is_connect(), error.is_timeout());
-    let permanent = lower.contains("certificate") || error.is_redirect() || error.is_builder();
+    let large = lower.contains("head is too large");
+    let permanent = lower.contains("certificate") || large || error.is_redirect() || error.is_builder();
     let error = if timeout {
         Error::new(ErrorKind::Timeout, if connect { "connection timed out" } else { "timed out: no data" })
     } else if error.is_redirect() {
         Error::new(ErrorKind::Denied, words)
+    } else if large {
+        Error::invalid(format!("sends more than {HEADERS_MAX} bytes of headers"))
     } else if lower.contains("certificate") {
         Error::new(ErrorKind::Denied, format!("TLS: {words}"))
             .hint("put the registry's root certificate into certs.d, or use --tls-verify=false")
