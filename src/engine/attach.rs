@@ -15,7 +15,6 @@ pub(crate) struct Attached {
     pub(crate) id: Id,
     pub(crate) client: AttachClient,
     pub(crate) tty: bool,
-    pub(crate) detach_keys: Option<String>,
 }
 
 impl Engine {
@@ -25,6 +24,6 @@ impl Engine {
         let read = self.read_healed(&id)?.ok_or_else(|| container::no_such(name))?;
         read.state.status.after(Action::Attach, &read.config.id)?;
         let client = AttachClient::connect(&self.paths.container_run(&id).join("attach"))?;
-        Ok(Attached { id, client, tty: read.config.tty, detach_keys: read.config.detach_keys })
+        Ok(Attached { id, client, tty: read.config.tty })
     }
 }

@@ -378,7 +378,7 @@ fn another_process_joins() {
             assert_eq!(error.downcast_ref::<Error>().unwrap().kind, ErrorKind::NoCommand);
 
             assert!(process::is_alive(init.pid, init.start_time));
-            super::kill::kill(init.pid, init.start_time, libc::SIGKILL).unwrap();
+            process::signal(&init.pidfd, libc::SIGKILL).unwrap();
             assert_eq!(pidfd::reap(init.pidfd.as_fd()).unwrap(), 137);
         }
     });
