@@ -123,6 +123,15 @@ impl Cgroup {
         }
     }
 
+    /// Gives its path, with which its place in each hierarchy that the container joins ends.
+    pub(crate) fn path(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::V1(tree) => Some(&tree.path),
+            Self::V2(tree) => Some(&tree.path),
+        }
+    }
+
     fn driver(&self) -> Option<&dyn Driver> {
         match self {
             Self::None => None,
