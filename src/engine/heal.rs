@@ -161,6 +161,7 @@ fn init_record(locked: &Locked) -> Result<Option<InitRecord>> {
 /// stale names. One that cannot be healed is passed over: it must not hide the others.
 pub(crate) fn heal_all(engine: &Engine) -> Result<()> {
     container::sweep(&engine.paths)?;
+    super::network::attend(engine)?;
     for id in container::ids(&engine.paths)? {
         let Ok(Some(read)) = container::Container::read(&engine.paths, &id) else { continue };
         heal_one(engine, &read)?;

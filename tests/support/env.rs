@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::census::{Census, Scope};
+use super::census::{self, Census, Scope};
 use super::image::Image;
 use super::outcome::Outcome;
 
@@ -130,6 +130,7 @@ impl TestEnv {
 
     /// What came and went since the last [`Self::rebase`], after a moment for what ends by itself.
     pub(crate) fn leaks(&self) -> Vec<String> {
+        census::hurry();
         let deadline = Instant::now() + Duration::from_secs(3);
         loop {
             let difference = self.base.difference(&self.census());
