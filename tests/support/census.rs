@@ -116,10 +116,14 @@ pub(crate) fn hurry() {
         let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { continue };
         // Who is gone has done it.
         let Ok(fd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { continue };
-        drop(rustix::process::pidfd_send_signal(&fd, rustix::process::Signal::TERM));
+        rustix::process::pidfd_send_signal(&fd, rustix::process::Signal::TERM).ok();
         let limit = rustix::event::Timespec { tv_sec: 30, tv_nsec: 0 };
         let mut ended = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
         assert_eq!(rustix::event::poll(&mut ended, Some(&limit)), Ok(1), "an attendant of networks does not end");
+        // Whoever adopted it reaps it at once.
+        while rustix::process::test_kill_process(pid).is_ok() {
+            std::thread::yield_now();
+        }
     }
 }
 
