@@ -9,6 +9,7 @@ use super::Engine;
 use super::container::Locked;
 use super::start::Foreground;
 use crate::model::container::RestartKind;
+use crate::model::status::Status;
 use crate::monitor::exit::{self, End};
 use crate::state::record::Durability;
 use crate::sys::process;
@@ -20,36 +21,25 @@ fn end(foreground: &Foreground) -> Option<End> {
     if dead { exit::of_dead(init.as_fd(), *pid) } else { None }
 }
 
-/// How long a monitor that closed its sockets may take to be dead.
-const DYING: Duration = Duration::from_secs(1);
-
 impl Engine {
-    /// The exit code of a container whose monitor is gone without a word. A successor waits for the end of one that runs; of
-    /// one that is dead we alone may know how it ended, and write that down for who cleans up.
+    /// The exit code of a container whose monitor is gone without a word. A successor waits for the end of one that runs; how
+    /// one ended that died with its monitor we alone may know, and then correct the record.
     pub(crate) fn after_loss(&self, foreground: &Foreground) -> Result<i32> {
-        let Foreground { id, run, .. } = foreground;
-        // It may live, and only have had enough of a client that did not keep up.
-        if process::wait(foreground.started.pidfd(), Some(DYING)).context("wait for the monitor")? {
-            match Locked::acquire(&self.paths, id) {
-                Err(error) if super::remove::is_gone(&error) => {}
-                locked => self.testify(&locked?, *run, foreground)?,
+        let code = self.wait_id(&foreground.id)?;
+        let Some(end) = end(foreground).filter(|_| code == -1) else { return Ok(code) };
+        match self.lock_id(&foreground.id) {
+            Ok(mut locked) => {
+                let state = &mut locked.state;
+                if state.run == foreground.run && state.status == Status::Exited && state.exit_code.is_none() {
+                    state.exit_code = Some(end.code());
+                    state.error.clear();
+                    locked.save(Durability::Lazy)?;
+                }
             }
+            Err(error) if super::remove::is_gone(&error) => {}
+            Err(error) => return Err(error),
         }
-        match self.wait_id(id)? {
-            -1 => Ok(end(foreground).map_or(-1, End::code)),
-            code => Ok(code),
-        }
-    }
-
-    /// Records the end of run `run`, which no monitor saw.
-    fn testify(&self, locked: &Locked, run: u64, foreground: &Foreground) -> Result<()> {
-        let read = locked.snapshot();
-        if read.state.run != run || !read.is_orphaned(&self.paths)? || read.exit(&self.paths)?.is_some() {
-            return Ok(());
-        }
-        let Some(end) = end(foreground) else { return Ok(()) };
-        let oom = locked.cgroup()?.oom_kills().is_ok_and(|kills| kills > 0);
-        exit::write(&locked.dir(), &exit::record(run, end, oom), Durability::Lazy)
+        Ok(end.code())
     }
 
     /// Called when the monitor said `Exit`, or is gone: makes the end true, and removes a `--rm` container, before the

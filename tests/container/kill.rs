@@ -276,6 +276,10 @@ fn lose_both(env: &TestEnv, flags: &[&str]) -> i32 {
         nix::sys::signal::kill(pid, signal).unwrap();
     };
     stop(nix::sys::signal::Signal::SIGSTOP);
+    eventually("the client stands still", || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", client.id())).unwrap();
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+    });
     kill(monitor());
     kill(init);
     stop(nix::sys::signal::Signal::SIGCONT);
