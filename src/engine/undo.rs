@@ -45,9 +45,7 @@ pub(crate) fn by_id(engine: &Engine, id: &Id) -> Result<()> {
 
 /// Removes the cgroup of the run that ended, with whatever is in it.
 fn remove_cgroup(locked: &mut Locked) -> Result<()> {
-    let Some(value) = locked.state.cgroup.clone() else { return Ok(()) };
-    let cgroup: Cgroup = serde_json::from_value(value).context("read the cgroup of the container")?;
-    cgroup.remove().context("remove the cgroup")?;
+    locked.cgroup()?.remove().context("remove the cgroup")?;
     locked.state.cgroup = None;
     Ok(())
 }
