@@ -27,6 +27,8 @@ pub(crate) fn connect(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
         }
         NetworkMode::Pasta(options) => {
             let ports = &locked.config.publish;
+            // Bound and let go: pasta would only say that it could not bind, not which port, nor why.
+            drop(crate::monitor::port::reserve(ports)?);
             let pasta = network::rootless::start(namespace.as_fd(), options, ports, &locked.run_dir())?;
             locked.state.endpoints = pasta.endpoints;
         }
