@@ -182,17 +182,6 @@ pub(crate) struct RemoveRequest {
     pub(crate) volumes: bool,
 }
 
-/// `ps` and whatever else lists.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ListRequest {
-    pub(crate) all: bool,
-    /// `(key, value)` in podman's words; one key twice is "or", two keys are "and".
-    pub(crate) filters: Vec<(String, String)>,
-    pub(crate) last: Option<usize>,
-    /// Also how large the writable layers are: slow.
-    pub(crate) size: bool,
-}
-
 /// `logs`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogRequest {

@@ -61,16 +61,6 @@ pub(crate) trait Progress {
     fn finished(&mut self, digest: &Digest);
 }
 
-/// Tells nobody.
-pub(crate) struct Silent;
-
-impl Progress for Silent {
-    fn present(&mut self, _digest: &Digest, _size: u64) {}
-    fn started(&mut self, _digest: &Digest, _size: u64) {}
-    fn advanced(&mut self, _digest: &Digest, _bytes: u64) {}
-    fn finished(&mut self, _digest: &Digest) {}
-}
-
 /// The documents of an image, as they came and parsed.
 pub(crate) struct Documents<'a> {
     pub(crate) manifest_bytes: &'a [u8],

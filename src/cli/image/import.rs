@@ -48,7 +48,7 @@ impl Run<Context> for ImportArgs {
                 return Err(UsageError::new("cannot read from terminal, use command-line redirection").into());
             }
             "-" => File::from(std::io::stdin().as_fd().try_clone_to_owned().context("read standard input")?),
-            path => File::open(Path::new(path)).with_context(|| format!("open {path}"))?,
+            path => File::open(Path::new(path)).with_context(|| format!("error opening \"{path}\""))?,
         };
         let options = ImportOptions {
             changes: self.change,

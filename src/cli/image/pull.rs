@@ -66,6 +66,6 @@ impl Run<Context> for PullArgs {
                 Err(error) => outcomes.failed(error),
             }
         }
-        outcomes.finish_plain()
+        outcomes.finish()
     }
 }

@@ -138,13 +138,16 @@ fn check(scratch: &Scratch, path: &Path, sample: &Sample, name: Option<&str>) {
     let image = select(images, None).unwrap();
     assert_eq!(image.config.diff_ids, sample.diff_ids, "{}", path.display());
     assert_eq!(image.names.first().map(String::as_str), name, "{}", path.display());
-    for layer in &image.layers {
+    for (layer, diff_id) in image.layers.iter().zip(&image.config.diff_ids) {
         let mut raw = Vec::new();
         layer.blob.rewound().read_to_end(&mut raw).unwrap();
         assert_eq!(Digest::of(&raw), layer.descriptor.digest);
         let mut plain = Vec::new();
-        super::tree::inflate(layer.compression, layer.blob.rewound()).unwrap().read_to_end(&mut plain).unwrap();
-        assert_eq!(Digest::of(&plain), layer.diff_id);
+        super::tree::inflate(layer.blob.compression().unwrap(), layer.blob.rewound())
+            .unwrap()
+            .read_to_end(&mut plain)
+            .unwrap();
+        assert_eq!(Digest::of(&plain), *diff_id);
     }
 }
 

@@ -53,7 +53,6 @@ pub(crate) struct Failure {
     pub(crate) after: Option<Duration>,
     /// No HTTP was spoken: nobody listened, or TLS was not understood.
     pub(crate) unconnected: bool,
-    pub(crate) status: Option<u16>,
 }
 
 impl std::fmt::Display for Failure {
@@ -355,8 +354,7 @@ pub(crate) async fn refused(response: Response) -> anyhow::Error {
         response.headers().get(reqwest::header::RETRY_AFTER).and_then(|v| v.to_str().ok()).and_then(retry_after);
     let bytes = body(response, ERROR_MAX).await.unwrap_or_default();
     let error = status_words(status, &bytes);
-    Failure { host, error, retry: status == 429 || status >= 500, after, unconnected: false, status: Some(status) }
-        .into()
+    Failure { host, error, retry: status == 429 || status >= 500, after, unconnected: false }.into()
 }
 
 /// The same where the body is there already.
@@ -400,7 +398,7 @@ fn retry_after(value: &str) -> Option<Duration> {
 
 fn timed_out(host: String) -> anyhow::Error {
     let error = Error::new(ErrorKind::Timeout, "timed out: the registry does not answer");
-    Failure { host, error, retry: true, after: None, unconnected: false, status: None }.into()
+    Failure { host, error, retry: true, after: None, unconnected: false }.into()
 }
 
 /// Puts a transport error in few words.
@@ -431,13 +429,13 @@ pub(crate) fn transport(error: &reqwest::Error, host: String) -> anyhow::Error {
     };
     // Who refuses now will refuse in a second; a name that is not known stays so.
     let retry = !permanent && (!connect || timeout);
-    Failure { host, error, retry, after: None, unconnected: connect, status: None }.into()
+    Failure { host, error, retry, after: None, unconnected: connect }.into()
 }
 
 /// A failure in the middle of a body, worth resuming.
 pub(crate) fn broken(host: String, words: impl Into<String>) -> anyhow::Error {
     let error = Error::unavailable(words);
-    Failure { host, error, retry: true, after: None, unconnected: false, status: None }.into()
+    Failure { host, error, retry: true, after: None, unconnected: false }.into()
 }
 
 /// The innermost cause, which alone says something.
