@@ -82,7 +82,7 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
-        if filters.is_empty() {
+        if filters.iter().next().is_none() {
             self.prune_copies()?;
         }
         Ok(removed)
