@@ -576,6 +576,7 @@ missing\t''
 never\t''
 newer\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry -d 'How often a request is tried again' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry-delay -d 'The pause before that, such as 500ms or 2s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l arch -d 'The architecture, instead of this machine\'s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l os -d 'The operating system, instead of this one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'The platform: OS/ARCH[/VARIANT]' -r
@@ -697,6 +698,7 @@ missing\t''
 never\t''
 newer\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l retry -d 'How often a request is tried again' -r
+complete -c dhow -n "__fish_dhow_using_subcommand pull" -l retry-delay -d 'The pause before that, such as 500ms or 2s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l arch -d 'The architecture, instead of this machine\'s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l os -d 'The operating system, instead of this one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l platform -d 'The platform: OS/ARCH[/VARIANT]' -r

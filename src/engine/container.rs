@@ -234,7 +234,7 @@ impl Locked {
 
     /// The status after `action`, or why it may not be.
     pub(crate) fn check(&self, action: Action) -> Result<Status> {
-        Ok(self.state.status.after(action)?)
+        Ok(self.state.status.after(action, self.id())?)
     }
 
     /// Writes the state.

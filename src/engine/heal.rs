@@ -157,18 +157,6 @@ fn init_record(locked: &Locked) -> Result<Option<InitRecord>> {
     Ok(record.filter(|record| record.run == locked.state.run))
 }
 
-/// Heals every container that needs it and whose lock is free, sweeps what killed commands left half made, and frees
-/// stale names. One that cannot be healed is passed over: it must not hide the others.
-pub(crate) fn heal_all(engine: &Engine) -> Result<()> {
-    container::sweep(&engine.paths)?;
-    super::network::attend(engine)?;
-    for id in container::ids(&engine.paths)? {
-        let Ok(Some(read)) = container::Container::read(&engine.paths, &id) else { continue };
-        heal_one(engine, &read)?;
-    }
-    Ok(())
-}
-
 /// Heals the container that was read, if it needs it and nobody else works on it. Whether its record may have changed.
 pub(crate) fn heal_one(engine: &Engine, read: &container::Container) -> Result<bool> {
     if !read.needs_healing(&engine.paths)? {

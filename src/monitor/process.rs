@@ -111,6 +111,7 @@ pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Ve
             spec: &spec,
             process: &process,
             init: pidfd.as_fd(),
+            init_pid: pid,
             stdio,
             preserve_fds: preserved,
             cgroup: &config.cgroup,

@@ -68,15 +68,6 @@ pub(crate) fn spawn(config: &MonitorConfig, handed: &Handed<'_>) -> Result<Monit
 }
 
 impl Monitor {
-    pub(crate) fn pid(&self) -> Pid {
-        self.pid
-    }
-
-    /// Fires when the monitor, and the Cleanup that it becomes, have ended.
-    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
-    }
-
     /// Waits until the container's first process exists. Gives its pid and start time.
     pub(crate) fn created(&self) -> Result<(i32, u64)> {
         match self.report(PATIENCE_CREATE)? {
@@ -131,11 +122,6 @@ pub(crate) struct Started {
 impl Started {
     pub(crate) fn pid(&self) -> Pid {
         self.pid
-    }
-
-    /// Fires when the monitor, and the Cleanup that it becomes, have ended.
-    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
     }
 
     /// Waits until monitor and Cleanup have ended, and reaps them: they are our children while we live.

@@ -27,6 +27,11 @@ impl Proc {
         Ok(Self(rustix::fs::openat2(&self.0, "self", flags, Mode::empty(), resolve)?))
     }
 
+    /// The directory of process `pid` in it.
+    pub(crate) fn process(&self, pid: i32) -> io::Result<Self> {
+        self.open(&pid.to_string(), OFlags::PATH | OFlags::DIRECTORY).map(Self)
+    }
+
     /// Opens the file `path` of it, never through links or mounts.
     pub(crate) fn open(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
         let resolve =

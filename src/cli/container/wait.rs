@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::names::{Outcomes, kind, latest};
+use super::names::latest;
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
+use crate::cli::outcome::{Outcomes, kind};
 use crate::cli::output::stdout;
 use crate::engine::Engine;
 use crate::model::error::{Error, ErrorKind};

@@ -32,13 +32,21 @@ impl View {
         Self { unified: false, private, hierarchies: Vec::new() }
     }
 
-    /// Reads the cgroups that this process is in; to be called before it gets a cgroup namespace.
-    pub(crate) fn read(this: &Proc, private: bool) -> Result<Self> {
+    /// Reads the cgroups that this process is in; to be called before it gets a cgroup namespace. Of the hierarchies of v1
+    /// only those that it joined are kept, where its path ends with the container's, `own`: in the others it is where its
+    /// starter is, and would be shown what is the host's and other containers'.
+    pub(crate) fn read(this: &Proc, private: bool, own: Option<&str>) -> Result<Self> {
         let unified = rustix::fs::statfs(HOST)?.f_type == 0x6367_7270; // CGROUP2_SUPER_MAGIC
         let text = this.read("cgroup").context("read the cgroups of this process")?;
-        let hierarchies = parse(&String::from_utf8_lossy(&text), unified);
+        let mut hierarchies = parse(&String::from_utf8_lossy(&text), unified);
+        hierarchies.retain(|(_, path)| unified || is_own(path, own));
         Ok(Self { unified, private, hierarchies })
     }
+}
+
+/// Whether `path` is the container's own place, seen from whatever root of the hierarchy.
+fn is_own(path: &str, own: Option<&str>) -> bool {
+    own.is_some_and(|own| path.strip_suffix(own).is_some_and(|above| above.is_empty() || above.starts_with('/')))
 }
 
 /// Reads lines of `/proc/self/cgroup`: number, controllers, path. cgroups(7).
@@ -121,5 +129,16 @@ mod tests {
         assert_eq!(parse(hybrid, false), expected.map(|(name, path)| (name.to_owned(), path.to_owned())));
         assert_eq!(parse("0::/x:y\n", true), [(String::new(), "/x:y".to_owned())]);
         assert_eq!(parse("0::/../x\n3:a/b:/\nrubbish\n", false), []);
+    }
+
+    #[test]
+    fn what_the_container_did_not_join_is_not_its_own() {
+        let own = Some("/dhow/abc");
+        assert!(is_own("/dhow/abc", own) && is_own("/user.slice/dhow/abc", own));
+        for (path, own) in
+            [("/", own), ("/dhow", own), ("/xdhow/abc/", own), ("/x/dhow/abcd", own), ("x/dhow/abc", own), ("/x", None)]
+        {
+            assert!(!is_own(path, own), "{path}");
+        }
     }
 }
