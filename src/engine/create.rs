@@ -40,6 +40,7 @@ impl Engine {
             name::check(name).context("running container create option")?;
         }
         check_cidfile(&request)?;
+        super::network::check_names(&request.names)?;
         let image = match &request.root {
             RootRequest::Image { name, pull, registry } => Some(self.ensure_image(name, *pull, registry, progress)?),
             RootRequest::Directory { path, .. } => {
