@@ -146,14 +146,14 @@ impl Engine {
                 None => super::naming::random()?,
             },
             created: Timestamp::now(),
-            image: image.map(|image| ImageRef {
-                id: image.id.clone(),
-                name: match &request.root {
-                    RootRequest::Image { name, .. } => image.display_name(name),
-                    RootRequest::Directory { .. } => String::new(),
-                },
-                digest: image.digest().map(|digest| digest.to_string()),
-            }),
+            image: match (image, &request.root) {
+                (Some(image), RootRequest::Image { name, .. }) => Some(ImageRef {
+                    id: image.id.clone(),
+                    name: ImageStore::new(&self.paths).display_name(&image.id, name)?,
+                    digest: image.digest().map(|digest| digest.to_string()),
+                }),
+                _ => None,
+            },
             root_fs: match (&request.root, image) {
                 (RootRequest::Directory { path, overlay }, _) => RootFs::Directory {
                     path: std::fs::canonicalize(path).context("open rootfs")?.to_string_lossy().into_owned(),

@@ -27,6 +27,7 @@ impl Engine {
         name::heal(&self.paths)?;
         // What a killed pull left; a list is not the place to fail for it.
         drop(self.heal_images());
+        drop(super::network::attend(self));
         let mut list = Vec::new();
         for id in container::ids(&self.paths)? {
             match self.read_healed(&id) {

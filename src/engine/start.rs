@@ -129,7 +129,7 @@ impl Engine {
             log: config.log.clone(),
             durable: !config.remove,
             start_immediately: !connects,
-            cleanup: super::policy::cleanup_arguments(self, locked.id(), locked.state.run),
+            cleanup: super::policy::cleanup_arguments(self, &super::policy::run_of(locked)),
             bundle,
             root: self.root_source(config, &dir)?,
             map_root: owners::by_mount(self, owners::maps(self, config)?.as_ref()),

@@ -20,7 +20,7 @@ pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
         stdin: config.stdin,
         log: config.log.clone(),
         durable: !config.remove,
-        cleanup: super::policy::cleanup_arguments(engine, locked.id(), locked.state.run),
+        cleanup: super::policy::cleanup_arguments(engine, &super::policy::run_of(locked)),
         cgroup: locked.cgroup()?,
         ports: super::start::relayed(config),
         adopt: Some(init),

@@ -37,7 +37,8 @@ pub(crate) fn by_id(engine: &Engine, id: &Id) -> Result<()> {
     if engine.privilege.is_rootless() {
         crate::network::rootless::stop(&run).context("end pasta")?;
     } else {
-        crate::network::disconnect(&engine.paths.networks(), id).context("disconnect the network")?;
+        crate::network::disconnect(&engine.paths.networks(), id, &[]).context("disconnect the network")?;
+        super::network::attend(engine)?;
     }
     tree::remove_path(&run)
 }

@@ -122,7 +122,7 @@ impl Engine {
             }
             let image = store.find(name)?;
             // Who asks by id gets no name.
-            let shown: Vec<String> = image.name_of(name).into_iter().collect();
+            let shown: Vec<String> = store.name_of(&image.id, name)?.into_iter().collect();
             match images.iter_mut().find(|saved| saved.id == image.id) {
                 Some(saved) => saved.names.extend(shown),
                 None => images.push(Saved { id: image.id, names: shown }),
