@@ -11,6 +11,7 @@ mod place;
 #[path = "../container/stage.rs"]
 mod stage;
 mod user;
+mod userns;
 #[allow(dead_code)]
 #[path = "../container/wire.rs"]
 mod wire;
