@@ -404,7 +404,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'Wait for a state: configured, created, exited, initialized, paused, removing, running, stopped, stopping' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s i -l interval -d 'How often to look, where the kernel does not tell: milliseconds, or a number with a unit' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s i -l interval -d 'For podman\'s sake: milliseconds, or a number with a unit; the kernel tells when there is something to see' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -l ignore -d 'A container that does not exist is no error: -1 is printed'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print this help'
@@ -576,6 +576,7 @@ missing\t''
 never\t''
 newer\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry -d 'How often a request is tried again' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry-delay -d 'The pause before that, such as 500ms or 2s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l arch -d 'The architecture, instead of this machine\'s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l os -d 'The operating system, instead of this one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'The platform: OS/ARCH[/VARIANT]' -r
@@ -697,6 +698,7 @@ missing\t''
 never\t''
 newer\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l retry -d 'How often a request is tried again' -r
+complete -c dhow -n "__fish_dhow_using_subcommand pull" -l retry-delay -d 'The pause before that, such as 500ms or 2s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l arch -d 'The architecture, instead of this machine\'s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l os -d 'The operating system, instead of this one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l platform -d 'The platform: OS/ARCH[/VARIANT]' -r
@@ -895,7 +897,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand volume; and __fish_seen_subcom
 complete -c dhow -n "__fish_dhow_using_subcommand volume; and __fish_seen_subcommand_from remove" -s f -l force -d 'Remove a volume by force, its containers first'
 complete -c dhow -n "__fish_dhow_using_subcommand volume; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -l condition -d 'Wait for a state: configured, created, exited, initialized, paused, removing, running, stopped, stopping' -r
-complete -c dhow -n "__fish_dhow_using_subcommand wait" -s i -l interval -d 'How often to look, where the kernel does not tell: milliseconds, or a number with a unit' -r
+complete -c dhow -n "__fish_dhow_using_subcommand wait" -s i -l interval -d 'For podman\'s sake: milliseconds, or a number with a unit; the kernel tells when there is something to see' -r
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -l ignore -d 'A container that does not exist is no error: -1 is printed'
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -s h -l help -d 'Print this help'

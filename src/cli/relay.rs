@@ -156,6 +156,12 @@ impl Hooks for Foreground<'_> {
         }
     }
 
+    fn typed_all(&mut self, forward: &mut Vec<u8>) {
+        if let Some(detector) = &mut self.detector {
+            detector.finish(forward);
+        }
+    }
+
     fn wake_fd(&self) -> Option<BorrowedFd<'_>> {
         Some(self.signals.as_fd())
     }

@@ -5,9 +5,6 @@ use std::io::{self, IsTerminal, Stdin};
 
 use crate::sys::tty::{self, RawMode};
 
-/// The keys that detach where nothing else was asked for.
-pub(crate) const DEFAULT_DETACH_KEYS: &str = "ctrl-p,ctrl-q";
-
 /// Makes the terminal on standard input raw until the guard is dropped; `None` where it is no terminal.
 pub(crate) fn raw_stdin() -> io::Result<Option<RawMode<Stdin>>> {
     let stdin = io::stdin();
@@ -140,7 +137,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<DetachKeys>().unwrap().0, want, "{text}");
         }
-        assert_eq!(DEFAULT_DETACH_KEYS.parse(), Ok(DetachKeys::default()));
+        assert_eq!("ctrl-p,ctrl-q".parse(), Ok(DetachKeys::default()));
         for text in ["ctrl-", "ctrl-P", "ctrl-pp", "ab", "a,,b", "a,", "ä"] {
             assert!(text.parse::<DetachKeys>().is_err(), "{text}");
         }

@@ -15,7 +15,6 @@ pub(crate) struct Attached {
     pub(crate) id: Id,
     pub(crate) client: AttachClient,
     pub(crate) tty: bool,
-    pub(crate) detach_keys: Option<String>,
 }
 
 impl Engine {
@@ -23,8 +22,8 @@ impl Engine {
     pub(crate) fn attach(&self, name: &str) -> Result<Attached> {
         let id = container::find(&self.paths, name)?;
         let read = self.read_healed(&id)?.ok_or_else(|| container::no_such(name))?;
-        read.state.status.after(Action::Attach)?;
+        read.state.status.after(Action::Attach, &read.config.id)?;
         let client = AttachClient::connect(&self.paths.container_run(&id).join("attach"))?;
-        Ok(Attached { id, client, tty: read.config.tty, detach_keys: read.config.detach_keys })
+        Ok(Attached { id, client, tty: read.config.tty })
     }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::Engine;
 use super::container::{self, Locked};
 use super::request::{CreateRequest, NamespaceRequest, RemoveRequest, RootRequest};
-use crate::image::store::Image;
+use crate::image::store::{Image, ImageStore};
 use crate::model::container::{ContainerConfig, ImageRef, Namespace, RootFs};
 use crate::model::error::Error;
 use crate::model::id::Id;
@@ -37,7 +37,7 @@ impl Engine {
         progress: &mut dyn super::image::PullProgress,
     ) -> Result<Locked> {
         if let Some(name) = &request.name {
-            name::check(name)?;
+            name::check(name).context("running container create option")?;
         }
         check_cidfile(&request)?;
         let image = match &request.root {
@@ -91,13 +91,12 @@ impl Engine {
         let id = Id::from_random(crate::sys::random::bytes().context("get random bytes")?);
         let defaults = ImageDefaults::of(image);
         let (entrypoint, command) = merge_command(request, &defaults)?;
-        let mut mounts = request.mounts.clone();
+        let mut mounts = without_duplicates(request.mounts.clone())?;
         for declared in &defaults.volumes {
             if !mounts.iter().any(|mount| mount.target == declared.target) {
                 mounts.push(declared.clone());
             }
         }
-        check_duplicates(&mounts)?;
         let mut anonymous = Vec::new();
         for mount in &mut mounts {
             if let Source::Volume { name: name @ None, .. } = &mut mount.source {
@@ -123,14 +122,14 @@ impl Engine {
                 None => super::naming::random()?,
             },
             created: Timestamp::now(),
-            image: image.map(|image| ImageRef {
-                id: image.id.clone(),
-                name: match &request.root {
-                    RootRequest::Image { name, .. } => image.display_name(name),
-                    RootRequest::Directory { .. } => String::new(),
-                },
-                digest: image.digest().map(|digest| digest.to_string()),
-            }),
+            image: match (image, &request.root) {
+                (Some(image), RootRequest::Image { name, .. }) => Some(ImageRef {
+                    id: image.id.clone(),
+                    name: ImageStore::new(&self.paths).display_name(&image.id, name)?,
+                    digest: image.digest().map(|digest| digest.to_string()),
+                }),
+                _ => None,
+            },
             root_fs: match (&request.root, image) {
                 (RootRequest::Directory { path, overlay }, _) => RootFs::Directory {
                     path: std::fs::canonicalize(path).context("open rootfs")?.to_string_lossy().into_owned(),
@@ -313,13 +312,17 @@ fn merge_env(image: &[String], user: &[(String, String)]) -> Vec<String> {
     merged.into_iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
-fn check_duplicates(mounts: &[Mount]) -> Result<()> {
-    for (index, mount) in mounts.iter().enumerate() {
-        if mounts[..index].iter().any(|other| other.target == mount.target) {
-            return Err(Error::invalid(format!("{}: duplicate mount destination", mount.target)).into());
+/// Two mounts cannot have one place; the same one twice is once.
+fn without_duplicates(mounts: Vec<Mount>) -> Result<Vec<Mount>> {
+    let mut kept: Vec<Mount> = Vec::with_capacity(mounts.len());
+    for mount in mounts {
+        match kept.iter().find(|other| other.target == mount.target) {
+            None => kept.push(mount),
+            Some(other) if *other == mount => {}
+            Some(_) => return Err(Error::invalid(format!("{}: duplicate mount destination", mount.target)).into()),
         }
     }
-    Ok(())
+    Ok(kept)
 }
 
 /// The ports that are published: those asked for, and with `-P` every exposed one.

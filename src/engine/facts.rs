@@ -11,7 +11,7 @@ use oci_spec::runtime::{
 };
 
 use super::Engine;
-use super::container::{Container, Locked};
+use super::container::Locked;
 use super::spec::{self, BoundFile, Facts, Joined};
 use crate::model::container::{ContainerConfig, Device, Namespace, UserNamespace};
 use crate::model::error::{Error, ErrorKind};
@@ -344,12 +344,4 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         files.push(BoundFile { source: own, target: crate::runtime::reaper::PATH.to_owned(), options });
     }
     Ok(files)
-}
-
-/// The read state of a container, for those who need no lock.
-pub(crate) fn live_init(read: &Container) -> Result<i32> {
-    match read.state.init {
-        Some(init) if read.state.status.is_alive() => Ok(init.pid),
-        _ => Err(Error::state("container is not running: container state improper").into()),
-    }
 }

@@ -38,11 +38,6 @@ impl Filters {
         }
     }
 
-    /// Tells whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Returns the keys with their conditions.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[Condition])> {
         self.0.iter().map(|(key, conditions)| (key.as_str(), conditions.as_slice()))

@@ -80,7 +80,10 @@ impl CapSet {
             return Ok(all);
         }
         Ok(Self::named(word).ok_or_else(|| {
-            Error::invalid(format!("unknown capability {word:?}")).hint("capabilities(7) has the names")
+            let upper = word.to_ascii_uppercase();
+            let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
+            Error::invalid(format!("\"CAP_{}\": unknown capability", name.escape_debug()))
+                .hint("capabilities(7) has the names")
         })?)
     }
 
@@ -232,7 +235,7 @@ mod tests {
             ("", "ALL", Ok("")),
             ("net_raw", "net_raw", Err("capability \"CAP_NET_RAW\" cannot be dropped and added")),
             ("all", "ALL", Err("adding all caps and removing all caps not allowed")),
-            ("nonsense", "", Err("unknown capability \"nonsense\"")),
+            ("nonsense", "", Err("\"CAP_NONSENSE\": unknown capability")),
         ] {
             let merged = merge(base, &words(add), &words(drop), bounding);
             match expected {

@@ -385,7 +385,7 @@ fn another_process_joins() {
             assert_eq!(format!("{elsewhere:#}"), "the mnt namespace is not the container's");
 
             assert!(process::is_alive(init.pid, init.start_time));
-            super::kill::kill(init.pid, init.start_time, libc::SIGKILL).unwrap();
+            process::signal(&init.pidfd, libc::SIGKILL).unwrap();
             assert_eq!(pidfd::reap(init.pidfd.as_fd()).unwrap(), 137);
         }
     });

@@ -21,10 +21,6 @@ impl Namespaces {
         self.0 & other.0 == other.0
     }
 
-    pub(crate) fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     pub(crate) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod bpf;
+pub(crate) mod cancel;
 pub(crate) mod cap;
 pub(crate) mod clone;
 pub(crate) mod exec;

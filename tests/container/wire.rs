@@ -30,7 +30,7 @@ pub(crate) fn address(env: &TestEnv, name: &str) -> String {
 }
 
 /// Runs `work` in a thread that has entered `net`.
-fn within<T: Send>(net: &Path, work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn within<T: Send>(net: &Path, work: impl FnOnce() -> T + Send) -> T {
     let file = File::open(net).unwrap();
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {

@@ -115,6 +115,7 @@ fn root(flags: &CreateFlags, first: &str) -> Result<RootRequest> {
         tls_verify: flags.tls_verify,
         platform: platform(flags)?,
         quiet: flags.quiet,
+        ..RegistryOptions::default()
     };
     Ok(RootRequest::Image { name: first.to_owned(), pull, registry })
 }

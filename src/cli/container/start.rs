@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
-use super::names::{Choice, Outcomes, latest};
+use super::names::{Choice, latest};
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
+use crate::cli::outcome::Outcomes;
 use crate::cli::relay::{self, Relay, Wanted};
 use crate::engine::container;
 use crate::model::error::Error;

@@ -1,8 +1,6 @@
 //! Images from registries: by a policy for `run` and `create`, at once for `pull`.
 
 use std::ffi::OsString;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
 
@@ -20,6 +18,7 @@ use crate::model::error::Error;
 use crate::model::platform::Platform;
 use crate::model::reference::{IdPrefix, Reference, Source};
 use crate::storage::extract::Limits;
+use crate::sys::cancel::Cancel;
 
 impl Engine {
     /// The image that `name` means, pulled first where it is missing and `policy` allows, or wants it.
@@ -28,18 +27,6 @@ impl Engine {
         name: &str,
         policy: PullPolicy,
         options: &RegistryOptions,
-        progress: &mut dyn PullProgress,
-    ) -> Result<Image> {
-        self.obtain_image(name, policy, options, None, progress)
-    }
-
-    /// As [`Self::ensure_image`], where requests are tried again `retries` times.
-    pub(crate) fn obtain_image(
-        &self,
-        name: &str,
-        policy: PullPolicy,
-        options: &RegistryOptions,
-        retries: Option<u32>,
         progress: &mut dyn PullProgress,
     ) -> Result<Image> {
         let images = ImageStore::new(&self.paths);
@@ -84,7 +71,7 @@ impl Engine {
             {
                 return Ok(image.clone());
             }
-            self.pull_first(&access, &candidates.names, &platform, retries, &guard.cancel, progress)
+            self.pull_first(&access, &candidates.names, &platform, &guard.cancel, progress)
         };
         guard.outcome(work())
     }
@@ -95,16 +82,12 @@ impl Engine {
         access: &Access,
         names: &[Reference],
         platform: &Platform,
-        retries: Option<u32>,
-        cancel: &Arc<AtomicBool>,
+        cancel: &Cancel,
         progress: &mut dyn PullProgress,
     ) -> Result<Image> {
-        let client = access.client(|options| {
-            options.cancel = Some(Arc::clone(cancel));
-            options.retries = retries.unwrap_or(options.retries);
-        })?;
+        let client = access.client(cancel)?;
         let policy = policy()?;
-        let target = self.image_target(Arc::clone(cancel));
+        let target = self.image_target(cancel.clone());
         let mut failed = Vec::new();
         for name in names {
             progress.trying(&store::text(name));
@@ -120,7 +103,7 @@ impl Engine {
                     }
                     return Ok(image);
                 }
-                Err(error) if cancel.load(std::sync::atomic::Ordering::Relaxed) => return Err(error),
+                Err(error) if cancel.is_cancelled() => return Err(error),
                 Err(error) => failed.push(error),
             }
         }
@@ -140,15 +123,15 @@ impl Engine {
         image: &Image,
         names: &[Reference],
         platform: &Platform,
-        cancel: &Arc<AtomicBool>,
+        cancel: &Cancel,
     ) -> bool {
-        let Ok(client) = access.client(|options| options.cancel = Some(Arc::clone(cancel))) else { return false };
+        let Ok(client) = access.client(cancel) else { return false };
         let resolved = names.iter().find_map(|name| client.resolve(name, platform).ok());
         resolved.is_some_and(|resolved| resolved.manifest_digest != image.record.manifest)
     }
 
     /// Where images go in this store.
-    pub(super) fn image_target(&self, cancel: Arc<AtomicBool>) -> Target {
+    pub(super) fn image_target(&self, cancel: Cancel) -> Target {
         let rootless = self.privilege.is_rootless();
         let limits = Limits { one_owner: rootless && maps_one_id(), ..Limits::default() };
         Target { paths: self.paths.clone(), rootless, limits, cancel }

@@ -21,7 +21,6 @@ use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use detect::{Host, is_unified};
-pub(crate) use driver::Stats;
 
 use crate::model::error::{Error, ErrorKind};
 use driver::Driver;
@@ -46,15 +45,6 @@ impl Host {
     pub(crate) fn place(&self, parent: Option<&str>, id: &str) -> Result<Cgroup> {
         let parent = parent.filter(|parent| !parent.is_empty()).unwrap_or(PARENT);
         self.at(&format!("{parent}/{id}"))
-    }
-
-    /// Gives the place at a bundle's `cgroupsPath`; the form for systemd, `slice:prefix:name`, is read as its path.
-    pub(crate) fn place_at(&self, path: &str) -> Result<Cgroup> {
-        match path.split(':').collect::<Vec<_>>()[..] {
-            [slice, "", name] => self.at(&format!("{slice}/{name}.scope")),
-            [slice, prefix, name] => self.at(&format!("{slice}/{prefix}-{name}.scope")),
-            _ => self.at(path),
-        }
     }
 
     fn at(&self, path: &str) -> Result<Cgroup> {
@@ -187,11 +177,6 @@ impl Cgroup {
         self.required("unpause")?.freeze(false)
     }
 
-    /// Says whether the processes are stopped.
-    pub(crate) fn is_frozen(&self) -> Result<bool> {
-        self.driver().map_or(Ok(false), Driver::is_frozen)
-    }
-
     /// Sends SIGKILL to all processes, stopped ones included.
     pub(crate) fn kill_all(&self) -> Result<()> {
         self.driver().map_or(Ok(()), Driver::kill_all)
@@ -205,11 +190,6 @@ impl Cgroup {
     /// Removes it, waiting for its last processes to end; gone is fine.
     pub(crate) fn remove(&self) -> Result<()> {
         self.driver().map_or(Ok(()), Driver::remove)
-    }
-
-    /// Measures; without a cgroup nothing is known.
-    pub(crate) fn stats(&self) -> Result<Stats> {
-        self.driver().map_or_else(|| Ok(Stats::default()), Driver::stats)
     }
 
     /// Counts the processes that were killed for want of memory. To be asked before `remove`.

@@ -94,7 +94,7 @@ impl Volumes {
         options: BTreeMap<String, String>,
         anonymous: bool,
     ) -> Result<VolumeConfig> {
-        name::check(name)?;
+        name::check(name).context("running volume create option")?;
         if name == "lock" {
             return Err(Error::invalid("\"lock\" cannot be the name of a volume").into());
         }
@@ -180,7 +180,7 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
             }
             _ => {
                 return Err(Error::invalid(format!(
-                    "invalid mount option \"{}\" for driver 'local'",
+                    "invalid mount option {} for driver 'local': invalid argument",
                     key.escape_debug()
                 ))
                 .into());
