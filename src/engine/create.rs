@@ -117,9 +117,9 @@ impl Engine {
         let defaults = ImageDefaults::of(image);
         let (entrypoint, command) = merge_command(request, &defaults)?;
         let mut mounts = without_duplicates(request.mounts.clone())?;
-        for target in &defaults.volumes {
-            if !mounts.iter().any(|mount| mount.target == *target) {
-                mounts.push(Mount::parse_volume(target, "/")?);
+        for declared in &defaults.volumes {
+            if !mounts.iter().any(|mount| mount.target == declared.target) {
+                mounts.push(declared.clone());
             }
         }
         let mut anonymous = Vec::new();
@@ -282,7 +282,7 @@ struct ImageDefaults {
     user: Option<String>,
     stop_signal: Option<i32>,
     labels: BTreeMap<String, String>,
-    volumes: Vec<String>,
+    volumes: Vec<Mount>,
     exposed: Vec<String>,
 }
 
@@ -299,13 +299,7 @@ impl ImageDefaults {
             stop_signal: config.stop_signal().as_deref().and_then(crate::model::signal::parse),
             labels: config.labels().clone().unwrap_or_default().into_iter().collect(),
             // A volume whose path is nonsense is the image's fault: it selects nothing.
-            volumes: config
-                .volumes()
-                .clone()
-                .unwrap_or_default()
-                .into_iter()
-                .filter(|path| path.starts_with('/'))
-                .collect(),
+            volumes: config.volumes().iter().flatten().filter_map(|path| Mount::of_image(path)).collect(),
             exposed: config.exposed_ports().clone().unwrap_or_default(),
         }
     }
