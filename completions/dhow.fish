@@ -168,7 +168,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'User and perhaps group, by name or number' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
@@ -360,7 +360,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'User and perhaps group, by name or number' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
@@ -474,7 +474,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l tmpfs -d 'Mount a t
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s u -l user -d 'User and perhaps group, by name or number' -r
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
@@ -799,7 +799,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l tmpfs -d 'Mount a tmpf
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s u -l user -d 'User and perhaps group, by name or number' -r
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r

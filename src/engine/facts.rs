@@ -337,7 +337,9 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         if !config.names.no_hosts {
             add(write("hosts", &super::network::hosts(config, &[])?)?, "/etc/hosts", false);
         }
-        add(write("resolv.conf", &super::network::resolv(config)?)?, "/etc/resolv.conf", false);
+        if super::network::has_resolv(&config.names) {
+            add(write("resolv.conf", &super::network::resolv(config)?)?, "/etc/resolv.conf", false);
+        }
     }
     if config.uts == Namespace::Private {
         add(write("hostname", &format!("{}\n", spec::hostname(config)))?, "/etc/hostname", false);

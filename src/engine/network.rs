@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::container::Locked;
 use super::{Engine, policy, spec};
-use crate::model::container::{ContainerConfig, ProcessRef};
+use crate::model::container::{ContainerConfig, Names, ProcessRef};
 use crate::model::network::{Endpoint, NetworkMode};
 use crate::network;
 use crate::network::hosts::{self, Hosts, Resolv};
@@ -96,6 +96,21 @@ pub(crate) fn hosts(config: &ContainerConfig, endpoints: &[Endpoint]) -> Result<
     let later = endpoints.is_empty() && matches!(config.network, NetworkMode::Bridge(_) | NetworkMode::Pasta(_));
     let add: &[String] = if later { &[] } else { &config.names.add_host };
     Ok(hosts::hosts(&Hosts { base: &base, add, host, own: &own, names: &names })?)
+}
+
+/// Checks what was asked for in the container's /etc/hosts and /etc/resolv.conf, before anything is made.
+pub(crate) fn check_names(names: &Names) -> Result<()> {
+    for value in &names.add_host {
+        hosts::check_add_host(value)?;
+    }
+    let servers = if has_resolv(names) { names.dns.as_slice() } else { &[] };
+    hosts::resolv(&Resolv { servers, search: &names.dns_search, options: &names.dns_option, ..Resolv::default() })?;
+    Ok(())
+}
+
+/// Whether the container gets a /etc/resolv.conf of its own: `--dns none` leaves the image's.
+pub(crate) fn has_resolv(names: &Names) -> bool {
+    names.dns != ["none"]
 }
 
 /// The text of /etc/resolv.conf.

@@ -62,7 +62,17 @@ pub(crate) fn spawn(config: &MonitorConfig, handed: &Handed<'_>) -> Result<Monit
     fds.extend(handed.foreground);
     fds.extend_from_slice(handed.preserved);
     let arguments = words(["monitor", config.id.as_str()])?;
-    let program = Program { file: file.as_fd(), arguments: &arguments, environment: &[], stdio, fds: &fds };
+    let monitors = config.cgroup.monitors();
+    let entrances: Vec<_> = monitors.entrances.iter().map(AsFd::as_fd).collect();
+    let program = Program {
+        file: file.as_fd(),
+        arguments: &arguments,
+        environment: &[],
+        stdio,
+        fds: &fds,
+        cgroup: monitors.birthplace.as_ref().map(AsFd::as_fd),
+        entrances: &entrances,
+    };
     let (pid, pidfd) = spawn::spawn(&program).context("execute the monitor")?;
     drop((theirs, lease));
     let monitor = Monitor { pid, pidfd, channel: ours };
@@ -178,8 +188,16 @@ pub(crate) fn cleanup(arguments: &[String]) -> Result<()> {
     let null = File::options().read(true).write(true).open("/dev/null").context("open /dev/null")?;
     let arguments = words(arguments.iter().map(String::as_str))?;
     let stdio = [null.as_fd(); 3];
-    spawn::spawn(&Program { file: file.as_fd(), arguments: &arguments, environment: &[], stdio, fds: &[] })
-        .context("execute the clean-up")?;
+    spawn::spawn(&Program {
+        file: file.as_fd(),
+        arguments: &arguments,
+        environment: &[],
+        stdio,
+        fds: &[],
+        cgroup: None,
+        entrances: &[],
+    })
+    .context("execute the clean-up")?;
     Ok(())
 }
 

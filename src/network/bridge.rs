@@ -140,8 +140,16 @@ impl Driver for Bridge {
             sysctl::enable_forwarding(ipv6).context("enable forwarding of packets")?;
         }
         idle::announce(job.directory)?;
-        let bridge = ensure_bridge(kernel, network)?;
+        let (bridge, made) = ensure_bridge(kernel, network)?;
         let links = kernel.links()?;
+        if made {
+            // Somebody removed it under those who are there.
+            let others = leases.holders().iter().filter(|holder| holder.container != *job.container);
+            let others: Vec<String> =
+                others.filter_map(|holder| Some(leases.lease(holder)?.endpoint.host_interface)).collect();
+            let names: Vec<&str> = others.iter().map(String::as_str).collect();
+            links.rejoin(&names, &bridge).with_context(|| format!("put links into {} again", bridge.name))?;
+        }
         let inside = links.enter(namespace, ipv6).context("enter the network namespace of the container")?;
         let gateways: Vec<IpAddr> = endpoint.addresses.iter().filter_map(|a| a.gateway).collect();
         let pair = Pair {
@@ -274,7 +282,8 @@ fn find_bridge(kernel: &Kernel, network: &NetworkConfig) -> Result<Option<Link>>
     Ok(found.filter(|link| is_ours(link, network)))
 }
 
-fn ensure_bridge(kernel: &Kernel, network: &NetworkConfig) -> Result<Link> {
+/// The bridge, and whether it was missing.
+fn ensure_bridge(kernel: &Kernel, network: &NetworkConfig) -> Result<(Link, bool)> {
     let addresses: Vec<IpNetwork> = network
         .subnets
         .iter()

@@ -99,6 +99,12 @@ fn no_own_ipv6() -> LinkAttribute {
     LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(In6AddrGenMode::None)])])
 }
 
+/// Hairpin lets a container reach its own published port where br_netfilter translates on the bridge.
+fn as_port(link: LinkMessageBuilder<LinkUnspec>) -> LinkMessageBuilder<LinkUnspec> {
+    link.set_port_kind(InfoPortKind::Bridge)
+        .set_port_data(InfoPortData::BridgePort(vec![InfoBridgePort::HairpinMode(true)]))
+}
+
 fn parse(message: LinkMessage) -> Link {
     let mut link = Link { index: message.header.index, ..Link::default() };
     for attribute in message.attributes {
@@ -310,12 +316,12 @@ impl Links {
         })
     }
 
-    /// Makes the bridge if it is missing and gives it what is missing.
-    pub(crate) fn ensure_bridge(&self, bridge: &Bridge<'_>) -> io::Result<Link> {
+    /// Makes the bridge if it is missing and gives it what is missing. Whether it was not complete.
+    pub(crate) fn ensure_bridge(&self, bridge: &Bridge<'_>) -> io::Result<(Link, bool)> {
         self.runtime.block_on(async {
             if let Some(link) = find(&self.handle, bridge.name).await? {
                 if link.bridge && link.alias == bridge.alias {
-                    return Ok(link);
+                    return Ok((link, false));
                 }
                 // One with our address and no alias is ours, its maker was killed on the way; it is finished below.
                 if !link.bridge || !link.alias.is_empty() || link.mac != bridge.mac {
@@ -348,8 +354,25 @@ impl Links {
             let finish = finish.build();
             self.handle.link().set(finish).execute().await.map_err(os_error)?;
             bridge.alias.clone_into(&mut link.alias);
-            Ok(link)
+            Ok((link, true))
         })
+    }
+
+    /// Puts the links called `names` into `bridge` again, as [`Links::connect`] made them; one that is gone is passed over.
+    pub(crate) fn rejoin(&self, names: &[&str], bridge: &Link) -> io::Result<()> {
+        for name in names {
+            let join = LinkUnspec::new_with_name(name).controller(bridge.index).build();
+            let port = as_port(LinkUnspec::new_with_name(name)).build();
+            let done = self.runtime.block_on(async {
+                self.handle.link().set(join).execute().await?;
+                self.handle.link().set_port(port).execute().await
+            });
+            match done.map_err(os_error) {
+                Err(error) if error.raw_os_error() != Some(libc::ENODEV) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Makes the pair, its addresses and its routes, and brings it up.
@@ -367,15 +390,9 @@ impl Links {
             .link_group(pair.group)
             .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
             .build();
-        // The kernel opens devices before it joins the pair: creating them up is ENOTCONN. Hairpin lets a container reach
-        // its own published port where br_netfilter translates on the bridge.
-        let up = LinkUnspec::new_with_name(pair.host)
-            .up()
-            .append_extra_attribute(no_own_ipv6())
-            .alias(pair.alias)
-            .set_port_kind(InfoPortKind::Bridge)
-            .set_port_data(InfoPortData::BridgePort(vec![InfoBridgePort::HairpinMode(true)]))
-            .build();
+        // The kernel opens devices before it joins the pair: creating them up is ENOTCONN.
+        let up = LinkUnspec::new_with_name(pair.host).up().append_extra_attribute(no_own_ipv6()).alias(pair.alias);
+        let up = as_port(up).build();
         let loopback = LinkUnspec::new_with_index(1).up().build();
         let changes = Changes::open()?;
         self.runtime.block_on(async {

@@ -52,6 +52,15 @@ impl Lock {
         Ok(Self::ranked(file, rank, path))
     }
 
+    /// As [`Self::exclusive`], beside others who only look.
+    pub(crate) fn shared(rank: Rank, path: &Path) -> Result<Self> {
+        let file = open(path)?;
+        if !try_lock(&file, path, false)? {
+            wait(&file, path, false, PATIENCE)?;
+        }
+        Ok(Self::ranked(file, rank, path))
+    }
+
     /// Takes the lock if it is free now.
     pub(crate) fn try_exclusive(rank: Rank, path: &Path) -> Result<Option<Self>> {
         let file = open(path)?;

@@ -353,6 +353,47 @@ fn a_container_outlives_its_killed_client() {
     });
 }
 
+/// The hierarchies that a service manager keeps its units in.
+fn unit_hierarchies() -> Vec<std::path::PathBuf> {
+    let known = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup"];
+    let found = known.into_iter().map(std::path::PathBuf::from);
+    found.filter(|place| place.join("cgroup.procs").exists()).collect()
+}
+
+#[test]
+fn a_container_outlives_the_unit_that_started_it() {
+    require!(cgroup);
+    isolated(|env| {
+        stage::busybox(env);
+        let units: Vec<_> = unit_hierarchies().iter().map(|place| place.join("unit")).collect();
+        for unit in &units {
+            std::fs::create_dir(unit).unwrap();
+        }
+        let enter: Vec<_> = units.iter().map(|unit| format!("echo 0 > {}/cgroup.procs;", unit.display())).collect();
+        let within = |words: &[&str]| {
+            let dhow = env.dhow(words);
+            let mut command = env.root.command("sh");
+            command.arg("-c").arg(format!("{} exec \"$@\"", enter.join(" "))).arg("sh");
+            command.arg(dhow.get_program()).args(dhow.get_args()).stdout(Stdio::null());
+            assert!(command.status().unwrap().success(), "{words:?}");
+        };
+        within(&["run", "-d", "--name", "box", "busybox", "sh", "-c", stage::LISTENER]);
+        ready(env);
+        within(&["exec", "-d", "box", "sleep", "1000"]);
+        // What the unit's end kills: whoever is in it. Then the unit goes.
+        for unit in &units {
+            let left = std::fs::read_to_string(unit.join("cgroup.procs")).unwrap();
+            let left: Vec<_> = left.lines().map(|pid| census::command_line(pid.parse().unwrap())).collect();
+            assert!(left.is_empty(), "{}: {left:?}", unit.display());
+            std::fs::remove_dir(unit).unwrap();
+        }
+        assert_eq!(census::monitors().len(), 2);
+        env.run(&["kill", "-s", "USR1", "box"]).ok();
+        assert_eq!(env.run(&["wait", "box"]).ok(), "7");
+        env.run(&["rm", "box"]).ok();
+    });
+}
+
 /// Changes the state of container `box` on disk.
 fn forge(env: &TestEnv, change: impl FnOnce(&mut serde_json::Value)) {
     let path = stage::directory(env, "box").join("state.json");

@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod image;
+mod kill;
 mod namespace;
 mod pasta;
 mod place;
@@ -11,6 +13,7 @@ mod place;
 #[path = "../container/stage.rs"]
 mod stage;
 mod user;
+mod userns;
 #[allow(dead_code)]
 #[path = "../container/wire.rs"]
 mod wire;
