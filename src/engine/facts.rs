@@ -67,6 +67,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         files: files(engine, config, bundle)?,
         contents: super::volume::contents(engine, locked)?,
         dir: locked.dir(),
+        throttles: throttles(),
         shm: shm(engine, config)?,
         cgroup_path: None,
         has_cgroup: !cgroup.is_none(),
@@ -276,6 +277,23 @@ pub(crate) fn process_dir(engine: &Engine, id: &Id) -> Result<PathBuf> {
             Err(Error::state(message).hint("start it first").into())
         }
     }
+}
+
+/// The directories of [`Facts::throttles`]; most virtual machines have none.
+fn throttles() -> Vec<String> {
+    const PROCESSORS: &str = "/sys/devices/system/cpu";
+    let place = |name: &str| format!("{PROCESSORS}/{name}/thermal_throttle");
+    if !Path::new(&place("cpu0")).exists() {
+        return Vec::new();
+    }
+    let is_processor = |name: &str| {
+        name.strip_prefix("cpu").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let names = fs::read_dir(PROCESSORS).into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| is_processor(name));
+    let mut places: Vec<String> = names.map(|name| place(&name)).filter(|place| Path::new(place).exists()).collect();
+    places.sort();
+    places
 }
 
 /// Where /dev/shm comes from when the ipc namespace is not the container's own.

@@ -25,6 +25,8 @@ use crate::model::error::{Error, ErrorKind};
 use crate::sys::clone::{self, CloneArgs, Cloned, Namespaces};
 use crate::sys::{exec, pidfd, userns};
 
+/// The answer of the process that has had the maps written.
+const DONE: &str = "done";
 /// How long another command may take to make the namespace.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -189,7 +191,7 @@ fn make(wanted: &Wanted, uid: u32, gid: u32) -> Result<()> {
                     subid::write_map(helper, own, map.iter().map(|range| [range.inside, range.outside, range.size]))
                 };
                 let done = write(newuidmap, &wanted.uids.map).and_then(|()| write(newgidmap, &wanted.gids.map));
-                let text = done.err().map(|error| format!("{error:#}")).unwrap_or_default();
+                let text = done.err().map_or_else(|| DONE.to_owned(), |error| format!("{error:#}"));
                 // A parent that does not listen any more needs no answer.
                 drop(File::from(answering).write_all(text.as_bytes()));
             }
@@ -200,7 +202,12 @@ fn make(wanted: &Wanted, uid: u32, gid: u32) -> Result<()> {
             let done = unshare_user().and_then(|()| Ok(File::from(leaving).write_all(&[1])?)).and_then(|()| {
                 let mut text = String::new();
                 File::from(answer).read_to_string(&mut text).context("hear from newuidmap")?;
-                if text.is_empty() { Ok(()) } else { Err(refused(&text).into()) }
+                match text.as_str() {
+                    DONE => Ok(()),
+                    // A silence is no consent: a namespace without maps would be kept for every later command.
+                    "" => Err(refused("the process that has its maps written was killed").into()),
+                    why => Err(refused(why).into()),
+                }
             });
             pidfd::reap(pidfd.as_fd()).context("reap a process")?;
             done

@@ -148,3 +148,11 @@ impl Drop for Machine {
 pub(crate) fn ip(words: &str) {
     assert!(Command::new("ip").args(words.split(' ')).status().unwrap().success(), "ip {words}");
 }
+
+/// A machine beside this one, which is also the way out: without one pasta finds nothing to imitate.
+#[allow(dead_code)]
+pub(crate) fn uplink() -> Machine {
+    let machine = Machine::new();
+    ip("route add default via 192.0.2.2");
+    machine
+}

@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod image;
+mod kill;
 mod namespace;
 mod pasta;
 mod place;

@@ -27,14 +27,6 @@ fn pastas() -> Vec<u32> {
     pids().into_iter().filter(|pid| command_line(*pid).contains("pasta --config-net")).collect()
 }
 
-/// A machine beside this one, which is also the way out: without one pasta finds nothing to imitate.
-fn uplink() -> wire::Machine {
-    let machine = wire::Machine::new();
-    let done = std::process::Command::new("ip").args(["route", "add", "default", "via", "192.0.2.2"]).status().unwrap();
-    assert!(done.success());
-    machine
-}
-
 /// A question and an answer from `from` to `to` while `server` listens on `port`; whom the server sees. The one who
 /// connects speaks first: pasta of 2023 on a new kernel lets a handshake lie until then.
 fn tcp(from: &Path, to: &str, server: &Path, port: u16) -> Option<String> {
@@ -79,7 +71,7 @@ fn a_container_has_a_network_of_its_own_by_default() {
     isolated(|env| {
         user::tun(env, 0o666);
         user::busybox(env);
-        let machine = uplink();
+        let machine = wire::uplink();
         let (host, other) = (wire::host(), &machine.net);
         let ports = ["-p", "8080:80", "-p", "127.0.0.1:8081:81", "-p", "7000-7001:90-91", "-p", "5353:53/udp"];
         user::sleeper(env, "a", &ports);
@@ -137,7 +129,7 @@ fn options_are_pastas_own() {
     isolated(|env| {
         user::tun(env, 0o666);
         user::busybox(env);
-        let machine = uplink();
+        let machine = wire::uplink();
         let host = wire::host();
         user::sleeper(env, "a", &["--network", "pasta:-T,5000,-I,eth7,-a,192.0.2.77,-n,24"]);
         let a = user::net(env, "a");
@@ -168,7 +160,7 @@ fn what_pasta_cannot_do_is_one_clear_error() {
             assert_eq!(pastas(), Vec::<u32>::new());
             outcome
         };
-        let machine = uplink();
+        let machine = wire::uplink();
         let denied = run(env, &[]);
         denied.fails(125, "pasta failed: ");
         assert!(denied.stderr.contains("hint: see that /dev/net/tun is there"), "{denied}");
@@ -201,7 +193,7 @@ fn pasta_ends_with_its_container_whoever_is_killed() {
     isolated(|env| {
         user::tun(env, 0o666);
         user::busybox(env);
-        let machine = uplink();
+        let machine = wire::uplink();
         let host = wire::host();
         // The container's first process.
         user::sleeper(env, "a", &["-p", "8080:80"]);
