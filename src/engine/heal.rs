@@ -139,24 +139,12 @@ fn undo_start(engine: &Engine, locked: &mut Locked) -> Result<()> {
     if locked.state.boot == boot::id() {
         lock::wait_free(&path, MONITOR_PATIENCE)?;
     }
-    end_init(engine, locked)?;
+    undo::end_init(engine, locked)?;
     undo::tidy(engine, locked)?;
     locked.state.effects = false;
     locked.state.init = None;
     locked.state.monitor = None;
     locked.save(Durability::Lazy)
-}
-
-/// Kills the first process of this run, if it lives: a monitor that was killed could not, and an ordinary user's container
-/// may have no cgroup by which it would be found.
-pub(crate) fn end_init(engine: &Engine, locked: &Locked) -> Result<()> {
-    if let Some(record) = locked.snapshot().init(&engine.paths)?
-        && let Some(fd) = process::open(record.init.pid, record.init.start_time).context("open init")?
-    {
-        process::signal(&fd, libc::SIGKILL).context("kill init")?;
-        process::wait(&fd, Some(MONITOR_PATIENCE)).context("wait for init")?;
-    }
-    Ok(())
 }
 
 /// Heals the container that was read, if it needs it and nobody else works on it. Whether its record may have changed.
