@@ -272,17 +272,22 @@ pub(crate) fn program(name: &str) -> PathBuf {
     let profile = exe.parent().and_then(Path::parent).expect("a target directory");
     let path = profile.join("examples").join(name);
     if !path.exists() {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--offline", "--example", name]).current_dir(env!("CARGO_MANIFEST_DIR"));
-        // What cargo told this test of its own build would make it build every dependency again.
-        for (key, _) in std::env::vars_os() {
-            let kept = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "CARGO_INCREMENTAL"];
-            if key.to_str().is_some_and(|key| key.starts_with("CARGO") && !kept.contains(&key)) {
-                cargo.env_remove(key);
-            }
-        }
-        let status = cargo.status().expect("run cargo");
+        let status = cargo().args(["build", "--quiet", "--offline", "--example", name]).status().expect("run cargo");
         assert!(status.success() && path.exists(), "build the example {name}");
     }
     path
+}
+
+/// The cargo that runs this test, for another build of the same.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    // What cargo told this test of its own build would make it build every dependency again.
+    for (key, _) in std::env::vars_os() {
+        let kept = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "CARGO_INCREMENTAL"];
+        if key.to_str().is_some_and(|key| key.starts_with("CARGO") && !kept.contains(&key)) {
+            cargo.env_remove(key);
+        }
+    }
+    cargo
 }
