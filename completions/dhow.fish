@@ -137,7 +137,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Add a label, KEY=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file' -r -F
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough, passthrough-tty' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l log-opt -d 'Options of the log: path=, max-size= (16m), max-file= (5), tag=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l mac-address -d 'Hardware address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s m -l memory -d 'Memory limit, with a unit: b, k, m, g' -r
@@ -329,7 +329,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Add a label, KEY=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file' -r -F
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough, passthrough-tty' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l log-opt -d 'Options of the log: path=, max-size= (16m), max-file= (5), tag=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l mac-address -d 'Hardware address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s m -l memory -d 'Memory limit, with a unit: b, k, m, g' -r
@@ -443,7 +443,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l ip6 -d 'IPv6 addres
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s l -l label -d 'Add a label, KEY=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l label-file -d 'Read labels from a file' -r -F
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough, passthrough-tty' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l log-opt -d 'Options of the log: path=, max-size= (16m), max-file= (5), tag=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l mac-address -d 'Hardware address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s m -l memory -d 'Memory limit, with a unit: b, k, m, g' -r
@@ -768,7 +768,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l ip6 -d 'IPv6 address o
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s l -l label -d 'Add a label, KEY=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l label-file -d 'Read labels from a file' -r -F
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough, passthrough-tty' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l log-opt -d 'Options of the log: path=, max-size= (16m), max-file= (5), tag=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l mac-address -d 'Hardware address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s m -l memory -d 'Memory limit, with a unit: b, k, m, g' -r

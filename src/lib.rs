@@ -9,8 +9,6 @@ mod engine;
 mod image;
 mod model;
 mod monitor;
-// `heal` and what it calls wait for their caller in the engine.
-#[allow(dead_code)]
 mod network;
 mod role;
 mod runtime;

@@ -41,6 +41,8 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     pub(crate) const OUTPUT: Self = Self { stdin: false, stdout: true, stderr: true };
+    /// The container has our streams itself.
+    pub(crate) const NOTHING: Self = Self { stdin: false, stdout: false, stderr: false };
 
     /// Reads `--attach stdin,stdout,stderr`.
     pub(crate) fn parse<S: AsRef<str>>(names: &[S]) -> Result<Self, Error> {

@@ -11,6 +11,11 @@ pub(crate) fn raw_stdin() -> io::Result<Option<RawMode<Stdin>>> {
     if stdin.is_terminal() { RawMode::enter(stdin).map(Some) } else { Ok(None) }
 }
 
+/// Whether one of our three streams is a terminal.
+pub(crate) fn is_any() -> bool {
+    io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
+}
+
 /// Returns rows and columns of the user's terminal, on whichever of our three streams it is.
 pub(crate) fn window_size() -> Option<(u16, u16)> {
     tty::size(io::stdout()).or_else(|_| tty::size(io::stdin())).or_else(|_| tty::size(io::stderr())).ok()

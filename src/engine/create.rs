@@ -49,7 +49,7 @@ impl Engine {
                 self.remove_replaced(&request)?;
             }
             let config = self.configure(&request, image.as_ref())?;
-            super::facts::check(&config)?;
+            let warnings = super::facts::check(&config)?;
             let mut locked = Locked::new(&self.paths, config)?;
             // The record keeps the image from now on; whoever removed it before did not know of us.
             let images = ImageStore::new(&self.paths);
@@ -64,6 +64,7 @@ impl Engine {
             let failure = match made {
                 Ok(true) => {
                     locked.created()?;
+                    warnings.iter().for_each(|warning| progress.warn(warning));
                     return Ok(locked);
                 }
                 Ok(false) => None,

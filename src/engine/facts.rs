@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use oci_spec::runtime::{
-    LinuxDevice, LinuxDeviceBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, PosixRlimit,
+    LinuxDevice, LinuxDeviceBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType,
 };
 
 use super::Engine;
@@ -68,11 +68,11 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         capabilities: capability::sets(set, requested, true)?,
         seccomp: seccomp(config, set)?,
         apparmor: apparmor(engine, config)?,
-        rlimits: rlimits(config)?,
+        rlimits: rlimits(config)?.limits,
         devices,
         device_rules,
         files: files(engine, config, bundle)?,
-        sources: super::volume::sources(engine, locked)?,
+        contents: super::volume::contents(engine, locked)?,
         dir: locked.dir(),
         throttles: throttles(),
         shm: shm(engine, config)?,
@@ -85,7 +85,8 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
 }
 
 /// Refuses what a start would refuse, before anything is made: names of capabilities, profiles, devices, limits.
-pub(crate) fn check(config: &ContainerConfig) -> Result<()> {
+/// Gives a line for each limit that was asked for and is lowered to what the host allows.
+pub(crate) fn check(config: &ContainerConfig) -> Result<Vec<String>> {
     let security = &config.security;
     let set = if security.cap_add.is_empty() && security.cap_drop.is_empty() {
         CapSet::DEFAULT
@@ -99,10 +100,12 @@ pub(crate) fn check(config: &ContainerConfig) -> Result<()> {
     if !config.devices.is_empty() {
         devices(config, true)?;
     }
-    if !config.ulimits.is_empty() {
-        rlimits(config)?;
+    if config.ulimits.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(())
+    // What is lowered of the defaults `info` tells.
+    let asked = |line: &String| config.ulimits.iter().any(|limit| line.starts_with(&format!("ulimit {}:", limit.name)));
+    Ok(rlimits(config)?.warnings.into_iter().filter(asked).collect())
 }
 
 /// What this process, and so a container, can have at most.
@@ -182,9 +185,9 @@ fn asked_apparmor(config: &ContainerConfig) -> Result<Option<String>> {
 }
 
 /// The limits asked for over the defaults, none above what the host allows.
-pub(crate) fn rlimits(config: &ContainerConfig) -> Result<Vec<PosixRlimit>> {
+pub(crate) fn rlimits(config: &ContainerConfig) -> Result<rlimit::Limits> {
     let asked: Vec<_> = config.ulimits.iter().map(|limit| (limit.name.as_str(), limit.soft, limit.hard)).collect();
-    Ok(rlimit::limits(&asked)?.limits)
+    rlimit::limits(&asked)
 }
 
 /// Nodes of `--device` and, with `--privileged`, of the host's /dev; with the cgroup rules that allow them.

@@ -13,6 +13,7 @@ use oci_spec::runtime::{
     PosixRlimit, Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
 };
 
+use super::volume::Content;
 use crate::model::container::{ContainerConfig, IdRange, Namespace, Resources, Security, UserNamespace};
 
 /// The OCI version that the specification is written in.
@@ -77,8 +78,8 @@ pub(crate) struct Facts {
     pub(crate) device_rules: Vec<LinuxDeviceCgroup>,
     /// `/etc/hosts` and the like, made by the engine.
     pub(crate) files: Vec<BoundFile>,
-    /// The sources of the volumes and binds of the configuration, in its order; `None` for a tmpfs.
-    pub(crate) sources: Vec<Option<PathBuf>>,
+    /// What the mounts of the configuration show, in its order.
+    pub(crate) contents: Vec<Content>,
     /// The directory of the container, where the layers of its `:O` mounts are.
     pub(crate) dir: PathBuf,
     /// The host's directories that tell how often each processor was too hot, which a neighbour's work shows in.
@@ -369,13 +370,15 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
     for file in &facts.files {
         add(&file.target, "bind", &file.source, &file.options.iter().map(String::as_str).collect::<Vec<_>>())?;
     }
-    let mut asked: Vec<_> = config.mounts.iter().zip(&facts.sources).enumerate().collect();
+    let mut asked: Vec<_> = config.mounts.iter().zip(&facts.contents).enumerate().collect();
     // Parents before what lies in them; the user's order otherwise.
     asked.sort_by_key(|(_, (mount, _))| mount.target.matches('/').count());
-    for (index, (asked, source)) in asked {
+    for (index, (asked, content)) in asked {
         let mut options = asked.options.clone();
         options.push(if asked.read_only { "ro" } else { "rw" }.to_owned());
-        match source {
+        // After the mount's own: a volume that is read-only is not made writable by who mounts it.
+        options.extend(content.options.clone());
+        match &content.source {
             None => list.push(mount(&asked.target, "tmpfs", Path::new("tmpfs"), options)?),
             Some(source) if asked.overlay => {
                 let layer = super::volume::overlay_dir(&facts.dir, index);
@@ -390,7 +393,9 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
                 list.push(mount(&asked.target, "overlay", Path::new("overlay"), options)?);
             }
             Some(source) => {
-                options.push(if asked.shallow { "bind" } else { "rbind" }.to_owned());
+                if !options.iter().any(|option| matches!(option.as_str(), "bind" | "rbind")) {
+                    options.push(if asked.shallow { "bind" } else { "rbind" }.to_owned());
+                }
                 let propagates = |option: &String| {
                     option.ends_with("private") || option.ends_with("shared") || option.ends_with("slave")
                 };

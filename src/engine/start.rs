@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::container::Locked;
 use super::facts;
 use super::request::RemoveRequest;
+use super::volume::Content;
 use super::{Engine, owners};
 use crate::model::container::{ContainerConfig, ProcessRef, RestartKind, RootFs};
 use crate::model::id::Id;
@@ -45,6 +46,8 @@ impl Engine {
         if locked.state.status == Status::Running {
             return Ok(());
         }
+        // A user's start gives a policy all its tries again.
+        locked.state.restarts = 0;
         self.start_locked(&mut locked, None).map(drop)
     }
 
@@ -67,6 +70,7 @@ impl Engine {
 
     /// Starts a container; one that was to go with its end goes when it does not start.
     fn start_new(&self, mut locked: Locked, foreground: Option<OwnedFd>) -> Result<(Locked, Started)> {
+        locked.state.restarts = 0;
         match self.start_locked(&mut locked, foreground) {
             Ok(started) => Ok((locked, started)),
             Err(error) => {
@@ -133,7 +137,7 @@ impl Engine {
             bundle,
             root: self.root_source(config, &dir)?,
             map_root: owners::by_mount(self, owners::maps(self, config)?.as_ref()),
-            chown: chowned(config, &prepared.facts.sources),
+            chown: chowned(config, &prepared.facts.contents),
             cgroup,
             seccomp_cache: Some(self.paths.cache()),
             user: config.user.clone(),
@@ -142,7 +146,10 @@ impl Engine {
             ports: relayed(config),
             ..MonitorConfig::new(locked.id().clone(), locked.state.run)
         };
-        let handed = Handed { foreground: foreground.as_ref().map(AsFd::as_fd), ..Handed::default() };
+        // A Cleanup that starts again has what its monitor had.
+        let own = || [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+        let streams = config.log.driver.is_passthrough().then(own);
+        let handed = Handed { foreground: foreground.as_ref().map(AsFd::as_fd), streams, ..Handed::default() };
         let monitor = spawn::spawn(&monitor, &handed)?;
         drop(foreground);
         let (pid, start_time) = monitor.created()?;
@@ -186,13 +193,13 @@ pub(crate) fn relayed(config: &ContainerConfig) -> Vec<PortMapping> {
 }
 
 /// The sources of the mounts with `:U`.
-fn chowned(config: &ContainerConfig, sources: &[Option<PathBuf>]) -> Vec<PathBuf> {
+fn chowned(config: &ContainerConfig, contents: &[Content]) -> Vec<PathBuf> {
     config
         .mounts
         .iter()
-        .zip(sources)
+        .zip(contents)
         .filter(|(mount, _)| mount.chown)
-        .filter_map(|(_, source)| source.clone())
+        .filter_map(|(_, content)| content.source.clone())
         .collect()
 }
 

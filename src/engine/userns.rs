@@ -97,7 +97,7 @@ impl Engine {
                 0 => Err(Error::unsupported("nomap needs ids beside the user's own, and there are none")
                     .hint(format!("give this user some in {} and {}", subid::SUBUID, subid::SUBGID))
                     .into()),
-                _ => rest.from_zero(),
+                _ => rest.numbered(),
             }
         };
         match self.privilege {
@@ -269,7 +269,7 @@ impl Spans {
     }
 
     /// A map of all of these, one after the other from 0 on.
-    fn from_zero(&self) -> Result<Vec<IdRange>> {
+    fn numbered(&self) -> Result<Vec<IdRange>> {
         let mut inside = 0;
         let mut map = Vec::with_capacity(self.0.len());
         for &(start, end) in &self.0 {
@@ -440,7 +440,7 @@ mod tests {
             assert_eq!(map.as_deref().map(triples).as_deref(), *expected, "{size} without {taken:?}");
         }
         assert_eq!(Spans::new(vec![(0, 1), (1, 11)]).without_first(), Spans(vec![(1, 11)]));
-        assert_eq!(triples(&pool.from_zero().unwrap()), [(0, 100, 100), (100, 300, 100)]);
+        assert_eq!(triples(&pool.numbered().unwrap()), [(0, 100, 100), (100, 300, 100)]);
     }
 
     proptest::proptest! {

@@ -110,4 +110,13 @@ mod tests {
             assert_eq!(Filters::parse(texts).unwrap().pass_labels(labels.into_iter()), want, "{texts:?}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_filter_or_refused(text in "[a-z!=]{0,10}|\\PC{0,20}") {
+            if let Ok(filters) = Filters::parse(&[&text]) {
+                proptest::prop_assert!(filters.iter().all(|(key, _)| !key.is_empty() && !key.contains('=')), "{text:?}");
+            }
+        }
+    }
 }

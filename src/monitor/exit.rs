@@ -182,4 +182,11 @@ mod tests {
             ours.wait().ok();
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_zombie_or_not(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            let _ = parse_zombie(&bytes);
+        }
+    }
 }

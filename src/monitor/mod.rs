@@ -42,7 +42,6 @@ use rustix::fs::Mode;
 
 use crate::model::container::{InitRecord, ProcessRef};
 use crate::model::error::Error;
-use crate::model::log::LogDriver;
 use crate::state::lock::Lock;
 use crate::state::paths::remove_file;
 use crate::state::record::{self, Durability, VERSION};
@@ -214,7 +213,7 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
     let prepared = (|| {
         let log = Log::open(&config.log, &config.data_dir)?;
         // A passed-through process has nothing to attach to, and a session of `exec` has its own client.
-        let listens = config.log.driver != LogDriver::Passthrough && config.exec.is_none();
+        let listens = !config.log.driver.is_passthrough() && config.exec.is_none();
         let listener = if listens { Some(attach::listen(&config.run_dir.join("attach"))?) } else { None };
         anyhow::Ok((log, listener))
     })();

@@ -254,4 +254,16 @@ mod tests {
         assert_eq!(user, Sets { bounding: 33, effective: 32, permitted: 32, inheritable: 32, ambient: 32 });
         assert_eq!(masks(None), Sets::default());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_word_is_a_capability_or_refused(word in "(CAP_|cap_)?[A-Z_a-z]{0,16}|\\PC{0,20}") {
+            let all = CapSet::DEFAULT;
+            // Nothing is more than the bounding set but what is told to be missing.
+            if let Ok(merged) = merge(CapSet::EMPTY, &[], std::slice::from_ref(&word), all) {
+                proptest::prop_assert_eq!(merged, CapSet::EMPTY);
+            }
+            drop(requested(&[word], all));
+        }
+    }
 }

@@ -292,3 +292,15 @@ pub(crate) fn parse_map(text: &str) -> Option<Vec<IdRange>> {
     };
     text.lines().map(line).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_map_or_not(text in "( *[0-9]{0,11} +[0-9]{0,11} +[0-9]{0,11}\n?){0,4}|\\PC{0,40}") {
+            drop(parse_map(&text));
+        }
+    }
+}

@@ -71,7 +71,7 @@ pub(crate) fn collect(paths: &Paths, used: &mut dyn FnMut() -> Result<HashSet<Co
     let used = used()?;
     for (chain, name) in found.iter().filter(|copy| !used.contains(*copy)) {
         let place = paths.layers().join(chain).join(name);
-        match std::fs::rename(&place, trash.join(&format!("{chain}-{name}"))) {
+        match std::fs::rename(&place, trash.join(format!("{chain}-{name}"))) {
             // With its layer, meanwhile.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             done => done.with_context(|| format!("remove {}", place.display()))?,

@@ -106,4 +106,17 @@ mod tests {
     fn our_own_start_time_is_readable() {
         assert!(start_time(std::process::id().try_into().unwrap()).unwrap() > 0);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_or_not(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..100)) {
+            let _ = parse_start_time(&bytes);
+        }
+
+        #[test]
+        fn no_name_changes_the_start_time(name in "\\PC{0,15}", time: u64) {
+            let stat = format!("7 ({name}) S 1 2 3 0 -1 4194560 10 0 0 0 1 2 0 0 20 0 1 0 {time} 100 200");
+            proptest::prop_assert_eq!(parse_start_time(stat.as_bytes()), Some(time));
+        }
+    }
 }

@@ -53,6 +53,7 @@ fn missing(need: &str) -> Option<String> {
         "pidfd_exit" => (kernel() < (6, 15)).then(|| "Linux is older than 6.15".to_owned()),
         "tun" => (!Path::new("/dev/net/tun").exists()).then(|| "no /dev/net/tun".to_owned()),
         "loop_device" => (!Path::new("/dev/loop-control").exists()).then(|| "no loop devices".to_owned()),
+        "distribution" => super::distribution::missing(),
         "registry" => program_missing("docker-registry"),
         "qemu" => program_missing("qemu-system-x86_64"),
         "long_guest" => {

@@ -159,4 +159,21 @@ mod tests {
         }
         assert!(parse_user(Some("host"), &["0:1".into()], &[]).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_namespace_or_refused(
+            text in "(keep-id|auto|nomap|ns|container|host)?[:=,a-z0-9/]{0,20}|\\PC{0,20}", map in "[0-9]{0,11}(:[0-9]{0,11}){0,3}",
+        ) {
+            drop(parse(Some(&text)));
+            drop(parse_ipc(Some(&text)));
+            drop(parse_user(Some(&text), &[], &[]));
+            drop(parse_user(None, std::slice::from_ref(&map), &[]));
+            if let Ok(range) = range(&map) {
+                // No id beyond 32 bits, which would wrap to another one.
+                proptest::prop_assert!(range.inside.checked_add(range.size - 1).is_some(), "{map}");
+                proptest::prop_assert!(range.outside.checked_add(range.size - 1).is_some(), "{map}");
+            }
+        }
+    }
 }

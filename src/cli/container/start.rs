@@ -84,7 +84,10 @@ impl StartArgs {
         let keys = self.detach_keys.clone().or_else(|| locked.config.detach_keys.clone());
         let keys = relay::detach_keys(keys.as_deref())?;
         let output = self.attach;
-        let wanted = Wanted { stdin: self.interactive, stdout: output, stderr: output };
+        let wanted = match locked.config.log.driver.is_passthrough() {
+            true => Wanted::NOTHING,
+            false => Wanted { stdin: self.interactive, stdout: output, stderr: output },
+        };
         if locked.state.status == Status::Running {
             drop(locked);
             return super::attach::join(engine, name, wanted, &keys, self.sig_proxy.unwrap_or(true));

@@ -118,7 +118,7 @@ pub(crate) struct CreateFlags {
     /// Read labels from a file
     #[arg(long, value_name = "FILE")]
     pub(crate) label_file: Vec<PathBuf>,
-    /// Where output is kept: k8s-file, json-file, none, passthrough
+    /// Where output is kept: k8s-file, json-file, none, passthrough, passthrough-tty
     #[arg(long, value_name = "DRIVER")]
     pub(crate) log_driver: Option<String>,
     /// Options of the log: path=, max-size= (16m), max-file= (5), tag=

@@ -264,4 +264,12 @@ mod tests {
             assert_eq!(range_start(value), want, "{value}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_range_is_read_or_not(text in "\\PC{0,30}", start: u64, end: u64) {
+            let _ = range_start(&text);
+            proptest::prop_assert_eq!(range_start(&format!("bytes {start}-{end}/*")), Some(start));
+        }
+    }
 }

@@ -196,4 +196,17 @@ mod tests {
             assert_eq!(manager(path), expected, "{path}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_membership_leads_out_of_the_mount(text in "([0-9]{0,2}:[a-z=,./]{0,8}:[/a-z.]{0,8}\n?){0,4}|\\PC{0,60}") {
+            for line in parse(&text) {
+                proptest::prop_assert!(line.path.starts_with('/'));
+                for directory in directories(Path::new("/sys/fs/cgroup"), &line) {
+                    let below = directory.strip_prefix("/sys/fs/cgroup").unwrap();
+                    proptest::prop_assert!(below.components().all(|part| matches!(part, std::path::Component::Normal(_))));
+                }
+            }
+        }
+    }
 }

@@ -79,6 +79,20 @@ impl Host {
         })
     }
 
+    /// Whether swap can be limited; `None` where this cannot be told.
+    pub(crate) fn limits_swap(&self) -> Option<bool> {
+        match self {
+            Self::None(_) => None,
+            Self::V1 { mounts, .. } => Some(mounts.get("memory")?.join("memory.memsw.limit_in_bytes").exists()),
+            Self::V2 { mount, anchor } => {
+                // The root has no limits; whatever is below has them where the kernel knows them.
+                let below = std::fs::read_dir(mount.join(anchor.trim_start_matches('/'))).ok()?.flatten();
+                let mut limited = below.map(|entry| entry.path()).filter(|path| path.join("memory.max").exists());
+                limited.next().map(|path| path.join("memory.swap.max").exists())
+            }
+        }
+    }
+
     /// Lists the controllers that containers can be limited by, for people.
     pub(crate) fn controllers(&self) -> Vec<String> {
         match self {

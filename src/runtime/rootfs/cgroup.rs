@@ -142,4 +142,14 @@ mod tests {
             assert!(!is_own(path, own), "{path}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_line_leads_elsewhere(text in "([0-9]{0,2}:[a-z=,./]{0,8}:[/a-z.]{0,8}\n?){0,4}|\\PC{0,60}", unified: bool) {
+            for (directory, path) in parse(&text, unified) {
+                proptest::prop_assert!(!directory.contains('/') && path.starts_with('/'), "{directory:?} {path:?}");
+                proptest::prop_assert!(path.split('/').all(|part| part != ".."), "{path:?}");
+            }
+        }
+    }
 }

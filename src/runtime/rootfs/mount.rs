@@ -116,14 +116,7 @@ impl Mounting<'_> {
                 set_attr(&tree, false, MountAttr { clear: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() })?;
             }
             copy::contents(target.as_fd(), tree.as_fd()).context("copy up")?;
-            if let Some(mode) =
-                planned.data.iter().find_map(|(key, value)| (key == "mode").then_some(value.as_deref()?))
-            {
-                // What was asked for goes before the mode of the directory below.
-                let mode = u32::from_str_radix(mode, 8).with_context(|| format!("mode of tmpfs {mode:?}"))?;
-                let top = open_beneath(&tree, ".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
-                rustix::fs::fchmod(top, Mode::from_raw_mode(mode & 0o7777)).context("set the mode of the tmpfs")?;
-            }
+            own_as_asked(&tree, &planned.data)?;
             if read_only {
                 set_attr(&tree, false, MountAttr { set: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() })?;
             }
@@ -298,4 +291,28 @@ pub(crate) fn make_read_only(root: BorrowedFd<'_>) -> Result<()> {
 /// Opens a directory of the container's root that must not be a link.
 pub(crate) fn open_real(root: BorrowedFd<'_>, path: &str) -> io::Result<OwnedFd> {
     open_beneath(root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
+}
+
+/// Gives the top of a tmpfs the owner and mode that were asked for: they go before those of the directory below.
+fn own_as_asked(tree: &OwnedFd, data: &[(String, Option<String>)]) -> Result<()> {
+    let asked = |name: &str, radix: u32| -> Result<Option<u32>> {
+        let text = data.iter().rev().find_map(|(key, value)| (key == name).then_some(value.as_deref()?));
+        let number = |text| u32::from_str_radix(text, radix).with_context(|| format!("{name} of tmpfs {text:?}"));
+        text.map(number).transpose()
+    };
+    let (uid, gid, mode) = (asked("uid", 10)?, asked("gid", 10)?, asked("mode", 8)?);
+    if uid.is_none() && gid.is_none() && mode.is_none() {
+        return Ok(());
+    }
+    let top = open_beneath(tree, ".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+    // -1 leaves an id as it is.
+    if uid == Some(u32::MAX) || gid == Some(u32::MAX) {
+        bail!("4294967295 is no owner of a tmpfs");
+    }
+    let (uid, gid) = (uid.map(rustix::fs::Uid::from_raw), gid.map(rustix::fs::Gid::from_raw));
+    rustix::fs::fchown(&top, uid, gid).context("set the owner of the tmpfs")?;
+    if let Some(mode) = mode {
+        rustix::fs::fchmod(&top, Mode::from_raw_mode(mode & 0o7777)).context("set the mode of the tmpfs")?;
+    }
+    Ok(())
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 
 use crate::model::error::Error;
+use crate::model::mount::Mount;
 use crate::model::volume::VolumeConfig;
 use crate::state::lock::{Lock, Rank};
 use crate::state::name;
@@ -187,7 +188,14 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
             }
         }
     }
-    let bind = matches!(options.get("type").map(String::as_str), Some("none" | "bind"));
+    let kind = options.get("type").map(String::as_str).unwrap_or_default();
+    let bind = matches!(kind, "none" | "bind");
+    if let Some(text) = options.get("o").filter(|text| !text.is_empty()) {
+        if kind.is_empty() {
+            return Err(Error::invalid("volume option o= needs a type=: tmpfs, bind or none").into());
+        }
+        Mount::volume_options(kind, text)?;
+    }
     let device = options.get("device").map(String::as_str).unwrap_or_default();
     if bind && !Path::new(device).is_absolute() {
         return Err(Error::invalid("a bind volume needs an absolute path as device=").into());
