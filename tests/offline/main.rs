@@ -9,4 +9,5 @@ mod deadline;
 mod image;
 mod interrupt;
 mod pull;
+mod push;
 mod registry;

@@ -91,6 +91,11 @@ impl<R: Read> Checked<R> {
         Self { inner, hash: Hash::of_kind(expected), count: 0 }
     }
 
+    /// The same where the size is not known.
+    pub(crate) fn check_digest(&self, expected: &Digest) -> Result<()> {
+        self.hash.check(expected)
+    }
+
     /// Compares with what was expected, at the end.
     pub(crate) fn check(&self, expected: &Digest, size: u64) -> Result<()> {
         if self.count != size {
