@@ -169,7 +169,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'User and perhaps group, by name or number' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
@@ -361,7 +361,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'User and perhaps group, by name or number' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
@@ -405,7 +405,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'Wait for a state: configured, created, exited, initialized, paused, removing, running, stopped, stopping' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s i -l interval -d 'How often to look, where the kernel does not tell: milliseconds, or a number with a unit' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s i -l interval -d 'For podman\'s sake: milliseconds, or a number with a unit; the kernel tells when there is something to see' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -l ignore -d 'A container that does not exist is no error: -1 is printed'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print this help'
@@ -475,7 +475,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l tmpfs -d 'Mount a t
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s u -l user -d 'User and perhaps group, by name or number' -r
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
@@ -835,7 +835,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l tmpfs -d 'Mount a tmpf
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s u -l user -d 'User and perhaps group, by name or number' -r
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
@@ -933,7 +933,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand volume; and __fish_seen_subcom
 complete -c dhow -n "__fish_dhow_using_subcommand volume; and __fish_seen_subcommand_from remove" -s f -l force -d 'Remove a volume by force, its containers first'
 complete -c dhow -n "__fish_dhow_using_subcommand volume; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -l condition -d 'Wait for a state: configured, created, exited, initialized, paused, removing, running, stopped, stopping' -r
-complete -c dhow -n "__fish_dhow_using_subcommand wait" -s i -l interval -d 'How often to look, where the kernel does not tell: milliseconds, or a number with a unit' -r
+complete -c dhow -n "__fish_dhow_using_subcommand wait" -s i -l interval -d 'For podman\'s sake: milliseconds, or a number with a unit; the kernel tells when there is something to see' -r
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -l ignore -d 'A container that does not exist is no error: -1 is printed'
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -s h -l help -d 'Print this help'

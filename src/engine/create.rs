@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::Engine;
 use super::container::{self, Locked};
+use super::remove::is_conflict;
 use super::request::{CreateRequest, NamespaceRequest, RemoveRequest, RootRequest};
 use crate::image::store::{Image, ImageStore};
 use crate::model::container::{ContainerConfig, ImageRef, Namespace, RootFs};
@@ -26,8 +27,8 @@ const PIDS: i64 = 2048;
 const SHM: u64 = 64 << 20;
 /// Seconds between the stop signal and SIGKILL unless asked otherwise.
 const STOP_TIMEOUT: u32 = 10;
-/// How often `--replace` goes for a name that others want too.
-const REPLACEMENTS: u32 = 100;
+/// How often a creation begins anew because others took the name that it replaced, or the image.
+const ATTEMPTS: u32 = 100;
 
 impl Engine {
     /// Creates a container and returns it locked; the image is pulled first when it is missing and the policy allows.
@@ -40,16 +41,8 @@ impl Engine {
             name::check(name).context("running container create option")?;
         }
         check_cidfile(&request)?;
-        let image = match &request.root {
-            RootRequest::Image { name, pull, registry } => Some(self.ensure_image(name, *pull, registry, progress)?),
-            RootRequest::Directory { path, .. } => {
-                let meta = std::fs::metadata(path).with_context(|| format!("open rootfs {}", path.display()))?;
-                if !meta.is_dir() {
-                    return Err(Error::invalid(format!("rootfs {} is not a directory", path.display())).into());
-                }
-                None
-            }
-        };
+        super::network::check_names(&request.names)?;
+        let mut image = self.image_of(&request, progress)?;
         let mut attempts = 0;
         loop {
             if request.replace {
@@ -58,20 +51,52 @@ impl Engine {
             let config = self.configure(&request, image.as_ref())?;
             super::facts::check(&config)?;
             let mut locked = Locked::new(&self.paths, config)?;
-            let made = self
-                .furnish(&mut locked, request.name.is_some(), image.as_ref())
-                .and_then(|()| write_cidfile(&request, locked.id()));
-            let Err(error) = made else {
-                locked.created()?;
-                return Ok(locked);
+            // The record keeps the image from now on; whoever removed it before did not know of us.
+            let images = ImageStore::new(&self.paths);
+            let kept = image.as_ref().map_or(Ok(true), |image| images.keeps(&image.id));
+            let made = kept.and_then(|kept| {
+                if kept {
+                    self.furnish(&mut locked, request.name.is_some(), image.as_ref())?;
+                    write_cidfile(&request, locked.id())?;
+                }
+                Ok(kept)
+            });
+            let failure = match made {
+                Ok(true) => {
+                    locked.created()?;
+                    return Ok(locked);
+                }
+                Ok(false) => None,
+                Err(error) => Some(error),
             };
             let id = locked.id().clone();
             // The first error is the one to tell; what this cannot undo the next command will.
             drop(super::remove::finish(self, locked).with_context(|| format!("remove container {}", id.short())));
-            // Somebody else took the name since it was freed: that one is replaced in its turn.
             attempts += 1;
-            if !request.replace || !super::remove::is_conflict(&error) || attempts == REPLACEMENTS {
-                return Err(error);
+            match failure {
+                None if attempts < ATTEMPTS => image = self.image_of(&request, progress)?,
+                None => return Err(Error::conflict("the image is removed as often as it is found").into()),
+                // Somebody else took the name since it was freed: that one is replaced in its turn.
+                Some(error) if request.replace && is_conflict(&error) && attempts < ATTEMPTS => {}
+                Some(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The image that is asked for, there; `None` for a directory.
+    fn image_of(
+        &self,
+        request: &CreateRequest,
+        progress: &mut dyn super::image::PullProgress,
+    ) -> Result<Option<Image>> {
+        match &request.root {
+            RootRequest::Image { name, pull, registry } => self.ensure_image(name, *pull, registry, progress).map(Some),
+            RootRequest::Directory { path, .. } => {
+                let meta = std::fs::metadata(path).with_context(|| format!("open rootfs {}", path.display()))?;
+                if !meta.is_dir() {
+                    return Err(Error::invalid(format!("rootfs {} is not a directory", path.display())).into());
+                }
+                Ok(None)
             }
         }
     }
@@ -92,9 +117,9 @@ impl Engine {
         let defaults = ImageDefaults::of(image);
         let (entrypoint, command) = merge_command(request, &defaults)?;
         let mut mounts = without_duplicates(request.mounts.clone())?;
-        for target in &defaults.volumes {
-            if !mounts.iter().any(|mount| mount.target == *target) {
-                mounts.push(Mount::parse_volume(target, "/")?);
+        for declared in &defaults.volumes {
+            if !mounts.iter().any(|mount| mount.target == declared.target) {
+                mounts.push(declared.clone());
             }
         }
         let mut anonymous = Vec::new();
@@ -199,7 +224,7 @@ impl Engine {
         } else {
             // A made-up name that is taken is not the user's mistake.
             while let Err(error) = name::reserve(&self.paths, &locked.config.name, locked.id()) {
-                if !super::remove::is_conflict(&error) {
+                if !is_conflict(&error) {
                     return Err(error);
                 }
                 locked.config.name = super::naming::random()?;
@@ -257,7 +282,7 @@ struct ImageDefaults {
     user: Option<String>,
     stop_signal: Option<i32>,
     labels: BTreeMap<String, String>,
-    volumes: Vec<String>,
+    volumes: Vec<Mount>,
     exposed: Vec<String>,
 }
 
@@ -274,13 +299,7 @@ impl ImageDefaults {
             stop_signal: config.stop_signal().as_deref().and_then(crate::model::signal::parse),
             labels: config.labels().clone().unwrap_or_default().into_iter().collect(),
             // A volume whose path is nonsense is the image's fault: it selects nothing.
-            volumes: config
-                .volumes()
-                .clone()
-                .unwrap_or_default()
-                .into_iter()
-                .filter(|path| path.starts_with('/'))
-                .collect(),
+            volumes: config.volumes().iter().flatten().filter_map(|path| Mount::of_image(path)).collect(),
             exposed: config.exposed_ports().clone().unwrap_or_default(),
         }
     }

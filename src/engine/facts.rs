@@ -67,6 +67,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         files: files(engine, config, bundle)?,
         sources: super::volume::sources(engine, locked)?,
         dir: locked.dir(),
+        throttles: throttles(),
         shm: shm(engine, config)?,
         cgroup_path: None,
         has_cgroup: !cgroup.is_none(),
@@ -275,6 +276,23 @@ pub(crate) fn process_dir(engine: &Engine, id: &Id) -> Result<PathBuf> {
     }
 }
 
+/// The directories of [`Facts::throttles`]; most virtual machines have none.
+fn throttles() -> Vec<String> {
+    const PROCESSORS: &str = "/sys/devices/system/cpu";
+    let place = |name: &str| format!("{PROCESSORS}/{name}/thermal_throttle");
+    if !Path::new(&place("cpu0")).exists() {
+        return Vec::new();
+    }
+    let is_processor = |name: &str| {
+        name.strip_prefix("cpu").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let names = fs::read_dir(PROCESSORS).into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| is_processor(name));
+    let mut places: Vec<String> = names.map(|name| place(&name)).filter(|place| Path::new(place).exists()).collect();
+    places.sort();
+    places
+}
+
 /// Where /dev/shm comes from when the ipc namespace is not the container's own.
 fn shm(engine: &Engine, config: &ContainerConfig) -> Result<Option<PathBuf>> {
     match &config.ipc {
@@ -319,7 +337,9 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         if !config.names.no_hosts {
             add(write("hosts", &super::network::hosts(config, &[])?)?, "/etc/hosts", false);
         }
-        add(write("resolv.conf", &super::network::resolv(config)?)?, "/etc/resolv.conf", false);
+        if super::network::has_resolv(&config.names) {
+            add(write("resolv.conf", &super::network::resolv(config)?)?, "/etc/resolv.conf", false);
+        }
     }
     if config.uts == Namespace::Private {
         add(write("hostname", &format!("{}\n", spec::hostname(config)))?, "/etc/hostname", false);

@@ -25,8 +25,9 @@ impl Engine {
     pub(crate) fn list(&self) -> Result<Vec<Listed>> {
         container::sweep(&self.paths)?;
         name::heal(&self.paths)?;
-        // What a killed pull left; a list is not the place to fail for it.
+        // What a killed pull or attendant left; a list is not the place to fail for it.
         drop(self.heal_images());
+        drop(super::network::attend(self));
         let mut list = Vec::new();
         for id in container::ids(&self.paths)? {
             match self.read_healed(&id) {

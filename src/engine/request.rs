@@ -65,6 +65,8 @@ pub(crate) enum UserNamespaceRequest {
         uid: Option<u32>,
         gid: Option<u32>,
     },
+    /// All the ids that the user has, less their own.
+    NoMap,
     /// A range that no other container has.
     Auto {
         size: Option<u32>,

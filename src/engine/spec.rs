@@ -13,12 +13,13 @@ use oci_spec::runtime::{
     PosixRlimit, Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
 };
 
-use crate::model::container::{ContainerConfig, IdRange, Namespace, Resources, UserNamespace};
+use crate::model::container::{ContainerConfig, IdRange, Namespace, Resources, Security, UserNamespace};
 
 /// The OCI version that the specification is written in.
 const VERSION: &str = "1.2.0";
 
-/// What is masked in every container that is not privileged: the union of podman's and Docker's lists.
+/// What is masked in every container that is not privileged: the union of podman's and Docker's lists, with what
+/// [`Facts::throttles`] adds.
 pub(crate) const MASKED: &[&str] = &[
     "/proc/acpi",
     "/proc/asound",
@@ -80,6 +81,8 @@ pub(crate) struct Facts {
     pub(crate) sources: Vec<Option<PathBuf>>,
     /// The directory of the container, where the layers of its `:O` mounts are.
     pub(crate) dir: PathBuf,
+    /// The host's directories that tell how often each processor was too hot, which a neighbour's work shows in.
+    pub(crate) throttles: Vec<String>,
     /// Where /dev/shm comes from when ipc is the host's or another container's.
     pub(crate) shm: Option<PathBuf>,
     pub(crate) cgroup_path: Option<String>,
@@ -97,7 +100,7 @@ pub(crate) fn generate(config: &ContainerConfig, facts: &Facts) -> Result<Spec> 
         .namespaces(namespaces(config, facts)?)
         .resources(resources(&config.resources, facts)?)
         .devices(facts.devices.clone())
-        .masked_paths(masked(config))
+        .masked_paths(masked(&config.security, &facts.throttles))
         .readonly_paths(read_only(config));
     if let Some(path) = &facts.cgroup_path {
         linux = linux.cgroups_path(path);
@@ -286,16 +289,12 @@ pub(crate) fn default_device_rules(privileged: bool) -> Result<Vec<LinuxDeviceCg
     Ok(vec![rule(privileged)?])
 }
 
-fn masked(config: &ContainerConfig) -> Vec<String> {
-    let unmask = &config.security.unmask;
+fn masked(security: &Security, throttles: &[String]) -> Vec<String> {
+    let unmask = &security.unmask;
     let all = unmask.iter().any(|path| path.eq_ignore_ascii_case("all"));
-    let mut paths: Vec<String> = if all {
-        Vec::new()
-    } else {
-        MASKED.iter().filter(|path| !is_listed(unmask, path)).map(|&path| path.to_owned()).collect()
-    };
-    paths.extend(config.security.mask.iter().cloned());
-    paths
+    let known = MASKED.iter().copied().chain(throttles.iter().map(String::as_str));
+    let kept = known.filter(|path| !all && !is_listed(unmask, path)).map(str::to_owned);
+    kept.chain(security.mask.iter().cloned()).collect()
 }
 
 fn read_only(config: &ContainerConfig) -> Vec<String> {
@@ -411,4 +410,24 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
 fn mount(target: &str, kind: &str, source: &Path, options: Vec<String>) -> Result<Mount> {
     let builder = MountBuilder::default().destination(target).typ(kind).source(source).options(options);
     builder.build().with_context(|| format!("build the mount of {target}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_masked_is_known_unless_told() {
+        let throttle = "/sys/devices/system/cpu/cpu0/thermal_throttle".to_owned();
+        let masked = |mask: &[&str], unmask: &[&str]| {
+            let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+            let security = Security { mask: words(mask), unmask: words(unmask), ..Security::default() };
+            super::masked(&security, std::slice::from_ref(&throttle))
+        };
+        let all = masked(&[], &[]);
+        assert_eq!((all.len(), all.contains(&throttle)), (MASKED.len() + 1, true));
+        assert_eq!(masked(&["/x"], &["ALL"]), ["/x"]);
+        assert!(!masked(&[], &["/sys/*"]).iter().any(|path| path.starts_with("/sys/")));
+        assert_eq!(masked(&[], &["/proc/keys"]).len(), MASKED.len());
+    }
 }

@@ -33,6 +33,9 @@ pub(crate) struct Foreground {
     pub(crate) started: Started,
     /// Who cleans up depends on it.
     pub(crate) restart: RestartKind,
+    pub(crate) run: u64,
+    /// The kernel tells its end to who holds this, should the monitor die. `None`: it ended, and its monitor saw it.
+    pub(crate) init: Option<(i32, OwnedFd)>,
 }
 
 impl Engine {
@@ -49,19 +52,23 @@ impl Engine {
     pub(crate) fn start_foreground(&self, locked: Locked) -> Result<Foreground> {
         let (client, theirs) = AttachClient::pair().context("make the client's socket")?;
         let restart = locked.config.restart.kind;
-        let (id, started) = self.start_new(locked, Some(theirs))?;
-        Ok(Foreground { id, client, started, restart })
+        let (locked, started) = self.start_new(locked, Some(theirs))?;
+        let init = match locked.state.init {
+            Some(init) => process::open(init.pid, init.start_time).context("open init")?.map(|fd| (init.pid, fd)),
+            None => None,
+        };
+        Ok(Foreground { id: locked.id().clone(), client, started, restart, run: locked.state.run, init })
     }
 
     /// Starts a locked container in the background.
     pub(crate) fn start_background(&self, locked: Locked) -> Result<Id> {
-        Ok(self.start_new(locked, None)?.0)
+        Ok(self.start_new(locked, None)?.0.id().clone())
     }
 
     /// Starts a container; one that was to go with its end goes when it does not start.
-    fn start_new(&self, mut locked: Locked, foreground: Option<OwnedFd>) -> Result<(Id, Started)> {
+    fn start_new(&self, mut locked: Locked, foreground: Option<OwnedFd>) -> Result<(Locked, Started)> {
         match self.start_locked(&mut locked, foreground) {
-            Ok(started) => Ok((locked.id().clone(), started)),
+            Ok(started) => Ok((locked, started)),
             Err(error) => {
                 if locked.config.remove {
                     // The first error is the one to tell; what this cannot undo the next command will.
@@ -122,7 +129,7 @@ impl Engine {
             log: config.log.clone(),
             durable: !config.remove,
             start_immediately: !connects,
-            cleanup: super::policy::cleanup_arguments(self, locked.id(), locked.state.run),
+            cleanup: super::policy::cleanup_arguments(self, &super::policy::run_of(locked)),
             bundle,
             root: self.root_source(config, &dir)?,
             map_root: owners::by_mount(self, owners::maps(self, config)?.as_ref()),

@@ -89,6 +89,24 @@ impl ImageStore {
         Lock::exclusive(Rank::Images, &self.root.join("lock"))
     }
 
+    /// Held for a look at several files of one image: nobody removes it meanwhile.
+    fn lock_shared(&self) -> Result<Lock> {
+        Lock::shared(Rank::Images, &self.root.join("lock"))
+    }
+
+    /// Whether the image with the whole id `id` is there. Who removes images counts the containers that are on record, so for
+    /// one that was recorded before this call it stays.
+    pub(crate) fn keeps(&self, id: &str) -> Result<bool> {
+        let _lock = self.lock_shared()?;
+        Ok(self.record_path(id).exists())
+    }
+
+    /// The image that `typed` means, whole; `None` where there is none.
+    pub(crate) fn look(&self, typed: &str) -> Result<Option<Image>> {
+        let _lock = self.lock_shared()?;
+        self.resolve(typed)?.map(|id| self.open(&id)).transpose()
+    }
+
     fn record_path(&self, id: &str) -> PathBuf {
         self.root.join(format!("{id}.json"))
     }
@@ -253,10 +271,7 @@ impl ImageStore {
 
     /// Finds the image that `typed` means, whole.
     pub(crate) fn find(&self, typed: &str) -> Result<Image> {
-        match self.resolve(typed)? {
-            Some(id) => self.open(&id),
-            None => Err(unknown(typed).into()),
-        }
+        self.look(typed)?.ok_or_else(|| unknown(typed).into())
     }
 
     /// Opens the image with the whole id `id`.

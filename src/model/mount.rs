@@ -72,6 +72,18 @@ impl Mount {
         })
     }
 
+    /// The volume without a name that an image declares at `target`. It is a path and nothing else: no part of it names a
+    /// source or an option (R16). What is no path of an image's own, `/dev`, `/proc` and `/sys` included, gives none.
+    pub(crate) fn of_image(target: &str) -> Option<Self> {
+        if target.contains(':') || target.chars().any(char::is_control) {
+            return None;
+        }
+        let mount = Self::new(Source::Volume { name: None, subpath: None }, target).ok()?;
+        let ours =
+            |top: &str| mount.target.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        (!["/dev", "/proc", "/sys"].into_iter().any(ours)).then_some(mount)
+    }
+
     /// Parses `-v [[SOURCE|NAME:]TARGET[:OPTIONS]]`. A relative source path is joined to `cwd`.
     pub(crate) fn parse_volume(text: &str, cwd: &str) -> Result<Self, Error> {
         let bad = || Error::invalid(format!("incorrect volume format, should be [host-dir:]ctr-dir[:option]: {text}"));
@@ -231,6 +243,33 @@ pub(crate) fn clean(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_volume_of_an_image_is_a_path_and_nothing_else() {
+        for (text, target) in [
+            ("/data", Some("/data")),
+            ("/data/", Some("/data")),
+            ("/srv/../data", Some("/data")),
+            ("/process", Some("/process")),
+            ("/etc:/mnt", None),
+            ("/etc:/mnt:rw", None),
+            ("/data:ro", None),
+            ("name:/data", None),
+            ("data", None),
+            ("/", None),
+            ("/dev", None),
+            ("/dev/shm", None),
+            ("/x/../proc/self", None),
+            ("/sys/fs/cgroup", None),
+            ("/a\nb", None),
+            ("", None),
+        ] {
+            let mount = Mount::of_image(text);
+            assert_eq!(mount.as_ref().map(|mount| mount.target.as_str()), target, "{text}");
+            let is_volume = |mount: Mount| mount.source == Source::Volume { name: None, subpath: None };
+            assert!(mount.is_none_or(is_volume), "{text}");
+        }
+    }
 
     #[test]
     fn volume_forms() {

@@ -183,6 +183,7 @@ impl Init<'_> {
             new: namespaces.new,
             separate: namespaces.separate(),
             enter_cgroup: &mut enter_cgroup,
+            kernels: Vec::new(),
         };
         mounting.apply(self.mounts)?;
         enter_cgroup()?;

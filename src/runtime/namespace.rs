@@ -180,3 +180,38 @@ pub(crate) fn name(kind: Namespaces) -> &'static str {
         _ => "time",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_to_the_hosts_namespace_makes_none_private() {
+        let spec = |path: &str| -> Spec {
+            let namespaces = serde_json::json!([{"type": "mount"}, {"type": "uts"}, {"type": "network", "path": path}]);
+            serde_json::from_value(serde_json::json!({"ociVersion": "1.0.0", "linux": {"namespaces": namespaces}}))
+                .unwrap()
+        };
+        let before = Numbers::read(&Proc::host().unwrap().this().unwrap()).unwrap();
+        let plan = Plan::new(&spec("/proc/self/ns/net"), Vec::new()).unwrap();
+        let private = plan.private(&before).unwrap();
+        assert!(private.contains(Namespaces::UTS) && !private.contains(Namespaces::NETWORK));
+        assert!(plan.separate().contains(Namespaces::NETWORK));
+        assert!(Plan::new(&spec("/dev/null"), Vec::new()).is_err());
+    }
+
+    #[test]
+    fn who_is_elsewhere_is_found_out() {
+        let this = Proc::host().unwrap().this().unwrap();
+        let before = Numbers::read(&this).unwrap();
+        before.verify_joined(&this, &before, Namespaces::MOUNT).unwrap();
+        let mut other = Numbers::read(&this).unwrap();
+        for (_, _, number) in &mut other.0 {
+            *number += 1;
+        }
+        assert!(before.verify_joined(&this, &other, Namespaces::CGROUP).is_err());
+        // Where the container has none of its own, we stay in ours.
+        before.verify_joined(&this, &other, Namespaces::default()).unwrap();
+        assert!(other.verify_joined(&this, &before, Namespaces::MOUNT).is_err());
+    }
+}

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -51,10 +52,39 @@ impl Lock {
         Ok(Self::ranked(file, rank, path))
     }
 
+    /// As [`Self::exclusive`], beside others who only look.
+    pub(crate) fn shared(rank: Rank, path: &Path) -> Result<Self> {
+        let file = open(path)?;
+        if !try_lock(&file, path, false)? {
+            wait(&file, path, false, PATIENCE)?;
+        }
+        Ok(Self::ranked(file, rank, path))
+    }
+
     /// Takes the lock if it is free now.
     pub(crate) fn try_exclusive(rank: Rank, path: &Path) -> Result<Option<Self>> {
         let file = open(path)?;
         Ok(if try_lock(&file, path, true)? { Some(Self::ranked(file, rank, path)) } else { None })
+    }
+
+    /// Takes a lifetime lock that no live process has but who asks whether it is held, which takes a moment: `None` when it
+    /// lasts longer than `patience`.
+    pub(crate) fn lease_within(path: &Path, patience: Duration) -> Result<Option<Self>> {
+        let file = open(path)?;
+        if !try_lock(&file, path, true)? {
+            match wait(&file, path, true, patience) {
+                Err(error) if error.downcast_ref::<Error>().is_some_and(|e| e.kind == ErrorKind::Timeout) => {
+                    return Ok(None);
+                }
+                waited => waited?,
+            }
+        }
+        Ok(Some(Self { file, ranked: None }))
+    }
+
+    /// Takes over a lifetime lock that was handed to this process with its open file.
+    pub(crate) fn handed(file: OwnedFd) -> Self {
+        Self { file: file.into(), ranked: None }
     }
 
     /// Takes a lifetime lock, outside the order, if it is free now.

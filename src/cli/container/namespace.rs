@@ -55,6 +55,7 @@ pub(super) fn parse_user(
     Ok(match (mode, rest) {
         ("", "") => UserNamespaceRequest::Default,
         ("host", "") => UserNamespaceRequest::Host,
+        ("nomap", "") => UserNamespaceRequest::NoMap,
         ("keep-id", options) => {
             let (mut uid, mut gid) = (None, None);
             for (key, value) in options_of(options)? {
@@ -146,7 +147,8 @@ mod tests {
         assert_eq!(of("keep-id").unwrap(), UserNamespaceRequest::KeepId { uid: None, gid: None });
         assert_eq!(of("keep-id:uid=1,gid=2").unwrap(), UserNamespaceRequest::KeepId { uid: Some(1), gid: Some(2) });
         assert_eq!(of("auto:size=512").unwrap(), UserNamespaceRequest::Auto { size: Some(512) });
-        for bad in ["auto:x=1", "keep-id:uid", "private", "keep-id:uid=-1", "nope"] {
+        assert_eq!(of("nomap").unwrap(), UserNamespaceRequest::NoMap);
+        for bad in ["nomap:x", "auto:x=1", "keep-id:uid", "private", "keep-id:uid=-1", "nope"] {
             assert!(of(bad).is_err(), "{bad}");
         }
         let map = IdRange { inside: 0, outside: 1000, size: 10 };

@@ -70,7 +70,7 @@ pub(super) fn attend(engine: &Engine, relay: Relay<'_>, foreground: Foreground) 
         Ended::Detached => Ok(0),
         Ended::Lost => {
             // What became of it the records tell, or whoever took over.
-            let code = engine.wait_id(&foreground.id)?;
+            let code = engine.after_loss(&foreground)?;
             engine.finish(foreground)?;
             Ok(relay::exit_code(code))
         }

@@ -235,7 +235,7 @@ pub(crate) struct CreateFlags {
     /// User and perhaps group, by name or number
     #[arg(short, long, value_name = "USER[:GROUP]")]
     pub(crate) user: Option<String>,
-    /// User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH
+    /// User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH
     #[arg(long, value_name = "MODE")]
     pub(crate) userns: Option<String>,
     /// UTS namespace: private, host, container:ID, ns:PATH

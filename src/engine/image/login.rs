@@ -14,6 +14,7 @@ use crate::image::registry::config::{Places, Registries};
 use crate::model::error::Error;
 use crate::model::reference::DOCKER_HUB;
 use crate::model::secret::Secret;
+use crate::state::account;
 use crate::sys::cancel::Cancel;
 
 /// A credential that is kept already.
@@ -29,6 +30,7 @@ pub(crate) struct Access {
     pub(crate) config: Registries,
     pub(crate) files: AuthFiles,
     options: Options,
+    privilege: Privilege,
 }
 
 impl Engine {
@@ -38,6 +40,8 @@ impl Engine {
             Privilege::Root => (0, true),
             Privilege::Rootless { uid, .. } => (uid, false),
         };
+        let privilege = self.privilege.clone();
+        let var = |name: &str| var(&privilege, name);
         let config = Registries::load(&Places::new(&var, privileged))?;
         let files = AuthFiles::new(options.authfile.as_deref(), &var, uid, &config.helpers);
         let credential = options.credentials.as_ref().map(|pair| Credential::from_pair(pair.expose())).transpose()?;
@@ -49,19 +53,25 @@ impl Engine {
             retries: options.retries.unwrap_or(Options::default().retries),
             cancel: None,
         };
-        Ok(Access { config, files, options })
+        Ok(Access { config, files, options, privilege })
     }
 }
 
-fn var(name: &str) -> Option<OsString> {
-    std::env::var_os(name)
+/// A variable of the environment; for an ordinary user with what stands in for a home or a runtime directory that is
+/// missing, or that another user's login left.
+fn var(privilege: &Privilege, name: &str) -> Option<OsString> {
+    match (privilege, name) {
+        (Privilege::Rootless { .. }, "XDG_RUNTIME_DIR") => Some(privilege.run_root().parent()?.into()),
+        (Privilege::Rootless { uid, .. }, "HOME") => account::home(*uid).map(PathBuf::into_os_string),
+        _ => std::env::var_os(name),
+    }
 }
 
 impl Access {
     /// A client for these registries, which ends with `cancel`.
     pub(crate) fn client(&self, cancel: &Cancel) -> Result<Client> {
         let options = Options { cancel: Some(cancel.clone()), ..self.options.clone() };
-        Client::new(self.config.clone(), self.files.clone(), options, &var)
+        Client::new(self.config.clone(), self.files.clone(), options, &|name| var(&self.privilege, name))
     }
 
     /// Works with the files of credentials; a signal ends that, and a helper that is asked.

@@ -20,6 +20,9 @@ use crate::model::reference::{IdPrefix, Reference, Source};
 use crate::storage::extract::Limits;
 use crate::sys::cancel::Cancel;
 
+/// How often an image is pulled that others remove before it is looked at.
+const REPULLS: u32 = 20;
+
 impl Engine {
     /// The image that `name` means, pulled first where it is missing and `policy` allows, or wants it.
     pub(crate) fn ensure_image(
@@ -33,16 +36,12 @@ impl Engine {
         let source: Source = match name.parse() {
             Ok(source) => source,
             // `sha256:…` is no name, and may be an id.
-            Err(error) => match images.resolve(name)? {
-                Some(id) => return images.open(&id),
-                None => return Err(error.into()),
-            },
+            Err(error) => return images.look(name)?.ok_or_else(|| error.into()),
         };
         let Source::Registry { reference, explicit } = source else {
             return self.image_from_archive(&source, options, progress);
         };
-        let local = if explicit { images.resolve(&reference.to_string())? } else { images.resolve(name)? };
-        let local = local.map(|id| images.open(&id)).transpose()?;
+        let local = if explicit { images.look(&reference.to_string())? } else { images.look(name)? };
         let by_id = |image: &Image| IdPrefix::parse(name).is_some_and(|prefix| prefix.matches(&image.id));
         match (&local, policy) {
             (None, PullPolicy::Never) => return Err(store::unknown(name).into()),
@@ -118,12 +117,23 @@ impl Engine {
         let policy = policy()?;
         let target = self.image_target(cancel.clone());
         let mut failed = Vec::new();
-        for name in names {
+        let images = ImageStore::new(&self.paths);
+        let mut again = 0;
+        let mut left = names.iter();
+        let mut next = left.next();
+        while let Some(name) = next {
             progress.trying(&store::text(name));
             match pull::pull(&target, &client, &policy, name, platform, progress) {
                 Ok(pulled) => {
+                    let Some(image) = images.look(&pulled.id)? else {
+                        // Somebody removed it at once.
+                        again += 1;
+                        if again == REPULLS {
+                            return Err(store::unknown(&pulled.id).into());
+                        }
+                        continue;
+                    };
                     progress.stored(&pulled.id);
-                    let image = ImageStore::new(&self.paths).open(&pulled.id)?;
                     if platform.rank(&offered(&image)).is_none() {
                         progress.warn(&format!(
                             "image platform ({}) does not match the expected platform ({platform})",
@@ -133,7 +143,10 @@ impl Engine {
                     return Ok(image);
                 }
                 Err(error) if cancel.is_cancelled() => return Err(error),
-                Err(error) => failed.push(error),
+                Err(error) => {
+                    failed.push(error);
+                    next = left.next();
+                }
             }
         }
         match failed.len() {

@@ -39,6 +39,8 @@ impl Host {
         let root = Path::new(ROOT);
         if is_unified() {
             let path = memberships.iter().find(|line| line.controllers.is_empty()).map_or("/", |line| line.path);
+            // Who cleans up after a monitor starts containers where its own starter did.
+            let path = path.strip_suffix(super::MONITORS).unwrap_or(path);
             return Ok(match anchor(root, path, rootless) {
                 Some(anchor) => Self::V2 { mount: root.to_owned(), anchor },
                 None => Self::None(format!("cgroup {path} was not delegated to this user")),

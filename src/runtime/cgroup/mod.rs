@@ -28,6 +28,19 @@ use driver::Driver;
 /// Where containers are placed unless the user says otherwise.
 const PARENT: &str = "/dhow";
 
+/// Where all monitors are, so that neither logout nor the stop of the unit that started one ends it with the rest. One for
+/// all, made once: nobody can remove the cgroup that he is in, so each would leave its own behind.
+const MONITORS: &str = "/dhow/monitors";
+
+/// How a monitor comes to where monitors are; nothing where it has to stay with its starter.
+#[derive(Debug, Default)]
+pub(crate) struct Monitors {
+    /// The directory to be born in.
+    pub(crate) birthplace: Option<OwnedFd>,
+    /// Files to enter by, as those of [`Cgroup::entrances`].
+    pub(crate) entrances: Vec<File>,
+}
+
 /// The cgroup of one container, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "layout", rename_all = "snake_case")]
@@ -129,6 +142,18 @@ impl Cgroup {
             Self::None => None,
             Self::V1(tree) => Some(&tree.path),
             Self::V2(tree) => Some(&tree.path),
+        }
+    }
+
+    /// Gives the way to the place of monitors, beside the containers. Where there is none a monitor does without.
+    pub(crate) fn monitors(&self) -> Monitors {
+        match self {
+            Self::None => Monitors::default(),
+            Self::V1(tree) => {
+                let birthplace = tree.unified.as_ref().and_then(|tree| tree.open_made(MONITORS).ok());
+                Monitors { birthplace, entrances: tree.unit_entrance(MONITORS).into_iter().collect() }
+            }
+            Self::V2(tree) => Monitors { birthplace: tree.open_made(MONITORS).ok(), entrances: Vec::new() },
         }
     }
 

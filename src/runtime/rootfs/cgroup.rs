@@ -66,8 +66,8 @@ fn parse(text: &str, unified: bool) -> Vec<(String, String)> {
     text.lines().filter_map(line).collect()
 }
 
-/// Mounts `view` on `target` with the attributes of `planned`.
-pub(crate) fn mount(view: &View, planned: &Planned, target: &OwnedFd) -> Result<()> {
+/// Mounts `view` on `target` with the attributes of `planned`; gives the top mount.
+pub(crate) fn mount(view: &View, planned: &Planned, target: &OwnedFd) -> Result<OwnedFd> {
     let mut set = planned.attr.set;
     if !view.private && view.unified {
         // The whole tree of the host shows: only to be looked at.
@@ -83,7 +83,8 @@ pub(crate) fn mount(view: &View, planned: &Planned, target: &OwnedFd) -> Result<
             }
             Err(error) => return Err(error.into()),
         };
-        return Ok(attach(tree, target)?);
+        attach(&tree, target)?;
+        return Ok(tree);
     }
     let options = [FsOption::Text("source", "cgroup"), FsOption::Text("mode", "755"), FsOption::Text("size", "64k")];
     let writable = set & !libc::MOUNT_ATTR_RDONLY;
@@ -107,7 +108,7 @@ pub(crate) fn mount(view: &View, planned: &Planned, target: &OwnedFd) -> Result<
     if set & libc::MOUNT_ATTR_RDONLY != 0 {
         set_attr(&top, false, MountAttr { set: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() })?;
     }
-    Ok(())
+    Ok(top)
 }
 
 /// A detached bind of one hierarchy's directory.

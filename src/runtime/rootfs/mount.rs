@@ -13,6 +13,7 @@ use rustix::mount::MountAttrFlags;
 use super::plan::{Attr, Kind, Planned};
 use super::target::{self, Leaf};
 use super::{cgroup, copy, foreign};
+use crate::model::error::Error;
 use crate::sys::clone::Namespaces;
 use crate::sys::mount::{FsOption, MountAttr, attach, clone_tree, fs_mount, set_attr};
 use crate::sys::path::{open_beneath, open_in_root};
@@ -31,7 +32,12 @@ pub(crate) struct Mounting<'a> {
     pub(crate) separate: Namespaces,
     /// Waits until the process is in its cgroups, and takes it into its cgroup namespace.
     pub(crate) enter_cgroup: &'a mut dyn FnMut() -> Result<cgroup::View>,
+    /// The numbers of the mounts made so far at [`TOPS`] and below; empty at first.
+    pub(crate) kernels: Vec<u64>,
 }
+
+/// Where what the kernel shows lies: only what is called by its name comes over it.
+const TOPS: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 impl Mounting<'_> {
     /// Makes all mounts of `plan`.
@@ -72,8 +78,8 @@ impl Mounting<'_> {
             Kind::Cgroup => {
                 let view = (self.enter_cgroup)()?;
                 let (target, _) = self.target(&planned.destination, Leaf::Directory)?;
-                cgroup::mount(&view, planned, &target)?;
-                Ok(())
+                let top = cgroup::mount(&view, planned, &target)?;
+                self.remember(&top, &planned.destination)
             }
         }
     }
@@ -159,19 +165,38 @@ impl Mounting<'_> {
         if let Some(name) = top {
             return Ok((target::ensure_real_directory(self.root, name)?, true));
         }
-        target::ensure(self.root, destination, leaf)
-            .with_context(|| format!("find the place {} in the root", destination.display()))
+        let found = target::ensure(self.root, destination, leaf)
+            .with_context(|| format!("find the place {} in the root", destination.display()))?;
+        if !is_below_tops(destination) && self.kernels.contains(&target::mount_id(&found.0)?) {
+            let text =
+                format!("mount on {} is not allowed: a link leads into /proc, /sys or /dev", destination.display());
+            bail!(Error::invalid(text));
+        }
+        Ok(found)
+    }
+
+    /// Keeps in mind that `tree` lies at one of the [`TOPS`] or below, if it does.
+    fn remember(&mut self, tree: &OwnedFd, destination: &Path) -> Result<()> {
+        // Images have a link to the shared memory, which is nobody's but the container's.
+        if is_below_tops(destination) && destination != Path::new("/dev/shm") {
+            self.kernels.push(target::mount_id(tree)?);
+        }
+        Ok(())
     }
 
     /// Attaches `tree`, and checks that the path now leads into it.
-    fn attach_checked(&self, tree: &OwnedFd, target: &OwnedFd, destination: &Path) -> Result<()> {
+    fn attach_checked(&mut self, tree: &OwnedFd, target: &OwnedFd, destination: &Path) -> Result<()> {
         attach(tree, target)?;
         let seen = open_in_root(self.root, destination, OFlags::PATH, Mode::empty())?;
         if target::mount_id(&seen)? != target::mount_id(tree)? {
             bail!("{} changed while it was mounted", destination.display());
         }
-        Ok(())
+        self.remember(tree, destination)
     }
+}
+
+fn is_below_tops(destination: &Path) -> bool {
+    TOPS.iter().any(|top| destination.starts_with(top))
 }
 
 /// Makes a detached instance of a file system.
@@ -254,7 +279,6 @@ pub(crate) fn sources(mounts: &[Planned], count: usize, bundle: &Path) -> Result
 }
 
 fn source_error(path: &Path, error: &io::Error) -> anyhow::Error {
-    use crate::model::error::Error;
     let path = path.display();
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOENT) => Error::not_found(format!("statfs {path}: no such file or directory")).into(),
