@@ -2174,7 +2174,7 @@ _dhow() {
             return 0
             ;;
         dhow__subcmd__image__subcmd__push)
-            opts="-f -q -h --compression-format --compression-level --creds --digestfile --disable-content-trust --force-compression --format --quiet --remove-signatures --retry --retry-delay --authfile --cert-dir --tls-verify --help"
+            opts="-f -q -h --compress --compression-format --compression-level --creds --digestfile --disable-content-trust --force-compression --format --quiet --remove-signatures --retry --retry-delay --authfile --cert-dir --tls-verify --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2714,7 +2714,7 @@ _dhow() {
             return 0
             ;;
         dhow__subcmd__push)
-            opts="-f -q -h --compression-format --compression-level --creds --digestfile --disable-content-trust --force-compression --format --quiet --remove-signatures --retry --retry-delay --authfile --cert-dir --tls-verify --help"
+            opts="-f -q -h --compress --compression-format --compression-level --creds --digestfile --disable-content-trust --force-compression --format --quiet --remove-signatures --retry --retry-delay --authfile --cert-dir --tls-verify --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

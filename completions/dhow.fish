@@ -602,6 +602,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcomm
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l cert-dir -d 'The directory of certificates and keys' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l compress -d 'Pack layers that are not packed also for a directory or archive'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l disable-content-trust -d 'Docker\'s; it does nothing'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l force-compression -d 'Pack layers anew that are packed otherwise'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Say nothing'
@@ -617,7 +618,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcomm
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from remove" -s i -l ignore -d 'An image that does not exist is no error'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from remove" -l no-prune -d 'Keep untagged parents; dhow has none'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'The format: docker-archive or oci-archive' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'The format: docker-archive, oci-archive, docker-dir or oci-dir' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -s o -l output -d 'The file, instead of standard output' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -l uncompressed -d 'Layers are saved as they are kept; accepted for podman\'s sake'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -s m -l multi-image-archive -d 'Every argument is an image, not a name of the first'
@@ -741,6 +742,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand push" -l authfile -d 'The file
 complete -c dhow -n "__fish_dhow_using_subcommand push" -l cert-dir -d 'The directory of certificates and keys' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand push" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l compress -d 'Pack layers that are not packed also for a directory or archive'
 complete -c dhow -n "__fish_dhow_using_subcommand push" -l disable-content-trust -d 'Docker\'s; it does nothing'
 complete -c dhow -n "__fish_dhow_using_subcommand push" -l force-compression -d 'Pack layers anew that are packed otherwise'
 complete -c dhow -n "__fish_dhow_using_subcommand push" -s q -l quiet -d 'Say nothing'
@@ -854,7 +856,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l rm -d 'Remove the cont
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s t -l tty -d 'Allocate a terminal'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand save" -l format -d 'The format: docker-archive or oci-archive' -r
+complete -c dhow -n "__fish_dhow_using_subcommand save" -l format -d 'The format: docker-archive, oci-archive, docker-dir or oci-dir' -r
 complete -c dhow -n "__fish_dhow_using_subcommand save" -s o -l output -d 'The file, instead of standard output' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand save" -l uncompressed -d 'Layers are saved as they are kept; accepted for podman\'s sake'
 complete -c dhow -n "__fish_dhow_using_subcommand save" -s m -l multi-image-archive -d 'Every argument is an image, not a name of the first'

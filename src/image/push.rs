@@ -4,13 +4,16 @@
 //! go, the configuration with them, and the manifest last.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::archive::tree::unnamed_file;
+use super::archive::image::OutgoingLayer;
+use super::archive::tree::{Blob, unnamed_file};
+use super::archive::{self, directory, docker, oci};
 use super::convert::{self, Family, Packing};
 use super::intake::Progress;
 use super::manifest::{Compression, Descriptor, Manifest, layer_compression};
@@ -68,6 +71,11 @@ enum Place {
 }
 
 impl PreparedLayer {
+    /// The bytes that the descriptor names.
+    fn reader(&self) -> Result<Blob> {
+        Ok(Blob::whole(self.file()?, self.descriptor.size))
+    }
+
     /// The file with the bytes that the descriptor names, to be read by position.
     fn file(&self) -> Result<File> {
         match &self.place {
@@ -169,6 +177,55 @@ fn pack_all(
     Ok(all)
 }
 
+/// Where a prepared image is written that goes to no registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written<'p> {
+    DockerArchive(&'p Path),
+    OciArchive(&'p Path),
+    Layout(&'p Path),
+    Directory(&'p Path),
+}
+
+/// Writes a prepared image to a file or directory, with these names; returns the digest of its manifest. An archive must
+/// not exist before; one that cannot be finished is removed.
+pub(crate) fn write(image: &Prepared, place: Written<'_>, names: &[String]) -> Result<Digest> {
+    let openers: Vec<_> =
+        image.layers.iter().map(|layer| move || -> Result<Box<dyn Read>> { Ok(Box::new(layer.reader()?)) }).collect();
+    let mut layers = Vec::with_capacity(openers.len());
+    for (layer, open) in image.layers.iter().zip(&openers) {
+        let compression = layer_compression(&layer.descriptor.media_type)?;
+        let (descriptor, diff_id) = (&layer.descriptor, &layer.diff_id);
+        layers.push(OutgoingLayer { descriptor, diff_id, compression, tar_size: None, open });
+    }
+    let outgoing = archive::image::Outgoing {
+        names: names.to_vec(),
+        manifest: &image.manifest,
+        manifest_bytes: &image.manifest_bytes,
+        config: &image.config_bytes,
+        layers,
+    };
+    let archive = |path: &Path, write: &dyn Fn(&mut dyn Write) -> Result<()>| {
+        let file = OpenOptions::new().write(true).create_new(true).open(path);
+        let mut out = match file {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                let message = "archives that exist cannot be changed";
+                bail!(Error::conflict(format!("{}: {message}", path.display())))
+            }
+            made => BufWriter::with_capacity(1 << 20, made.with_context(|| format!("create {}", path.display()))?),
+        };
+        write(&mut out)
+            .and_then(|()| out.flush().with_context(|| format!("write {}", path.display())))
+            .inspect_err(|_| drop(std::fs::remove_file(path)))
+    };
+    match place {
+        Written::DockerArchive(path) => archive(path, &|out| docker::write(out, std::slice::from_ref(&outgoing))),
+        Written::OciArchive(path) => archive(path, &|out| oci::write(out, std::slice::from_ref(&outgoing))),
+        Written::Layout(dir) => oci::write_layout(dir, std::slice::from_ref(&outgoing)),
+        Written::Directory(dir) => directory::write(dir, &outgoing),
+    }?;
+    Ok(Digest::of(&image.manifest_bytes))
+}
+
 /// Sends a prepared image to the place that `name` names; returns the digest of its manifest.
 pub(crate) fn push(
     paths: &Paths,
@@ -200,7 +257,6 @@ pub(crate) fn push(
     }
     let layers = outgoing.len();
     let config = || -> Result<File> {
-        use std::io::Write as _;
         let mut file = unnamed_file(image.staging.dir())?;
         file.write_all(&image.config_bytes).context("write the configuration")?;
         Ok(file)

@@ -11,3 +11,4 @@ mod interrupt;
 mod pull;
 mod push;
 mod registry;
+mod transport;

@@ -293,7 +293,8 @@ fn read_request(
         writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
     let mut body = Vec::new();
-    if let Some(after) = state.hang_up(&method, &path) {
+    let promised = headers.get("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+    if let Some(after) = state.hang_up(&method, &path, promised) {
         reader.take(after).read_to_end(&mut body)?;
         let session = path.rsplit('/').next().unwrap_or_default();
         if let Some(bytes) = state.uploads.lock().expect("no panic").get_mut(session) {
@@ -398,11 +399,15 @@ impl State {
         self.scripts.lock().expect("no panic").iter().filter(fits).cloned().collect()
     }
 
-    /// After how many bytes of its body an upload is to break off.
-    fn hang_up(&self, method: &str, path: &str) -> Option<u64> {
+    /// After how many of the `promised` bytes of its body an upload is to break off; a shorter one is left alone.
+    fn hang_up(&self, method: &str, path: &str, promised: u64) -> Option<u64> {
         let (repository, _) = path.strip_prefix("/v2/")?.split_once("/blobs/uploads/").filter(|_| method == "PATCH")?;
         self.faults(repository, Part::Upload).iter().find_map(|script| match &script.fault {
-            Fault::HangUp { after, times } if script.hits.fetch_add(1, Ordering::SeqCst) < *times => Some(*after),
+            Fault::HangUp { after, times }
+                if *after < promised && script.hits.fetch_add(1, Ordering::SeqCst) < *times =>
+            {
+                Some(*after)
+            }
             _ => None,
         })
     }

@@ -11,7 +11,7 @@ use crate::engine::request::{PullPolicy, RegistryOptions};
 
 /// Pull images from a registry
 ///
-/// Also from an archive: docker-archive:PATH, oci-archive:PATH, oci:PATH. A registry may be silent for 30 seconds, or as
+/// Also from an archive: docker-archive:PATH, oci-archive:PATH, oci:PATH, dir:PATH. A registry may be silent for 30 seconds, or as
 /// many as DHOW_REGISTRY_TIMEOUT in the environment says.
 #[derive(clap::Args)]
 pub(crate) struct PullArgs {

@@ -14,10 +14,13 @@ use crate::engine::request::RegistryOptions;
 
 /// Push an image to a registry
 ///
-/// Only what the registry lacks is sent. Layers that are not packed are packed with gzip on the way; a registry may be
+/// Or to docker-archive:PATH[:NAME], oci-archive:PATH[:NAME], oci:PATH[:NAME] or dir:PATH. Only what the registry lacks is sent. Layers that are not packed are packed with gzip on the way; a registry may be
 /// silent for 30 seconds, or as many as DHOW_REGISTRY_TIMEOUT in the environment says.
 #[derive(clap::Args)]
 pub(crate) struct PushArgs {
+    /// Pack layers that are not packed also for a directory or archive
+    #[arg(long)]
+    compress: bool,
     /// How layers that are not packed go: gzip or zstd
     #[arg(long, value_name = "FORMAT")]
     compression_format: Option<String>,
@@ -52,7 +55,7 @@ pub(crate) struct PushArgs {
     /// The image
     #[arg(required = true, value_name = "IMAGE")]
     name: String,
-    /// Where it goes; its own name where none is given
+    /// Where it goes: a name, or a place with its transport; its own name where none is given
     #[arg(value_name = "DESTINATION")]
     destination: Option<String>,
 }
@@ -69,15 +72,16 @@ impl Run<Context> for PushArgs {
             }
         };
         let compression = match self.compression_format.as_deref() {
-            None | Some("" | "gzip") => Compression::Gzip,
-            Some("zstd") => Compression::Zstd,
+            None | Some("") if !(self.compress || self.force_compression || self.compression_level.is_some()) => None,
+            None | Some("" | "gzip") => Some(Compression::Gzip),
+            Some("zstd") => Some(Compression::Zstd),
             Some(other) => {
                 return Err(UsageError::new(format!("unknown compression format {other:?}: it is gzip or zstd")).into());
             }
         };
         // Who names a format means all layers, as podman takes it.
         let force = self.force_compression || self.compression_format.is_some_and(|text| !text.is_empty());
-        let packing = Some(Packing::new(compression, self.compression_level)?);
+        let packing = compression.map(|compression| Packing::new(compression, self.compression_level)).transpose()?;
         let options = RegistryOptions {
             credentials: credentials(self.creds.as_deref())?,
             quiet: self.quiet,

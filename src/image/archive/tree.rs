@@ -50,6 +50,11 @@ pub(crate) struct Blob {
 }
 
 impl Blob {
+    /// The first `size` bytes of a file.
+    pub(crate) fn whole(file: File, size: u64) -> Self {
+        Self { file: Arc::new(file), offset: 0, size, position: 0 }
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
