@@ -76,6 +76,9 @@ _dhow() {
             dhow,pull)
                 cmd="dhow__subcmd__pull"
                 ;;
+            dhow,push)
+                cmd="dhow__subcmd__push"
+                ;;
             dhow,restart)
                 cmd="dhow__subcmd__restart"
                 ;;
@@ -211,6 +214,9 @@ _dhow() {
             dhow__subcmd__image,pull)
                 cmd="dhow__subcmd__image__subcmd__pull"
                 ;;
+            dhow__subcmd__image,push)
+                cmd="dhow__subcmd__image__subcmd__push"
+                ;;
             dhow__subcmd__image,remove)
                 cmd="dhow__subcmd__image__subcmd__rm"
                 ;;
@@ -260,7 +266,7 @@ _dhow() {
 
     case "${cmd}" in
         dhow)
-            opts="-v -h --root --runroot --log-level --storage-driver --cgroup-manager --version --help attach completion container create exec history image images import info inspect kill load login logout logs pause port ps pull restart rm rmi run save start stop system tag top unpause untag version volume wait"
+            opts="-v -h --root --runroot --log-level --storage-driver --cgroup-manager --version --help attach completion container create exec history image images import info inspect kill load login logout logs pause port ps pull push restart rm rmi run save start stop system tag top unpause untag version volume wait"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1918,7 +1924,7 @@ _dhow() {
             return 0
             ;;
         dhow__subcmd__image)
-            opts="-h --help exists history import inspect load ls list prune pull rm remove save tag untag"
+            opts="-h --help exists history import inspect load ls list prune pull push rm remove save tag untag"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2110,7 +2116,7 @@ _dhow() {
             return 0
             ;;
         dhow__subcmd__image__subcmd__pull)
-            opts="-q -h --creds --disable-content-trust --policy --quiet --retry --retry-delay --arch --os --platform --variant --authfile --cert-dir --tls-verify --help"
+            opts="-a -q -h --all-tags --creds --disable-content-trust --policy --quiet --retry --retry-delay --arch --os --platform --variant --authfile --cert-dir --tls-verify --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2145,6 +2151,64 @@ _dhow() {
                     return 0
                     ;;
                 --variant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dhow__subcmd__image__subcmd__push)
+            opts="-f -q -h --compress --compression-format --compression-level --creds --digestfile --disable-content-trust --force-compression --format --quiet --remove-signatures --retry --retry-delay --authfile --cert-dir --tls-verify --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --compression-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compression-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --digestfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2592,7 +2656,7 @@ _dhow() {
             return 0
             ;;
         dhow__subcmd__pull)
-            opts="-q -h --creds --disable-content-trust --policy --quiet --retry --retry-delay --arch --os --platform --variant --authfile --cert-dir --tls-verify --help"
+            opts="-a -q -h --all-tags --creds --disable-content-trust --policy --quiet --retry --retry-delay --arch --os --platform --variant --authfile --cert-dir --tls-verify --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2627,6 +2691,64 @@ _dhow() {
                     return 0
                     ;;
                 --variant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dhow__subcmd__push)
+            opts="-f -q -h --compress --compression-format --compression-level --creds --digestfile --disable-content-trust --force-compression --format --quiet --remove-signatures --retry --retry-delay --authfile --cert-dir --tls-verify --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --compression-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compression-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --digestfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

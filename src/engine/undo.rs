@@ -1,6 +1,8 @@
 //! Taking away what a run has outside of its directory: network, cgroup, sockets, exec sessions. The reverse of a start;
 //! every step is idempotent and "already gone" is success.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 
 use super::Engine;
@@ -9,6 +11,10 @@ use crate::model::id::Id;
 use crate::network::rootless::Files;
 use crate::runtime::cgroup::Cgroup;
 use crate::storage::tree;
+use crate::sys::process;
+
+/// How long a killed process may take to go.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Takes away what a run has outside: its network, its cgroup, its sockets. Collects errors and goes on.
 pub(crate) fn tidy(engine: &Engine, locked: &mut Locked) -> Result<()> {
@@ -27,6 +33,18 @@ pub(crate) fn tidy(engine: &Engine, locked: &mut Locked) -> Result<()> {
     note(tree::remove_path(&run));
     note(tree::remove_path(&locked.dir().join("exec")));
     first.map_or(Ok(()), Err)
+}
+
+/// Kills the first process of this run, if it lives: a monitor that was killed could not, and an ordinary user's container
+/// may have no cgroup by which it would be found.
+pub(crate) fn end_init(engine: &Engine, locked: &Locked) -> Result<()> {
+    if let Some(record) = locked.snapshot().init(&engine.paths)?
+        && let Some(fd) = process::open(record.init.pid, record.init.start_time).context("open init")?
+    {
+        process::signal(&fd, libc::SIGKILL).context("kill init")?;
+        process::wait(&fd, Some(PATIENCE)).context("wait for init")?;
+    }
+    Ok(())
 }
 
 /// Takes away what container `id` may have outside, when its record does not tell: everything external carries the id.
