@@ -97,7 +97,8 @@ pub(crate) fn sources(engine: &Engine, locked: &Locked) -> Result<Vec<Option<Pat
     locked.config.mounts.iter().map(|mount| source(&volumes, mount)).collect()
 }
 
-fn source(volumes: &Volumes, mount: &Mount) -> Result<Option<PathBuf>> {
+/// The source of one mount.
+pub(crate) fn source(volumes: &Volumes, mount: &Mount) -> Result<Option<PathBuf>> {
     match &mount.source {
         Source::Tmpfs => Ok(None),
         Source::Bind { path } => match std::fs::metadata(path) {

@@ -200,6 +200,22 @@ impl Manifest {
         }
         oci
     }
+
+    /// The same image with Docker's media types.
+    pub(crate) fn to_docker(&self) -> Self {
+        let mut docker = self.to_oci();
+        docker.media_type = DOCKER_MANIFEST.to_owned();
+        docker.config.media_type = DOCKER_CONFIG.to_owned();
+        for layer in &mut docker.layers {
+            for (oci, replacement) in [(OCI_LAYER, DOCKER_LAYER), (OCI_FOREIGN, DOCKER_FOREIGN)] {
+                if let Some(suffix) = layer.media_type.strip_prefix(oci) {
+                    layer.media_type = format!("{replacement}{}", suffix.replace('+', "."));
+                    break;
+                }
+            }
+        }
+        docker
+    }
 }
 
 impl Index {

@@ -5,6 +5,7 @@
 //! that several layers need.
 #![allow(unsafe_code)]
 
+pub(crate) mod apart;
 pub(crate) mod bpf;
 pub(crate) mod cap;
 pub(crate) mod clone;

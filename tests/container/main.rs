@@ -5,6 +5,8 @@
 mod support;
 
 mod bad_input;
+mod commit;
+mod copy;
 mod crowd;
 mod damage;
 mod exec;
@@ -22,4 +24,6 @@ mod real_image;
 mod rootless;
 mod security;
 mod stage;
+mod update;
+mod visible;
 mod wire;
