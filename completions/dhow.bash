@@ -2577,7 +2577,7 @@ _dhow() {
             return 0
             ;;
         dhow__subcmd__image__subcmd__pull)
-            opts="-q -h --creds --disable-content-trust --policy --quiet --retry --arch --os --platform --variant --authfile --cert-dir --tls-verify --help"
+            opts="-q -h --creds --disable-content-trust --policy --quiet --retry --retry-delay --arch --os --platform --variant --authfile --cert-dir --tls-verify --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2592,6 +2592,10 @@ _dhow() {
                     return 0
                     ;;
                 --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3073,7 +3077,7 @@ _dhow() {
             return 0
             ;;
         dhow__subcmd__pull)
-            opts="-q -h --creds --disable-content-trust --policy --quiet --retry --arch --os --platform --variant --authfile --cert-dir --tls-verify --help"
+            opts="-q -h --creds --disable-content-trust --policy --quiet --retry --retry-delay --arch --os --platform --variant --authfile --cert-dir --tls-verify --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3088,6 +3092,10 @@ _dhow() {
                     return 0
                     ;;
                 --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -188,7 +188,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Add a label, KEY=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file' -r -F
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough, passthrough-tty' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l log-opt -d 'Options of the log: path=, max-size= (16m), max-file= (5), tag=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l mac-address -d 'Hardware address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s m -l memory -d 'Memory limit, with a unit: b, k, m, g' -r
@@ -219,7 +219,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'User and perhaps group, by name or number' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
@@ -393,7 +393,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Add a label, KEY=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file' -r -F
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough, passthrough-tty' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l log-opt -d 'Options of the log: path=, max-size= (16m), max-file= (5), tag=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l mac-address -d 'Hardware address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s m -l memory -d 'Memory limit, with a unit: b, k, m, g' -r
@@ -424,7 +424,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'User and perhaps group, by name or number' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
@@ -498,7 +498,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'Wait for a state: configured, created, exited, initialized, paused, removing, running, stopped, stopping' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s i -l interval -d 'How often to look, where the kernel does not tell: milliseconds, or a number with a unit' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s i -l interval -d 'For podman\'s sake: milliseconds, or a number with a unit; the kernel tells when there is something to see' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -l ignore -d 'A container that does not exist is no error: -1 is printed'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print this help'
@@ -542,7 +542,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l ip6 -d 'IPv6 addres
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s l -l label -d 'Add a label, KEY=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l label-file -d 'Read labels from a file' -r -F
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough, passthrough-tty' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l log-opt -d 'Options of the log: path=, max-size= (16m), max-file= (5), tag=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l mac-address -d 'Hardware address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s m -l memory -d 'Memory limit, with a unit: b, k, m, g' -r
@@ -573,7 +573,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l tmpfs -d 'Mount a t
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s u -l user -d 'User and perhaps group, by name or number' -r
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
@@ -684,6 +684,7 @@ missing\t''
 never\t''
 newer\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry -d 'How often a request is tried again' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry-delay -d 'The pause before that, such as 500ms or 2s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l arch -d 'The architecture, instead of this machine\'s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l os -d 'The operating system, instead of this one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'The platform: OS/ARCH[/VARIANT]' -r
@@ -810,6 +811,7 @@ missing\t''
 never\t''
 newer\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l retry -d 'How often a request is tried again' -r
+complete -c dhow -n "__fish_dhow_using_subcommand pull" -l retry-delay -d 'The pause before that, such as 500ms or 2s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l arch -d 'The architecture, instead of this machine\'s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l os -d 'The operating system, instead of this one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l platform -d 'The platform: OS/ARCH[/VARIANT]' -r
@@ -881,7 +883,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l ip6 -d 'IPv6 address o
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s l -l label -d 'Add a label, KEY=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l label-file -d 'Read labels from a file' -r -F
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l log-driver -d 'Where output is kept: k8s-file, json-file, none, passthrough, passthrough-tty' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l log-opt -d 'Options of the log: path=, max-size= (16m), max-file= (5), tag=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l mac-address -d 'Hardware address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s m -l memory -d 'Memory limit, with a unit: b, k, m, g' -r
@@ -912,7 +914,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l tmpfs -d 'Mount a tmpf
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s u -l user -d 'User and perhaps group, by name or number' -r
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
@@ -1041,7 +1043,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand volume; and __fish_seen_subcom
 complete -c dhow -n "__fish_dhow_using_subcommand volume; and __fish_seen_subcommand_from remove" -s f -l force -d 'Remove a volume by force, its containers first'
 complete -c dhow -n "__fish_dhow_using_subcommand volume; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -l condition -d 'Wait for a state: configured, created, exited, initialized, paused, removing, running, stopped, stopping' -r
-complete -c dhow -n "__fish_dhow_using_subcommand wait" -s i -l interval -d 'How often to look, where the kernel does not tell: milliseconds, or a number with a unit' -r
+complete -c dhow -n "__fish_dhow_using_subcommand wait" -s i -l interval -d 'For podman\'s sake: milliseconds, or a number with a unit; the kernel tells when there is something to see' -r
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -l ignore -d 'A container that does not exist is no error: -1 is printed'
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -s h -l help -d 'Print this help'

@@ -1,8 +1,6 @@
 //! A container engine in one static binary. See README.md for what it does; the modules below are its layers, from the
 //! lowest to the highest, and `tests/structure` holds them to it.
 #![deny(unsafe_code)]
-// Parts that the next issues on the list call already; to go when they are done.
-#![allow(dead_code)]
 
 use std::process::ExitCode;
 

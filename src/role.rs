@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use rustix::thread::CapabilitySet;
 
 use crate::engine::Engine;
+use crate::engine::network::NETWORKS;
 use crate::state::privilege::Privilege;
 use crate::state::{pause, rootless};
 
@@ -76,17 +77,21 @@ fn reaper(args: &[OsString]) -> Result<u8> {
     Ok(u8::try_from(crate::runtime::reaper::main(command)?).unwrap_or(u8::MAX))
 }
 
-/// `cleanup DATA RUN UID GID ID RUN-NUMBER`, as `Engine::cleanup_arguments` writes it; the ids are `root` for root.
+/// `cleanup DATA RUN UID GID (ID RUN-NUMBER | networks)`, as `engine::policy` writes it; the ids are `root` for root.
 fn cleanup(args: &[OsString]) -> Result<()> {
     let [data, run_dir, rest @ ..] = args else { anyhow::bail!("cleanup: wrong arguments") };
     let words: Vec<&str> = rest.iter().filter_map(|word| word.to_str()).collect();
-    let [uid, gid, id, run] = words.as_slice() else { anyhow::bail!("cleanup: wrong arguments") };
+    let [uid, gid, what @ ..] = words.as_slice() else { anyhow::bail!("cleanup: wrong arguments") };
     let privilege = match (uid.parse(), gid.parse()) {
         (Ok(uid), Ok(gid)) => Privilege::Rootless { uid, gid },
         _ => Privilege::Root,
     };
     let engine = Engine::open(privilege, Some(data.into()), Some(run_dir.into()))?;
-    engine.clean_up(&id.parse()?, run.parse().context("cleanup: wrong run number")?)
+    match what {
+        [id, run] => engine.clean_up(&id.parse()?, run.parse().context("cleanup: wrong run number")?),
+        what if what == NETWORKS => engine.clean_up_networks(),
+        _ => anyhow::bail!("cleanup: wrong arguments"),
+    }
 }
 
 /// Decides with which rights this command works, and takes them where it needs them.

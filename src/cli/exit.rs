@@ -67,8 +67,10 @@ pub(crate) fn report(error: &anyhow::Error, out: &mut dyn Write, terminal: bool)
     if error.chain().any(|cause| cause.is::<OutputClosed>()) {
         return;
     }
+    // The kernel's words are enough; its numbers are for `strace`.
+    let said = numberless(&format!("{error:#}"));
     let clean = |text: &str| if terminal { escape::text(text).into_owned() } else { text.to_owned() };
-    let mut text = format!("Error: {}\n", clean(&format!("{error:#}")));
+    let mut text = format!("Error: {}\n", clean(&said));
     if let Some(below) = error.chain().find_map(|c| c.downcast_ref::<UsageError>()).and_then(UsageError::below) {
         text.push_str(&format!("{}\n", clean(below)));
     }
@@ -77,6 +79,30 @@ pub(crate) fn report(error: &anyhow::Error, out: &mut dyn Write, terminal: bool)
     }
     // Where standard error is closed too, there is nobody left to tell.
     drop(out.write_all(text.as_bytes()));
+}
+
+/// Takes ` (os error 2)` out of a text; what was before it begins small, as Go has the same words.
+fn numberless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        rest = match after.split_once(')') {
+            Some((number, tail)) if number.bytes().all(|b| b.is_ascii_digit()) => {
+                let at = before.rfind(": ").map_or(0, |colon| colon + 2);
+                out.push_str(&before[..at]);
+                out.extend(before[at..].chars().next().map(|first| first.to_ascii_lowercase()));
+                out.extend(before[at..].chars().skip(1));
+                tail
+            }
+            _ => {
+                out.push_str(before);
+                out.push_str(" (os error ");
+                after
+            }
+        };
+    }
+    out.push_str(rest);
+    out
 }
 
 fn hints(error: &anyhow::Error) -> Vec<&str> {
@@ -123,6 +149,13 @@ mod tests {
         assert_eq!(code_of(&with_code(2, anyhow!("x")).context("remove c")), 2);
         assert_eq!(code_of(&anyhow::Error::new(Interrupted { signal: 2 }).context("pull x")), 130);
         assert_eq!(code_of(&anyhow::Error::new(OutputClosed).context("print")), 141);
+    }
+
+    #[test]
+    fn the_kernels_numbers_are_left_out() {
+        let error = anyhow::Error::new(std::io::Error::from_raw_os_error(2)).context("open a");
+        assert_eq!(said(&error), "Error: open a: no such file or directory\n");
+        assert_eq!(numberless("a (os error x) b (os error 1)"), "a (os error x) b");
     }
 
     #[test]

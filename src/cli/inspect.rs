@@ -116,7 +116,7 @@ pub(crate) fn show(
     stdout::print(&text)?;
     let mut outcomes = Outcomes::default();
     errors.into_iter().for_each(|error| outcomes.failed(error));
-    outcomes.finish_plain()
+    outcomes.finish()
 }
 
 /// Go's spelling of fields whose names are another in JSON.

@@ -41,6 +41,8 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     pub(crate) const OUTPUT: Self = Self { stdin: false, stdout: true, stderr: true };
+    /// The container has our streams itself.
+    pub(crate) const NOTHING: Self = Self { stdin: false, stdout: false, stderr: false };
 
     /// Reads `--attach stdin,stdout,stderr`.
     pub(crate) fn parse<S: AsRef<str>>(names: &[S]) -> Result<Self, Error> {
@@ -153,6 +155,12 @@ impl Hooks for Foreground<'_> {
                 forward.extend_from_slice(bytes);
                 false
             }
+        }
+    }
+
+    fn typed_all(&mut self, forward: &mut Vec<u8>) {
+        if let Some(detector) = &mut self.detector {
+            detector.finish(forward);
         }
     }
 

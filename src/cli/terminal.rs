@@ -5,13 +5,15 @@ use std::io::{self, IsTerminal, Stdin};
 
 use crate::sys::tty::{self, RawMode};
 
-/// The keys that detach where nothing else was asked for.
-pub(crate) const DEFAULT_DETACH_KEYS: &str = "ctrl-p,ctrl-q";
-
 /// Makes the terminal on standard input raw until the guard is dropped; `None` where it is no terminal.
 pub(crate) fn raw_stdin() -> io::Result<Option<RawMode<Stdin>>> {
     let stdin = io::stdin();
     if stdin.is_terminal() { RawMode::enter(stdin).map(Some) } else { Ok(None) }
+}
+
+/// Whether one of our three streams is a terminal.
+pub(crate) fn is_any() -> bool {
+    io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
 }
 
 /// Returns rows and columns of the user's terminal, on whichever of our three streams it is.
@@ -140,7 +142,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<DetachKeys>().unwrap().0, want, "{text}");
         }
-        assert_eq!(DEFAULT_DETACH_KEYS.parse(), Ok(DetachKeys::default()));
+        assert_eq!("ctrl-p,ctrl-q".parse(), Ok(DetachKeys::default()));
         for text in ["ctrl-", "ctrl-P", "ctrl-pp", "ab", "a,,b", "a,", "ä"] {
             assert!(text.parse::<DetachKeys>().is_err(), "{text}");
         }

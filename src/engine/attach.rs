@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::Engine;
 use super::container;
+use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::status::Action;
 pub(crate) use crate::monitor::client::AttachClient;
@@ -15,7 +16,6 @@ pub(crate) struct Attached {
     pub(crate) id: Id,
     pub(crate) client: AttachClient,
     pub(crate) tty: bool,
-    pub(crate) detach_keys: Option<String>,
 }
 
 impl Engine {
@@ -23,8 +23,13 @@ impl Engine {
     pub(crate) fn attach(&self, name: &str) -> Result<Attached> {
         let id = container::find(&self.paths, name)?;
         let read = self.read_healed(&id)?.ok_or_else(|| container::no_such(name))?;
-        read.state.status.after(Action::Attach)?;
+        read.state.status.after(Action::Attach, &read.config.id)?;
+        if read.config.log.driver.is_passthrough() {
+            let message = "this container is using the 'passthrough' log driver, cannot attach: this container is not \
+                           logging output";
+            return Err(Error::state(message).into());
+        }
         let client = AttachClient::connect(&self.paths.container_run(&id).join("attach"))?;
-        Ok(Attached { id, client, tty: read.config.tty, detach_keys: read.config.detach_keys })
+        Ok(Attached { id, client, tty: read.config.tty })
     }
 }

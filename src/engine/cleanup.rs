@@ -10,6 +10,7 @@ use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::status::Status;
 use crate::state::record::Durability;
+use crate::sys::watch::Watch;
 
 impl Engine {
     /// Finishes run `run` of container `id`. Another run, or none, is nobody's business here.
@@ -45,10 +46,10 @@ impl Engine {
         let at = Timestamp::now().checked_add(delay).context("reckon the restart")?;
         locked.state.restart_at = Some(at);
         locked.save(Durability::Lazy)?;
-        let dir = locked.dir();
-        drop(locked);
         // A stop, start or removal changes the directory: whoever did it has decided.
-        crate::sys::watch::changed_within(&dir, "state.json", delay).context("wait for the restart")?;
+        let decision = Watch::new(&locked.dir(), "state.json").context("watch the container")?;
+        drop(locked);
+        decision.changed(&[], Some(delay)).context("wait for the restart")?;
         let mut locked = match Locked::acquire(&self.paths, &id) {
             Err(error) if super::remove::is_gone(&error) => return Ok(()),
             locked => locked?,

@@ -2,7 +2,6 @@
 //! holds whole files; a squashed one from the container's root file system.
 
 use std::os::fd::AsFd;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
@@ -80,7 +79,7 @@ impl Engine {
             config: said(config, request),
         };
         let guard = Guard::new()?;
-        let target = self.image_target(Arc::clone(&guard.cancel));
+        let target = self.image_target(guard.cancel.clone());
         guard.outcome(commit::commit(&target, &parts, &options, |out| self.pack(&view, whole, out)))
     }
 

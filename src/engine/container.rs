@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::merged;
-use crate::model::container::{ContainerConfig, ContainerState, ExitRecord};
+use crate::model::container::{ContainerConfig, ContainerState, ExitRecord, InitRecord};
 use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::status::{Action, Status};
+use crate::runtime::cgroup::Cgroup;
 use crate::state::lock::{self, Lock, Rank};
 use crate::state::paths::Paths;
 use crate::state::record::{self, Durability};
@@ -47,7 +48,12 @@ impl Container {
             },
             Err(error) => return Err(error),
         };
-        Ok(Some(Self { config, state }))
+        let mut read = Self { config, state };
+        if read.state.status.is_alive() && read.state.monitor.is_none() {
+            // The engine that started or replaced it was killed before it wrote down who it is.
+            read.state.monitor = read.init(paths).ok().flatten().and_then(|record| record.monitor);
+        }
+        Ok(Some(read))
     }
 
     /// Whether the record says that it lives and nobody is there who could know.
@@ -79,6 +85,12 @@ impl Container {
             return Ok(true);
         }
         Ok([".state.json.tmp", ".config.json.tmp"].iter().any(|name| dir.join(name).exists()))
+    }
+
+    /// What the monitor of this run wrote of its init and of itself.
+    pub(crate) fn init(&self, paths: &Paths) -> Result<Option<InitRecord>> {
+        let path = paths.container(&self.config.id).join("init.json");
+        Ok(record::read::<InitRecord>(&path)?.filter(|record| record.run == self.state.run))
     }
 
     /// How this run ended, when its monitor wrote it.
@@ -237,9 +249,17 @@ impl Locked {
         self.paths.container_run(&self.config.id)
     }
 
+    /// The cgroup of its run.
+    pub(crate) fn cgroup(&self) -> Result<Cgroup> {
+        match self.state.cgroup.clone() {
+            Some(value) => serde_json::from_value(value).context("read the cgroup of the container"),
+            None => Ok(Cgroup::None),
+        }
+    }
+
     /// The status after `action`, or why it may not be.
     pub(crate) fn check(&self, action: Action) -> Result<Status> {
-        Ok(self.state.status.after(action)?)
+        Ok(self.state.status.after(action, self.id())?)
     }
 
     /// Writes the state.

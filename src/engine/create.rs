@@ -10,8 +10,9 @@ use jiff::Timestamp;
 
 use super::Engine;
 use super::container::{self, Locked};
+use super::remove::is_conflict;
 use super::request::{CreateRequest, NamespaceRequest, RemoveRequest, RootRequest};
-use crate::image::store::Image;
+use crate::image::store::{Image, ImageStore};
 use crate::model::container::{ContainerConfig, ImageRef, Namespace, RootFs};
 use crate::model::error::Error;
 use crate::model::id::Id;
@@ -26,8 +27,8 @@ const PIDS: i64 = 2048;
 const SHM: u64 = 64 << 20;
 /// Seconds between the stop signal and SIGKILL unless asked otherwise.
 const STOP_TIMEOUT: u32 = 10;
-/// How often `--replace` goes for a name that others want too.
-const REPLACEMENTS: u32 = 100;
+/// How often a creation begins anew because others took the name that it replaced, or the image.
+const ATTEMPTS: u32 = 100;
 
 impl Engine {
     /// Creates a container and returns it locked; the image is pulled first when it is missing and the policy allows.
@@ -37,41 +38,66 @@ impl Engine {
         progress: &mut dyn super::image::PullProgress,
     ) -> Result<Locked> {
         if let Some(name) = &request.name {
-            name::check(name)?;
+            name::check(name).context("running container create option")?;
         }
         check_cidfile(&request)?;
-        let image = match &request.root {
-            RootRequest::Image { name, pull, registry } => Some(self.ensure_image(name, *pull, registry, progress)?),
-            RootRequest::Directory { path, .. } => {
-                let meta = std::fs::metadata(path).with_context(|| format!("open rootfs {}", path.display()))?;
-                if !meta.is_dir() {
-                    return Err(Error::invalid(format!("rootfs {} is not a directory", path.display())).into());
-                }
-                None
-            }
-        };
+        super::network::check_names(&request.names)?;
+        let mut image = self.image_of(&request, progress)?;
         let mut attempts = 0;
         loop {
             if request.replace {
                 self.remove_replaced(&request)?;
             }
             let config = self.configure(&request, image.as_ref())?;
-            super::facts::check(&config)?;
+            let warnings = super::facts::check(&config)?;
             let mut locked = Locked::new(&self.paths, config)?;
-            let made = self
-                .furnish(&mut locked, request.name.is_some(), image.as_ref())
-                .and_then(|()| write_cidfile(&request, locked.id()));
-            let Err(error) = made else {
-                locked.created()?;
-                return Ok(locked);
+            // The record keeps the image from now on; whoever removed it before did not know of us.
+            let images = ImageStore::new(&self.paths);
+            let kept = image.as_ref().map_or(Ok(true), |image| images.keeps(&image.id));
+            let made = kept.and_then(|kept| {
+                if kept {
+                    self.furnish(&mut locked, request.name.is_some(), image.as_ref())?;
+                    write_cidfile(&request, locked.id())?;
+                }
+                Ok(kept)
+            });
+            let failure = match made {
+                Ok(true) => {
+                    locked.created()?;
+                    warnings.iter().for_each(|warning| progress.warn(warning));
+                    return Ok(locked);
+                }
+                Ok(false) => None,
+                Err(error) => Some(error),
             };
             let id = locked.id().clone();
             // The first error is the one to tell; what this cannot undo the next command will.
             drop(super::remove::finish(self, locked).with_context(|| format!("remove container {}", id.short())));
-            // Somebody else took the name since it was freed: that one is replaced in its turn.
             attempts += 1;
-            if !request.replace || !super::remove::is_conflict(&error) || attempts == REPLACEMENTS {
-                return Err(error);
+            match failure {
+                None if attempts < ATTEMPTS => image = self.image_of(&request, progress)?,
+                None => return Err(Error::conflict("the image is removed as often as it is found").into()),
+                // Somebody else took the name since it was freed: that one is replaced in its turn.
+                Some(error) if request.replace && is_conflict(&error) && attempts < ATTEMPTS => {}
+                Some(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The image that is asked for, there; `None` for a directory.
+    fn image_of(
+        &self,
+        request: &CreateRequest,
+        progress: &mut dyn super::image::PullProgress,
+    ) -> Result<Option<Image>> {
+        match &request.root {
+            RootRequest::Image { name, pull, registry } => self.ensure_image(name, *pull, registry, progress).map(Some),
+            RootRequest::Directory { path, .. } => {
+                let meta = std::fs::metadata(path).with_context(|| format!("open rootfs {}", path.display()))?;
+                if !meta.is_dir() {
+                    return Err(Error::invalid(format!("rootfs {} is not a directory", path.display())).into());
+                }
+                Ok(None)
             }
         }
     }
@@ -91,13 +117,12 @@ impl Engine {
         let id = Id::from_random(crate::sys::random::bytes().context("get random bytes")?);
         let defaults = ImageDefaults::of(image);
         let (entrypoint, command) = merge_command(request, &defaults)?;
-        let mut mounts = request.mounts.clone();
-        for target in &defaults.volumes {
-            if !mounts.iter().any(|mount| mount.target == *target) {
-                mounts.push(Mount::parse_volume(target, "/")?);
+        let mut mounts = without_duplicates(request.mounts.clone())?;
+        for declared in &defaults.volumes {
+            if !mounts.iter().any(|mount| mount.target == declared.target) {
+                mounts.push(declared.clone());
             }
         }
-        check_duplicates(&mounts)?;
         let mut anonymous = Vec::new();
         for mount in &mut mounts {
             if let Source::Volume { name: name @ None, .. } = &mut mount.source {
@@ -123,14 +148,14 @@ impl Engine {
                 None => super::naming::random()?,
             },
             created: Timestamp::now(),
-            image: image.map(|image| ImageRef {
-                id: image.id.clone(),
-                name: match &request.root {
-                    RootRequest::Image { name, .. } => image.display_name(name),
-                    RootRequest::Directory { .. } => String::new(),
-                },
-                digest: image.digest().map(|digest| digest.to_string()),
-            }),
+            image: match (image, &request.root) {
+                (Some(image), RootRequest::Image { name, .. }) => Some(ImageRef {
+                    id: image.id.clone(),
+                    name: ImageStore::new(&self.paths).display_name(&image.id, name)?,
+                    digest: image.digest().map(|digest| digest.to_string()),
+                }),
+                _ => None,
+            },
             root_fs: match (&request.root, image) {
                 (RootRequest::Directory { path, overlay }, _) => RootFs::Directory {
                     path: std::fs::canonicalize(path).context("open rootfs")?.to_string_lossy().into_owned(),
@@ -200,7 +225,7 @@ impl Engine {
         } else {
             // A made-up name that is taken is not the user's mistake.
             while let Err(error) = name::reserve(&self.paths, &locked.config.name, locked.id()) {
-                if !super::remove::is_conflict(&error) {
+                if !is_conflict(&error) {
                     return Err(error);
                 }
                 locked.config.name = super::naming::random()?;
@@ -258,7 +283,7 @@ struct ImageDefaults {
     user: Option<String>,
     stop_signal: Option<i32>,
     labels: BTreeMap<String, String>,
-    volumes: Vec<String>,
+    volumes: Vec<Mount>,
     exposed: Vec<String>,
 }
 
@@ -275,13 +300,7 @@ impl ImageDefaults {
             stop_signal: config.stop_signal().as_deref().and_then(crate::model::signal::parse),
             labels: config.labels().clone().unwrap_or_default().into_iter().collect(),
             // A volume whose path is nonsense is the image's fault: it selects nothing.
-            volumes: config
-                .volumes()
-                .clone()
-                .unwrap_or_default()
-                .into_iter()
-                .filter(|path| path.starts_with('/'))
-                .collect(),
+            volumes: config.volumes().iter().flatten().filter_map(|path| Mount::of_image(path)).collect(),
             exposed: config.exposed_ports().clone().unwrap_or_default(),
         }
     }
@@ -319,13 +338,17 @@ fn merge_env(image: &[String], user: &[(String, String)]) -> Vec<String> {
     merged.into_iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
-fn check_duplicates(mounts: &[Mount]) -> Result<()> {
-    for (index, mount) in mounts.iter().enumerate() {
-        if mounts[..index].iter().any(|other| other.target == mount.target) {
-            return Err(Error::invalid(format!("{}: duplicate mount destination", mount.target)).into());
+/// Two mounts cannot have one place; the same one twice is once.
+fn without_duplicates(mounts: Vec<Mount>) -> Result<Vec<Mount>> {
+    let mut kept: Vec<Mount> = Vec::with_capacity(mounts.len());
+    for mount in mounts {
+        match kept.iter().find(|other| other.target == mount.target) {
+            None => kept.push(mount),
+            Some(other) if *other == mount => {}
+            Some(_) => return Err(Error::invalid(format!("{}: duplicate mount destination", mount.target)).into()),
         }
     }
-    Ok(())
+    Ok(kept)
 }
 
 /// The ports that are published: those asked for, and with `-P` every exposed one.

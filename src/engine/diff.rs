@@ -58,7 +58,7 @@ impl Found {
 
 /// All files of a container or an image.
 enum Tree {
-    Container(View),
+    Container(Box<View>),
     Image(OwnedFd),
 }
 
@@ -143,7 +143,7 @@ impl Engine {
 
     fn whole(&self, found: &Found) -> Result<Option<Tree>> {
         match found {
-            Found::Container(read) => Ok(Some(Tree::Container(self.view(&read.config.id, Scope::Root)?))),
+            Found::Container(read) => Ok(Some(Tree::Container(Box::new(self.view(&read.config.id, Scope::Root)?)))),
             Found::Image(layers) => Ok(rootfs::view_layers(self, layers)?.map(Tree::Image)),
         }
     }

@@ -125,7 +125,7 @@ fn process(
         .env(env)
         .cwd(if workdir.is_empty() { "/" } else { workdir })
         .capabilities(capability::sets(set, requested, true)?)
-        .rlimits(facts::rlimits(&config)?)
+        .rlimits(facts::rlimits(&config)?.limits)
         .no_new_privileges(config.security.no_new_privileges)
         .build()
         .context("build the process")?;

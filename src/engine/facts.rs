@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use oci_spec::runtime::{
-    LinuxDevice, LinuxDeviceBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, PosixRlimit,
+    LinuxDevice, LinuxDeviceBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType,
 };
 
 use super::Engine;
-use super::container::{Container, Locked};
+use super::container::Locked;
 use super::spec::{self, BoundFile, Facts, Joined};
 use crate::model::container::{ContainerConfig, Device, Namespace, UserNamespace};
 use crate::model::error::{Error, ErrorKind};
@@ -61,12 +61,13 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         capabilities: capability::sets(set, requested, true)?,
         seccomp: seccomp(config, set)?,
         apparmor: apparmor(config)?,
-        rlimits: rlimits(config)?,
+        rlimits: rlimits(config)?.limits,
         devices,
         device_rules,
         files: files(engine, config, bundle)?,
-        sources: super::volume::sources(engine, locked)?,
+        contents: super::volume::contents(engine, locked)?,
         dir: locked.dir(),
+        throttles: throttles(),
         shm: shm(engine, config)?,
         cgroup_path: None,
         has_cgroup: !cgroup.is_none(),
@@ -77,7 +78,8 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
 }
 
 /// Refuses what a start would refuse, before anything is made: names of capabilities, profiles, devices, limits.
-pub(crate) fn check(config: &ContainerConfig) -> Result<()> {
+/// Gives a line for each limit that was asked for and is lowered to what the host allows.
+pub(crate) fn check(config: &ContainerConfig) -> Result<Vec<String>> {
     let security = &config.security;
     let set = if security.cap_add.is_empty() && security.cap_drop.is_empty() {
         CapSet::DEFAULT
@@ -91,10 +93,12 @@ pub(crate) fn check(config: &ContainerConfig) -> Result<()> {
     if !config.devices.is_empty() {
         devices(config, true)?;
     }
-    if !config.ulimits.is_empty() {
-        rlimits(config)?;
+    if config.ulimits.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(())
+    // What is lowered of the defaults `info` tells.
+    let asked = |line: &String| config.ulimits.iter().any(|limit| line.starts_with(&format!("ulimit {}:", limit.name)));
+    Ok(rlimits(config)?.warnings.into_iter().filter(asked).collect())
 }
 
 /// What this process, and so a container, can have at most.
@@ -147,9 +151,9 @@ pub(crate) fn apparmor(config: &ContainerConfig) -> Result<Option<String>> {
 }
 
 /// The limits asked for over the defaults, none above what the host allows.
-pub(crate) fn rlimits(config: &ContainerConfig) -> Result<Vec<PosixRlimit>> {
+pub(crate) fn rlimits(config: &ContainerConfig) -> Result<rlimit::Limits> {
     let asked: Vec<_> = config.ulimits.iter().map(|limit| (limit.name.as_str(), limit.soft, limit.hard)).collect();
-    Ok(rlimit::limits(&asked)?.limits)
+    rlimit::limits(&asked)
 }
 
 /// Nodes of `--device` and, with `--privileged`, of the host's /dev; with the cgroup rules that allow them.
@@ -275,6 +279,23 @@ pub(crate) fn process_dir(engine: &Engine, id: &Id) -> Result<PathBuf> {
     }
 }
 
+/// The directories of [`Facts::throttles`]; most virtual machines have none.
+fn throttles() -> Vec<String> {
+    const PROCESSORS: &str = "/sys/devices/system/cpu";
+    let place = |name: &str| format!("{PROCESSORS}/{name}/thermal_throttle");
+    if !Path::new(&place("cpu0")).exists() {
+        return Vec::new();
+    }
+    let is_processor = |name: &str| {
+        name.strip_prefix("cpu").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let names = fs::read_dir(PROCESSORS).into_iter().flatten().flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| is_processor(name));
+    let mut places: Vec<String> = names.map(|name| place(&name)).filter(|place| Path::new(place).exists()).collect();
+    places.sort();
+    places
+}
+
 /// Where /dev/shm comes from when the ipc namespace is not the container's own.
 fn shm(engine: &Engine, config: &ContainerConfig) -> Result<Option<PathBuf>> {
     match &config.ipc {
@@ -319,7 +340,9 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         if !config.names.no_hosts {
             add(write("hosts", &super::network::hosts(config, &[])?)?, "/etc/hosts", false);
         }
-        add(write("resolv.conf", &super::network::resolv(config)?)?, "/etc/resolv.conf", false);
+        if super::network::has_resolv(&config.names) {
+            add(write("resolv.conf", &super::network::resolv(config)?)?, "/etc/resolv.conf", false);
+        }
     }
     if config.uts == Namespace::Private {
         add(write("hostname", &format!("{}\n", spec::hostname(config)))?, "/etc/hostname", false);
@@ -344,12 +367,4 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         files.push(BoundFile { source: own, target: crate::runtime::reaper::PATH.to_owned(), options });
     }
     Ok(files)
-}
-
-/// The read state of a container, for those who need no lock.
-pub(crate) fn live_init(read: &Container) -> Result<i32> {
-    match read.state.init {
-        Some(init) if read.state.status.is_alive() => Ok(init.pid),
-        _ => Err(Error::state("container is not running: container state improper").into()),
-    }
 }

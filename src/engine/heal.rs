@@ -22,7 +22,7 @@ use super::container::{self, Locked, monitor_lock};
 use super::{policy, successor, undo};
 use crate::model::container::{ExitRecord, InitRecord, ProcessRef};
 use crate::model::status::{Action, Status};
-use crate::state::record::{self, Durability};
+use crate::state::record::Durability;
 use crate::state::{boot, lock};
 use crate::sys::process;
 
@@ -70,7 +70,7 @@ pub(crate) fn settle(engine: &Engine, mut locked: Locked) -> Result<Option<Locke
         return Ok(Some(locked));
     }
     if here && locked.snapshot().exit(&engine.paths)?.is_none() {
-        let init = locked.state.init.or(init_record(&locked)?.map(|record| record.init));
+        let init = locked.state.init.or(locked.snapshot().init(&engine.paths)?.map(|record| record.init));
         if let Some(init) = init
             && process::is_alive(init.pid, init.start_time)
         {
@@ -116,11 +116,12 @@ fn conclude(engine: &Engine, locked: &mut Locked, exit: Option<ExitRecord>) -> R
 fn adopt_start(engine: &Engine, locked: &mut Locked) -> Result<bool> {
     let path = monitor_lock(&engine.paths, locked.id());
     let started = |record: &InitRecord| record.started && process::is_alive(record.init.pid, record.init.start_time);
-    if let Some(record) = init_record(locked)?.filter(started)
+    if let Some(record) = locked.snapshot().init(&engine.paths)?.filter(started)
         && lock::is_held(&path)?
     {
         locked.state.status = Status::Running;
         locked.state.init = Some(record.init);
+        locked.state.monitor = record.monitor;
         locked.state.started_at.get_or_insert_with(Timestamp::now);
         locked.save(Durability::Lazy)?;
         return Ok(true);
@@ -140,7 +141,7 @@ fn undo_start(engine: &Engine, locked: &mut Locked) -> Result<()> {
     if locked.state.boot == boot::id() {
         lock::wait_free(&path, MONITOR_PATIENCE)?;
     }
-    if let Some(record) = init_record(locked)?
+    if let Some(record) = locked.snapshot().init(&engine.paths)?
         && let Some(fd) = process::open(record.init.pid, record.init.start_time).context("open init")?
     {
         process::signal(&fd, libc::SIGKILL).context("kill init")?;
@@ -151,23 +152,6 @@ fn undo_start(engine: &Engine, locked: &mut Locked) -> Result<()> {
     locked.state.init = None;
     locked.state.monitor = None;
     locked.save(Durability::Lazy)
-}
-
-/// What the monitor wrote of this run's init.
-fn init_record(locked: &Locked) -> Result<Option<InitRecord>> {
-    let record = record::read::<InitRecord>(&locked.dir().join("init.json"))?;
-    Ok(record.filter(|record| record.run == locked.state.run))
-}
-
-/// Heals every container that needs it and whose lock is free, sweeps what killed commands left half made, and frees
-/// stale names. One that cannot be healed is passed over: it must not hide the others.
-pub(crate) fn heal_all(engine: &Engine) -> Result<()> {
-    container::sweep(&engine.paths)?;
-    for id in container::ids(&engine.paths)? {
-        let Ok(Some(read)) = container::Container::read(&engine.paths, &id) else { continue };
-        heal_one(engine, &read)?;
-    }
-    Ok(())
 }
 
 /// Heals the container that was read, if it needs it and nobody else works on it. Whether its record may have changed.

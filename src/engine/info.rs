@@ -60,6 +60,7 @@ impl Engine {
         let rootless = self.privilege.is_rootless();
         let uname = rustix::system::uname();
         let memory = meminfo();
+        self.kernel(&uname.release().to_string_lossy(), warnings);
         let controllers = self.controllers(warnings);
         let bounding = CapSet::from_mask(cap::bounding().context("read the bounding set")?);
         let missing = CapSet::DEFAULT.without(bounding);
@@ -144,7 +145,34 @@ impl Engine {
             };
             warnings.push(format!("the default limit of processes is not set: {why}"));
         }
+        let has = |name: &str| controllers.iter().any(|known| known == name);
+        let mut missing: Vec<&str> = ["cpu", "cpuset", "memory"].into_iter().filter(|name| !has(name)).collect();
+        if !has("io") && !has("blkio") {
+            missing.push("io");
+        }
+        if !controllers.is_empty() && !missing.is_empty() {
+            warnings.push(format!("limits need cgroup controllers that are not there: {}", missing.join(", ")));
+        }
+        if has("memory") && host.limits_swap() == Some(false) {
+            warnings.push("the kernel does not count swap by cgroup: --memory-swap cannot be given".to_owned());
+        }
         (host.version(), controllers)
+    }
+
+    /// What the kernel lacks that containers of root would have by default.
+    fn kernel(&self, release: &str, warnings: &mut Vec<String>) {
+        if self.privilege.is_rootless() {
+            return;
+        }
+        if kernel_version(release).is_some_and(|version| version < MAPPED_LAYERS) {
+            warnings.push("the kernel cannot map the owners of layers: containers with --userns get copies".to_owned());
+        }
+        let forwarding = Path::new("/proc/sys/net/ipv4/ip_forward");
+        let is_off = fs::read_to_string(forwarding).is_ok_and(|text| text.trim() == "0");
+        if is_off && rustix::fs::access(forwarding, rustix::fs::Access::WRITE_OK).is_err() {
+            warnings
+                .push("containers on a bridge reach nobody outside: net.ipv4.ip_forward is 0 and read-only".to_owned());
+        }
     }
 
     fn store(&self, warnings: &mut Vec<String>) -> Result<Value> {
@@ -221,6 +249,15 @@ fn registry_document(registries: &Registries) -> Value {
         );
     }
     Value::Object(document)
+}
+
+/// Overlay takes idmapped layers since Linux 5.19.
+const MAPPED_LAYERS: (u32, u32) = (5, 19);
+
+/// The first two numbers of a kernel's release.
+fn kernel_version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// /proc/meminfo in bytes.
@@ -327,10 +364,31 @@ mod tests {
     }
 
     #[test]
+    fn kernels_have_versions() {
+        for (release, version) in [
+            ("5.10.0-28-amd64", Some((5, 10))),
+            ("6.18.1", Some((6, 18))),
+            ("5.19", Some((5, 19))),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(kernel_version(release), version, "{release}");
+        }
+    }
+
+    #[test]
     fn the_host_is_read() {
         assert!(meminfo().get("MemTotal").is_some_and(|total| *total > 1 << 20));
         assert!(processor_time()["idlePercent"].as_f64().is_some_and(|percent| (0.0..=100.0).contains(&percent)));
         assert!(uptime().ends_with(['s', ')']));
         assert!(id_map("/proc/self/uid_map")[0]["size"].as_u64().is_some());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_release_is_read(text in "([A-Z_]{0,10}=[\"'a-z0-9]{0,10}\n?){0,4}|\\PC{0,60}") {
+            drop(os_release(&text));
+            let _ = kernel_version(&text);
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::container::{self, Container};
 use super::heal;
 use crate::model::id::Id;
 use crate::model::status::Status;
+use crate::state::name;
 
 /// A container in a listing, or why it cannot be read.
 #[derive(Debug)]
@@ -23,8 +24,10 @@ impl Engine {
     /// Every container, the newest first, healed where that was needed and possible.
     pub(crate) fn list(&self) -> Result<Vec<Listed>> {
         container::sweep(&self.paths)?;
-        // What a killed pull left; a list is not the place to fail for it.
+        name::heal(&self.paths)?;
+        // What a killed pull or attendant left; a list is not the place to fail for it.
         drop(self.heal_images());
+        drop(super::network::attend(self));
         let mut list = Vec::new();
         for id in container::ids(&self.paths)? {
             match self.read_healed(&id) {

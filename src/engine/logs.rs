@@ -6,7 +6,6 @@ use super::Engine;
 use super::container;
 use super::request::LogRequest;
 use crate::model::error::Error;
-use crate::model::log::LogDriver;
 use crate::model::status::Status;
 pub(crate) use crate::monitor::log::Stream;
 pub(crate) use crate::monitor::log::read::{Piece, Sink};
@@ -18,7 +17,7 @@ impl Engine {
         let id = container::find(&self.paths, name)?;
         let read = self.read_healed(&id)?.ok_or_else(|| container::no_such(name))?;
         let config = &read.config.log;
-        if matches!(config.driver, LogDriver::None | LogDriver::Passthrough) {
+        if !config.driver.keeps() {
             let message = format!(
                 "this container is using the '{}' log driver, cannot read logs: this container is not logging output",
                 config.driver.name()

@@ -68,8 +68,8 @@ pub(crate) struct Engine {
 impl Engine {
     /// Opens the store below `root` and `run` (`None`: the default places), and makes what is missing.
     pub(crate) fn open(privilege: Privilege, root: Option<PathBuf>, run: Option<PathBuf>) -> Result<Self> {
-        let (data, default_run) = privilege.default_roots()?;
-        let paths = Paths::new(root.unwrap_or(data), run.unwrap_or(default_run));
+        let data = root.map_or_else(|| privilege.data_root(), Ok)?;
+        let paths = Paths::new(data, run.unwrap_or_else(|| privilege.run_root()));
         paths.prepare()?;
         Ok(Self { paths, privilege })
     }

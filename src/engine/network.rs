@@ -6,11 +6,12 @@ use std::os::fd::AsFd;
 use anyhow::{Context, Result};
 
 use super::container::Locked;
-use super::{Engine, spec};
-use crate::model::container::{ContainerConfig, ProcessRef};
+use super::{Engine, policy, spec};
+use crate::model::container::{ContainerConfig, Names, ProcessRef};
 use crate::model::network::{Endpoint, NetworkMode};
 use crate::network;
 use crate::network::hosts::{self, Hosts, Resolv};
+use crate::sys::signal::Signals;
 
 /// Connects init's network namespace as the configuration asks, and writes the names that became known.
 pub(crate) fn connect(engine: &Engine, locked: &mut Locked, init: ProcessRef) -> Result<()> {
@@ -26,6 +27,8 @@ pub(crate) fn connect(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
         }
         NetworkMode::Pasta(options) => {
             let ports = &locked.config.publish;
+            // Bound and let go: pasta would only say that it could not bind, not which port, nor why.
+            drop(crate::monitor::port::reserve(ports)?);
             let pasta = network::rootless::start(namespace.as_fd(), options, ports, &locked.run_dir())?;
             locked.state.endpoints = pasta.endpoints;
         }
@@ -42,13 +45,37 @@ pub(crate) fn connect(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
 pub(crate) fn disconnect(engine: &Engine, locked: &mut Locked) -> Result<()> {
     match locked.config.network {
         NetworkMode::Bridge(_) => {
-            network::disconnect(&engine.paths.networks(), locked.id()).context("disconnect the network")?;
+            let links: Vec<&str> = locked.state.endpoints.iter().map(|at| at.host_interface.as_str()).collect();
+            let networks = engine.paths.networks();
+            network::disconnect(&networks, locked.id(), &links).context("disconnect the network")?;
+            attend(engine)?;
         }
         NetworkMode::Pasta(_) => network::rootless::stop(&locked.run_dir()).context("end pasta")?,
         _ => {}
     }
     locked.state.endpoints.clear();
     Ok(())
+}
+
+/// Sees to it that networks which no container uses any more go: by a Cleanup, for which nobody waits.
+pub(crate) fn attend(engine: &Engine) -> Result<()> {
+    if !network::idle::unattended(&engine.paths.networks()).context("look for idle networks")? {
+        return Ok(());
+    }
+    crate::monitor::spawn::cleanup(&policy::cleanup_arguments(engine, NETWORKS)).context("start the clean-up")
+}
+
+/// What a Cleanup is told in place of a container.
+pub(crate) const NETWORKS: &[&str] = &["networks"];
+
+impl Engine {
+    /// The role `cleanup` for networks: removes those that stay idle for a while, or at once when this process shall end.
+    pub(crate) fn clean_up_networks(&self) -> Result<()> {
+        let signals = Signals::catch([libc::SIGTERM, libc::SIGINT, libc::SIGHUP]).context("catch signals")?;
+        network::idle::attend(&self.paths.networks(), || {
+            Ok(signals.next_within(network::idle::LINGER).context("wait for signals")?.is_some())
+        })
+    }
 }
 
 /// The text of /etc/hosts; before the network is connected, without endpoints.
@@ -69,6 +96,21 @@ pub(crate) fn hosts(config: &ContainerConfig, endpoints: &[Endpoint]) -> Result<
     let later = endpoints.is_empty() && matches!(config.network, NetworkMode::Bridge(_) | NetworkMode::Pasta(_));
     let add: &[String] = if later { &[] } else { &config.names.add_host };
     Ok(hosts::hosts(&Hosts { base: &base, add, host, own: &own, names: &names })?)
+}
+
+/// Checks what was asked for in the container's /etc/hosts and /etc/resolv.conf, before anything is made.
+pub(crate) fn check_names(names: &Names) -> Result<()> {
+    for value in &names.add_host {
+        hosts::check_add_host(value)?;
+    }
+    let servers = if has_resolv(names) { names.dns.as_slice() } else { &[] };
+    hosts::resolv(&Resolv { servers, search: &names.dns_search, options: &names.dns_option, ..Resolv::default() })?;
+    Ok(())
+}
+
+/// Whether the container gets a /etc/resolv.conf of its own: `--dns none` leaves the image's.
+pub(crate) fn has_resolv(names: &Names) -> bool {
+    names.dns != ["none"]
 }
 
 /// The text of /etc/resolv.conf.

@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use super::Engine;
 use super::container::Locked;
 use crate::model::container::{ContainerState, RestartKind, RestartPolicy};
-use crate::model::id::Id;
 use crate::model::status::Status;
 
 /// The first back-off; it doubles with each restart.
@@ -17,8 +16,8 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 /// A run that lasted this long was healthy: the next back-off is the first again.
 const HEALTHY: Duration = Duration::from_secs(10);
 
-/// The arguments with which a monitor executes this role.
-pub(crate) fn cleanup_arguments(engine: &Engine, id: &Id, run: u64) -> Vec<String> {
+/// The arguments with which this role is executed; `what` it cleans is `ID RUN-NUMBER` or `networks`.
+pub(crate) fn cleanup_arguments<S: ToString>(engine: &Engine, what: &[S]) -> Vec<String> {
     let mut arguments = vec!["cleanup".to_owned()];
     let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
     arguments.extend([path(engine.paths.data()), path(engine.paths.run())]);
@@ -27,8 +26,13 @@ pub(crate) fn cleanup_arguments(engine: &Engine, id: &Id, run: u64) -> Vec<Strin
     } else {
         arguments.extend(["root".to_owned(), "root".to_owned()]);
     }
-    arguments.extend([id.to_string(), run.to_string()]);
+    arguments.extend(what.iter().map(ToString::to_string));
     arguments
+}
+
+/// What the Cleanup of a container's run is told.
+pub(crate) fn run_of(locked: &Locked) -> [String; 2] {
+    [locked.id().to_string(), locked.state.run.to_string()]
 }
 
 /// Lets a Cleanup go on where one was killed. The caller does not wait for it.
@@ -36,7 +40,7 @@ pub(crate) fn resume(engine: &Engine, locked: &Locked) -> Result<()> {
     if restart_delay(locked.config.restart, &locked.state).is_none() {
         return Ok(());
     }
-    let arguments = cleanup_arguments(engine, locked.id(), locked.state.run);
+    let arguments = cleanup_arguments(engine, &run_of(locked));
     crate::monitor::spawn::cleanup(&arguments).context("start the clean-up")
 }
 

@@ -43,15 +43,7 @@ impl Engine {
     pub(crate) fn remove_locked(&self, mut locked: Locked, request: RemoveRequest) -> Result<()> {
         let action =
             if request.force && !locked.state.status.is_alive() { Action::RemoveForce } else { Action::Remove };
-        if let Err(error) = locked.check(action) {
-            let message = format!("cannot remove container {} as it is {}: {error}", locked.id(), locked.state.status);
-            let short = message.split(": cannot").next().unwrap_or(&message).to_owned();
-            return Err(Error::state(format!(
-                "{short} - running or paused containers cannot be removed without force: container state improper"
-            ))
-            .hint("stop it first, or give --force")
-            .into());
-        }
+        locked.check(action)?;
         if !request.volumes && !locked.config.remove {
             locked.config.anonymous_volumes.clear();
             // The volumes stay: the record that is about to go must not take them along.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::model::container::{Device, Names, Namespace, Resources, RestartPolicy, Security, Ulimit};
 use crate::model::log::LogConfig;
@@ -31,6 +32,9 @@ pub(crate) struct RegistryOptions {
     pub(crate) cert_dir: Option<PathBuf>,
     /// `None`: what registries.conf says.
     pub(crate) tls_verify: Option<bool>,
+    /// How often a request is tried again, and after which pause; `None` as the client likes.
+    pub(crate) retries: Option<u32>,
+    pub(crate) retry_delay: Option<Duration>,
     pub(crate) platform: Option<Platform>,
     pub(crate) quiet: bool,
 }
@@ -61,6 +65,8 @@ pub(crate) enum UserNamespaceRequest {
         uid: Option<u32>,
         gid: Option<u32>,
     },
+    /// All the ids that the user has, less their own.
+    NoMap,
     /// A range that no other container has.
     Auto {
         size: Option<u32>,
@@ -176,17 +182,6 @@ pub(crate) struct RemoveRequest {
     pub(crate) timeout: Option<u32>,
     /// Anonymous volumes too (always with `--rm`).
     pub(crate) volumes: bool,
-}
-
-/// `ps` and whatever else lists.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ListRequest {
-    pub(crate) all: bool,
-    /// `(key, value)` in podman's words; one key twice is "or", two keys are "and".
-    pub(crate) filters: Vec<(String, String)>,
-    pub(crate) last: Option<usize>,
-    /// Also how large the writable layers are: slow.
-    pub(crate) size: bool,
 }
 
 /// `logs`.

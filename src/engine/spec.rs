@@ -13,12 +13,14 @@ use oci_spec::runtime::{
     PosixRlimit, Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
 };
 
-use crate::model::container::{ContainerConfig, IdRange, Namespace, Resources, UserNamespace};
+use super::volume::Content;
+use crate::model::container::{ContainerConfig, IdRange, Namespace, Resources, Security, UserNamespace};
 
 /// The OCI version that the specification is written in.
 const VERSION: &str = "1.2.0";
 
-/// What is masked in every container that is not privileged: the union of podman's and Docker's lists.
+/// What is masked in every container that is not privileged: the union of podman's and Docker's lists, with what
+/// [`Facts::throttles`] adds.
 pub(crate) const MASKED: &[&str] = &[
     "/proc/acpi",
     "/proc/asound",
@@ -76,10 +78,12 @@ pub(crate) struct Facts {
     pub(crate) device_rules: Vec<LinuxDeviceCgroup>,
     /// `/etc/hosts` and the like, made by the engine.
     pub(crate) files: Vec<BoundFile>,
-    /// The sources of the volumes and binds of the configuration, in its order; `None` for a tmpfs.
-    pub(crate) sources: Vec<Option<PathBuf>>,
+    /// What the mounts of the configuration show, in its order.
+    pub(crate) contents: Vec<Content>,
     /// The directory of the container, where the layers of its `:O` mounts are.
     pub(crate) dir: PathBuf,
+    /// The host's directories that tell how often each processor was too hot, which a neighbour's work shows in.
+    pub(crate) throttles: Vec<String>,
     /// Where /dev/shm comes from when ipc is the host's or another container's.
     pub(crate) shm: Option<PathBuf>,
     pub(crate) cgroup_path: Option<String>,
@@ -97,7 +101,7 @@ pub(crate) fn generate(config: &ContainerConfig, facts: &Facts) -> Result<Spec> 
         .namespaces(namespaces(config, facts)?)
         .resources(resources(&config.resources, facts)?)
         .devices(facts.devices.clone())
-        .masked_paths(masked(config))
+        .masked_paths(masked(&config.security, &facts.throttles))
         .readonly_paths(read_only(config));
     if let Some(path) = &facts.cgroup_path {
         linux = linux.cgroups_path(path);
@@ -298,16 +302,12 @@ pub(crate) fn default_device_rules(privileged: bool) -> Result<Vec<LinuxDeviceCg
     Ok(vec![rule(privileged)?])
 }
 
-fn masked(config: &ContainerConfig) -> Vec<String> {
-    let unmask = &config.security.unmask;
+fn masked(security: &Security, throttles: &[String]) -> Vec<String> {
+    let unmask = &security.unmask;
     let all = unmask.iter().any(|path| path.eq_ignore_ascii_case("all"));
-    let mut paths: Vec<String> = if all {
-        Vec::new()
-    } else {
-        MASKED.iter().filter(|path| !is_listed(unmask, path)).map(|&path| path.to_owned()).collect()
-    };
-    paths.extend(config.security.mask.iter().cloned());
-    paths
+    let known = MASKED.iter().copied().chain(throttles.iter().map(String::as_str));
+    let kept = known.filter(|path| !all && !is_listed(unmask, path)).map(str::to_owned);
+    kept.chain(security.mask.iter().cloned()).collect()
 }
 
 fn read_only(config: &ContainerConfig) -> Vec<String> {
@@ -382,13 +382,15 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
     for file in &facts.files {
         add(&file.target, "bind", &file.source, &file.options.iter().map(String::as_str).collect::<Vec<_>>())?;
     }
-    let mut asked: Vec<_> = config.mounts.iter().zip(&facts.sources).enumerate().collect();
+    let mut asked: Vec<_> = config.mounts.iter().zip(&facts.contents).enumerate().collect();
     // Parents before what lies in them; the user's order otherwise.
     asked.sort_by_key(|(_, (mount, _))| mount.target.matches('/').count());
-    for (index, (asked, source)) in asked {
+    for (index, (asked, content)) in asked {
         let mut options = asked.options.clone();
         options.push(if asked.read_only { "ro" } else { "rw" }.to_owned());
-        match source {
+        // After the mount's own: a volume that is read-only is not made writable by who mounts it.
+        options.extend(content.options.clone());
+        match &content.source {
             None => list.push(mount(&asked.target, "tmpfs", Path::new("tmpfs"), options)?),
             Some(source) if asked.overlay => {
                 let layer = super::volume::overlay_dir(&facts.dir, index);
@@ -403,7 +405,9 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
                 list.push(mount(&asked.target, "overlay", Path::new("overlay"), options)?);
             }
             Some(source) => {
-                options.push(if asked.shallow { "bind" } else { "rbind" }.to_owned());
+                if !options.iter().any(|option| matches!(option.as_str(), "bind" | "rbind")) {
+                    options.push(if asked.shallow { "bind" } else { "rbind" }.to_owned());
+                }
                 let propagates = |option: &String| {
                     option.ends_with("private") || option.ends_with("shared") || option.ends_with("slave")
                 };
@@ -423,4 +427,24 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
 fn mount(target: &str, kind: &str, source: &Path, options: Vec<String>) -> Result<Mount> {
     let builder = MountBuilder::default().destination(target).typ(kind).source(source).options(options);
     builder.build().with_context(|| format!("build the mount of {target}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_masked_is_known_unless_told() {
+        let throttle = "/sys/devices/system/cpu/cpu0/thermal_throttle".to_owned();
+        let masked = |mask: &[&str], unmask: &[&str]| {
+            let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+            let security = Security { mask: words(mask), unmask: words(unmask), ..Security::default() };
+            super::masked(&security, std::slice::from_ref(&throttle))
+        };
+        let all = masked(&[], &[]);
+        assert_eq!((all.len(), all.contains(&throttle)), (MASKED.len() + 1, true));
+        assert_eq!(masked(&["/x"], &["ALL"]), ["/x"]);
+        assert!(!masked(&[], &["/sys/*"]).iter().any(|path| path.starts_with("/sys/")));
+        assert_eq!(masked(&[], &["/proc/keys"]).len(), MASKED.len());
+    }
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::container::Locked;
 use super::facts;
 use super::request::RemoveRequest;
+use super::volume::Content;
 use super::{Engine, owners};
 use crate::model::container::{ContainerConfig, ProcessRef, RestartKind, RootFs};
 use crate::model::id::Id;
@@ -33,6 +34,9 @@ pub(crate) struct Foreground {
     pub(crate) started: Started,
     /// Who cleans up depends on it.
     pub(crate) restart: RestartKind,
+    pub(crate) run: u64,
+    /// The kernel tells its end to who holds this, should the monitor die. `None`: it ended, and its monitor saw it.
+    pub(crate) init: Option<(i32, OwnedFd)>,
 }
 
 impl Engine {
@@ -42,6 +46,8 @@ impl Engine {
         if locked.state.status == Status::Running {
             return Ok(());
         }
+        // A user's start gives a policy all its tries again.
+        locked.state.restarts = 0;
         self.start_locked(&mut locked, None).map(drop)
     }
 
@@ -49,19 +55,24 @@ impl Engine {
     pub(crate) fn start_foreground(&self, locked: Locked) -> Result<Foreground> {
         let (client, theirs) = AttachClient::pair().context("make the client's socket")?;
         let restart = locked.config.restart.kind;
-        let (id, started) = self.start_new(locked, Some(theirs))?;
-        Ok(Foreground { id, client, started, restart })
+        let (locked, started) = self.start_new(locked, Some(theirs))?;
+        let init = match locked.state.init {
+            Some(init) => process::open(init.pid, init.start_time).context("open init")?.map(|fd| (init.pid, fd)),
+            None => None,
+        };
+        Ok(Foreground { id: locked.id().clone(), client, started, restart, run: locked.state.run, init })
     }
 
     /// Starts a locked container in the background.
     pub(crate) fn start_background(&self, locked: Locked) -> Result<Id> {
-        Ok(self.start_new(locked, None)?.0)
+        Ok(self.start_new(locked, None)?.0.id().clone())
     }
 
     /// Starts a container; one that was to go with its end goes when it does not start.
-    fn start_new(&self, mut locked: Locked, foreground: Option<OwnedFd>) -> Result<(Id, Started)> {
+    fn start_new(&self, mut locked: Locked, foreground: Option<OwnedFd>) -> Result<(Locked, Started)> {
+        locked.state.restarts = 0;
         match self.start_locked(&mut locked, foreground) {
-            Ok(started) => Ok((locked.id().clone(), started)),
+            Ok(started) => Ok((locked, started)),
             Err(error) => {
                 if locked.config.remove {
                     // The first error is the one to tell; what this cannot undo the next command will.
@@ -123,7 +134,7 @@ impl Engine {
             log: config.log.clone(),
             durable: !config.remove,
             start_immediately: !connects,
-            cleanup: super::policy::cleanup_arguments(self, locked.id(), locked.state.run),
+            cleanup: super::policy::cleanup_arguments(self, &super::policy::run_of(locked)),
             bundle,
             map_root: mounted.is_none() && owners::by_mount(self, owners::maps(self, config)?.as_ref()),
             root: match mounted {
@@ -131,7 +142,7 @@ impl Engine {
                 Some(path) => RootSource::Directory { path },
                 None => self.root_source(config, &dir)?,
             },
-            chown: chowned(config, &prepared.facts.sources),
+            chown: chowned(config, &prepared.facts.contents),
             cgroup,
             seccomp_cache: Some(self.paths.cache()),
             user: config.user.clone(),
@@ -140,7 +151,10 @@ impl Engine {
             ports: relayed(config),
             ..MonitorConfig::new(locked.id().clone(), locked.state.run)
         };
-        let handed = Handed { foreground: foreground.as_ref().map(AsFd::as_fd), ..Handed::default() };
+        // A Cleanup that starts again has what its monitor had.
+        let own = || [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+        let streams = config.log.driver.is_passthrough().then(own);
+        let handed = Handed { foreground: foreground.as_ref().map(AsFd::as_fd), streams, ..Handed::default() };
         let monitor = spawn::spawn(&monitor, &handed)?;
         drop(foreground);
         let (pid, start_time) = monitor.created()?;
@@ -184,13 +198,13 @@ pub(crate) fn relayed(config: &ContainerConfig) -> Vec<PortMapping> {
 }
 
 /// The sources of the mounts with `:U`.
-fn chowned(config: &ContainerConfig, sources: &[Option<PathBuf>]) -> Vec<PathBuf> {
+fn chowned(config: &ContainerConfig, contents: &[Content]) -> Vec<PathBuf> {
     config
         .mounts
         .iter()
-        .zip(sources)
+        .zip(contents)
         .filter(|(mount, _)| mount.chown)
-        .filter_map(|(_, source)| source.clone())
+        .filter_map(|(_, content)| content.source.clone())
         .collect()
 }
 

@@ -1,23 +1,18 @@
 //! A monitor that died is replaced by one that adopts the container.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Engine;
 use super::container::Locked;
 use crate::model::container::ProcessRef;
 use crate::monitor::config::MonitorConfig;
 use crate::monitor::spawn::{self, Handed};
-use crate::runtime::cgroup::Cgroup;
 use crate::state::record::Durability;
 use crate::sys::process;
 
 /// Starts a monitor that takes over from one that died.
 pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) -> Result<()> {
     let config = &locked.config;
-    let cgroup = match locked.state.cgroup.clone() {
-        Some(value) => serde_json::from_value(value).context("read the cgroup of the container")?,
-        None => Cgroup::None,
-    };
     let monitor = MonitorConfig {
         data_dir: locked.dir(),
         run_dir: locked.run_dir(),
@@ -25,12 +20,15 @@ pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
         stdin: config.stdin,
         log: config.log.clone(),
         durable: !config.remove,
-        cleanup: super::policy::cleanup_arguments(engine, locked.id(), locked.state.run),
-        cgroup,
+        cleanup: super::policy::cleanup_arguments(engine, &super::policy::run_of(locked)),
+        cgroup: locked.cgroup()?,
         ports: super::start::relayed(config),
         adopt: Some(init),
         ..MonitorConfig::new(locked.id().clone(), locked.state.run)
     };
+    // Until we have written down who it is, its own record tells.
+    locked.state.monitor = None;
+    locked.save(Durability::Lazy)?;
     let started = spawn::spawn(&monitor, &Handed::default())?.running()?;
     let pid = started.pid().as_raw_nonzero().get();
     locked.state.init = Some(init);

@@ -419,4 +419,11 @@ mod tests {
             assert_eq!(terminal(device), want);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_names_users_or_not(text in "([a-z]{0,4}:[x]?:[0-9]{0,11}:?\n?){0,4}|\\PC{0,60}") {
+            drop(parse_names(&text));
+        }
+    }
 }

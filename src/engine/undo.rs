@@ -37,16 +37,15 @@ pub(crate) fn by_id(engine: &Engine, id: &Id) -> Result<()> {
     if engine.privilege.is_rootless() {
         crate::network::rootless::stop(&run).context("end pasta")?;
     } else {
-        crate::network::disconnect(&engine.paths.networks(), id).context("disconnect the network")?;
+        crate::network::disconnect(&engine.paths.networks(), id, &[]).context("disconnect the network")?;
+        super::network::attend(engine)?;
     }
     tree::remove_path(&run)
 }
 
 /// Removes the cgroup of the run that ended, with whatever is in it.
 fn remove_cgroup(locked: &mut Locked) -> Result<()> {
-    let Some(value) = locked.state.cgroup.clone() else { return Ok(()) };
-    let cgroup: Cgroup = serde_json::from_value(value).context("read the cgroup of the container")?;
-    cgroup.remove().context("remove the cgroup")?;
+    locked.cgroup()?.remove().context("remove the cgroup")?;
     locked.state.cgroup = None;
     Ok(())
 }

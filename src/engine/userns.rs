@@ -38,6 +38,7 @@ impl Engine {
         match asked {
             UserNamespaceRequest::Default | UserNamespaceRequest::Host => Ok(UserNamespace::Host),
             UserNamespaceRequest::KeepId { .. } => self.keep_id(asked),
+            UserNamespaceRequest::NoMap => self.no_map(),
             UserNamespaceRequest::Auto { size } => self.auto(*size),
             UserNamespaceRequest::Maps { uids, gids } => {
                 // As podman: one map given is both.
@@ -89,6 +90,26 @@ impl Engine {
         Ok(UserNamespace::Mapped { uids, gids, asked: "keep-id".to_owned() })
     }
 
+    fn no_map(&self) -> Result<UserNamespace> {
+        let whole = |file: &str| -> Result<Vec<IdRange>> {
+            let rest = Spans::own(file)?.without_first();
+            match rest.count() {
+                0 => Err(Error::unsupported("nomap needs ids beside the user's own, and there are none")
+                    .hint(format!("give this user some in {} and {}", subid::SUBUID, subid::SUBGID))
+                    .into()),
+                _ => rest.numbered(),
+            }
+        };
+        match self.privilege {
+            Privilege::Root => Err(Error::unsupported("nomap is only supported in rootless mode").into()),
+            Privilege::Rootless { .. } => Ok(UserNamespace::Mapped {
+                uids: whole("uid_map")?,
+                gids: whole("gid_map")?,
+                asked: "nomap".to_owned(),
+            }),
+        }
+    }
+
     fn auto(&self, size: Option<u32>) -> Result<UserNamespace> {
         let (uids, gids) = match self.privilege {
             Privilege::Root => (Spans::of_owner(subid::SUBUID)?, Spans::of_owner(subid::SUBGID)?),
@@ -112,7 +133,7 @@ impl Engine {
                 continue;
             };
             if let UserNamespace::Mapped { uids, gids, asked } = &config.userns
-                && asked != "keep-id"
+                && !matches!(asked.as_str(), "keep-id" | "nomap")
             {
                 taken_uids.extend(uids.iter().map(span));
                 taken_gids.extend(gids.iter().map(span));
@@ -245,6 +266,17 @@ impl Spans {
 
     fn covers(&self, (start, end): Span) -> bool {
         self.0.iter().any(|&(from, to)| from <= start && end <= to)
+    }
+
+    /// A map of all of these, one after the other from 0 on.
+    fn numbered(&self) -> Result<Vec<IdRange>> {
+        let mut inside = 0;
+        let mut map = Vec::with_capacity(self.0.len());
+        for &(start, end) in &self.0 {
+            map.push(range(inside, start, end - start)?);
+            inside += end - start;
+        }
+        Ok(map)
     }
 
     fn identity(&self) -> Result<Vec<IdRange>> {
@@ -408,6 +440,7 @@ mod tests {
             assert_eq!(map.as_deref().map(triples).as_deref(), *expected, "{size} without {taken:?}");
         }
         assert_eq!(Spans::new(vec![(0, 1), (1, 11)]).without_first(), Spans(vec![(1, 11)]));
+        assert_eq!(triples(&pool.numbered().unwrap()), [(0, 100, 100), (100, 300, 100)]);
     }
 
     proptest::proptest! {

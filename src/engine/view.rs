@@ -155,15 +155,16 @@ fn bound(engine: &Engine, config: &ContainerConfig) -> Result<Vec<Bind>> {
     let volumes = Volumes::new(&engine.paths);
     let mut binds = Vec::new();
     for mount in config.mounts.iter().filter(|mount| !mount.overlay) {
-        let source = match volume::source(&volumes, mount) {
+        let content = match volume::content(&volumes, mount) {
             // A start would refuse it; the rest can be copied all the same.
-            Err(error) if super::remove::is_gone(&error) => None,
+            Err(error) if super::remove::is_gone(&error) => volume::Content::default(),
             done => done.with_context(|| format!("find the source of {}", mount.target))?,
         };
-        binds.extend(source.map(|source| Bind {
+        let read_only = mount.read_only || content.options.iter().any(|option| option == "ro");
+        binds.extend(content.source.map(|source| Bind {
             source,
             target: mount.target.clone(),
-            read_only: mount.read_only,
+            read_only,
             recursive: !mount.shallow,
             mapped: mount.idmap,
         }));

@@ -91,37 +91,66 @@ fn fill(
     Ok(())
 }
 
-/// The sources of a container's mounts, in their order; `None` for a tmpfs.
-pub(crate) fn sources(engine: &Engine, locked: &Locked) -> Result<Vec<Option<PathBuf>>> {
-    let volumes = Volumes::new(&engine.paths);
-    locked.config.mounts.iter().map(|mount| source(&volumes, mount)).collect()
+/// What is mounted, found: where it comes from, and what the volume adds to the options of the mount.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Content {
+    /// `None` for a tmpfs.
+    pub(crate) source: Option<PathBuf>,
+    pub(crate) options: Vec<String>,
 }
 
-/// The source of one mount.
-pub(crate) fn source(volumes: &Volumes, mount: &Mount) -> Result<Option<PathBuf>> {
+/// The contents of a container's mounts, in their order.
+pub(crate) fn contents(engine: &Engine, locked: &Locked) -> Result<Vec<Content>> {
+    let volumes = Volumes::new(&engine.paths);
+    locked.config.mounts.iter().map(|mount| content(&volumes, mount)).collect()
+}
+
+/// The content of one mount.
+pub(crate) fn content(volumes: &Volumes, mount: &Mount) -> Result<Content> {
+    let plain = |source| Content { source: Some(source), options: Vec::new() };
     match &mount.source {
-        Source::Tmpfs => Ok(None),
-        Source::Bind { path } => match std::fs::metadata(path) {
-            Ok(_) => Ok(Some(PathBuf::from(path))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(Error::not_found(format!("statfs {path}: no such file or directory")).hint("make it first").into())
-            }
-            Err(error) => Err(error).with_context(|| format!("stat {path}")),
-        },
+        Source::Tmpfs => Ok(Content::default()),
+        Source::Bind { path } => host_path(path).map(plain),
         Source::Volume { name: None, .. } => Err(Error::state("an anonymous volume has no name").into()),
         Source::Volume { name: Some(name), subpath } => {
             let volume = volumes.read(name)?.ok_or_else(|| crate::storage::volume::local::no_such(name))?;
-            let data = volumes.data(name);
-            match volume.options.get("type").map(String::as_str) {
-                Some("tmpfs") => return Ok(None),
-                Some("none" | "bind") => return Ok(volume.options.get("device").map(PathBuf::from)),
-                _ => {}
-            }
-            Ok(Some(match subpath {
+            let option = |key: &str| volume.options.get(key).map(String::as_str).unwrap_or_default();
+            let kind = option("type");
+            let data = match kind {
+                "tmpfs" => {
+                    if subpath.is_some() {
+                        return Err(Error::invalid(format!("volume {name} is a fresh tmpfs: it has no subpath")).into());
+                    }
+                    let mut options = Mount::volume_options(kind, option("o"))?;
+                    if mount.copy_up {
+                        options.push("tmpcopyup".to_owned());
+                    }
+                    return Ok(Content { source: None, options });
+                }
+                "none" | "bind" => host_path(option("device"))?,
+                _ => volumes.data(name),
+            };
+            let source = match subpath {
                 Some(subpath) => below(&data, subpath)?,
                 None => data,
-            }))
+            };
+            match kind {
+                "none" | "bind" => {
+                    Ok(Content { source: Some(source), options: Mount::volume_options(kind, option("o"))? })
+                }
+                _ => Ok(plain(source)),
+            }
         }
+    }
+}
+
+fn host_path(path: &str) -> Result<PathBuf> {
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(PathBuf::from(path)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::not_found(format!("statfs {path}: no such file or directory")).hint("make it first").into())
+        }
+        Err(error) => Err(error).with_context(|| format!("stat {path}")),
     }
 }
 

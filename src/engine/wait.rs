@@ -1,15 +1,38 @@
-//! `wait`: the kernel tells when a monitor, and the Cleanup that it becomes, is dead.
+//! `wait`: the kernel tells when a monitor, and the Cleanup that it becomes, is dead, and when a record is replaced.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::Engine;
 use super::container::{self, Container};
+use super::remove::is_gone;
 use crate::model::id::Id;
 use crate::model::status::Status;
-use crate::monitor::exit::End;
+use crate::monitor::exit::{self, End};
+use crate::state::lock;
 use crate::sys::process;
+use crate::sys::watch::Watch;
+
+/// How long to wait at once for a monitor that only its lock tells of.
+const LEASE_PATIENCE: Duration = Duration::from_secs(3600);
+
+/// The processes of a live container, as far as its records name them.
+struct Watched {
+    init: Option<OwnedFd>,
+    monitor: Option<OwnedFd>,
+}
+
+impl Watched {
+    fn open(read: &Container) -> Result<Self> {
+        let open = |process: Option<crate::model::container::ProcessRef>| match process {
+            Some(process) => process::open(process.pid, process.start_time).context("open a process of the container"),
+            None => Ok(None),
+        };
+        Ok(Self { init: open(read.state.init)?, monitor: open(read.state.monitor)? })
+    }
+}
 
 impl Engine {
     /// Waits until the container that `name` means does not run, and returns its exit code; -1 when nobody knows it.
@@ -34,25 +57,52 @@ impl Engine {
                 _ => {}
             }
             seen = self.wait_run(&read)?.or(seen);
+            self.settled(id)?;
+        }
+    }
+
+    /// Waits until the container that `name` means is in one of `states`; -1, or its exit code when it has ended.
+    pub(crate) fn wait_for(&self, name: &str, states: &[Status]) -> Result<i32> {
+        let id = container::find(&self.paths, name)?;
+        loop {
+            let watch = Watch::new(&self.paths.container(&id), "state.json").context("watch the container")?;
+            let read = self.read_healed(&id)?.ok_or_else(|| container::no_such(name))?;
+            if states.contains(&read.state.status) {
+                let ended = read.state.status == Status::Exited;
+                return Ok(read.state.exit_code.filter(|_| ended).unwrap_or(-1));
+            }
+            // The death of a monitor is in no record until somebody heals it.
+            let monitor = if read.state.status.is_alive() { Watched::open(&read)?.monitor } else { None };
+            let others: Vec<_> = monitor.iter().map(AsFd::as_fd).collect();
+            watch.changed(&others, None).context("wait for a change")?;
+            if let Some(monitor) = &monitor
+                && process::wait(monitor, Some(Duration::ZERO)).context("look at the monitor")?
+            {
+                self.settled(&id)?;
+            }
+        }
+    }
+
+    /// Waits for whoever works on the container, and heals what nobody does.
+    fn settled(&self, id: &Id) -> Result<()> {
+        match self.lock_id(id) {
+            Err(error) if !is_gone(&error) => Err(error),
+            _ => Ok(()),
         }
     }
 
     /// Waits for the end of the run that was read. Its exit code, when it could be learnt on the way.
     fn wait_run(&self, read: &Container) -> Result<Option<i32>> {
-        let open = |process: Option<crate::model::container::ProcessRef>| match process {
-            Some(process) => process::open(process.pid, process.start_time).context("open a process of the container"),
-            None => Ok(None),
-        };
-        let (init, monitor) = (open(read.state.init)?, open(read.state.monitor)?);
+        let Watched { init, monitor } = Watched::open(read)?;
         if let Some(init) = &init {
             process::wait(init, None).context("wait for init")?;
         }
-        if let Some(monitor) = &monitor {
-            process::wait(monitor, None).context("wait for the monitor")?;
+        match &monitor {
+            Some(monitor) => process::wait(monitor, None).map(drop).context("wait for the monitor")?,
+            None => lock::wait_free(&container::monitor_lock(&self.paths, &read.config.id), LEASE_PATIENCE)?,
         }
         // With `--rm` the record is gone by now: the kernel remembers the code as long as somebody holds the pidfd.
         let recorded = read.exit(&self.paths).ok().flatten().and_then(|exit| exit.exit_code);
-        let status = || crate::sys::pidfd_info::exit_status(init.as_ref()?.as_fd()).ok().flatten();
-        Ok(recorded.or_else(|| status().map(|status| End::from_wait_status(status).code())))
+        Ok(recorded.or_else(|| exit::of_dead(init?.as_fd(), read.state.init?.pid).map(End::code)))
     }
 }

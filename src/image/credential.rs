@@ -6,10 +6,12 @@
 //! fields kept. Helpers are executed from absolute directories that strangers cannot write, with the secret on stdin.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
@@ -18,6 +20,7 @@ use serde_json::{Map, Value};
 
 use crate::model::error::Error;
 use crate::model::secret::Secret;
+use crate::sys::cancel::{Cancel, Reading};
 
 /// The largest file or answer of a helper.
 const SIZE_MAX: u64 = 1 << 20;
@@ -53,6 +56,8 @@ pub(crate) struct AuthFiles {
     helper_dirs: Vec<PathBuf>,
     /// Helpers of registries.conf, asked in order.
     helpers: Vec<String>,
+    /// When it is set, a helper that runs is killed; without one a helper may take as long as its user.
+    cancel: Option<Cancel>,
 }
 
 impl AuthFiles {
@@ -81,7 +86,12 @@ impl AuthFiles {
         let helper_dirs = var("PATH")
             .map(|list| std::env::split_paths(&list).filter(|dir| dir.is_absolute()).collect())
             .unwrap_or_default();
-        Self { files, helper_dirs, helpers: helpers.to_vec() }
+        Self { files, helper_dirs, helpers: helpers.to_vec(), cancel: None }
+    }
+
+    /// The same, where helpers end with `cancel`.
+    pub(crate) fn until(self, cancel: Option<Cancel>) -> Self {
+        Self { cancel, ..self }
     }
 
     /// The file where login writes.
@@ -151,25 +161,31 @@ impl AuthFiles {
 
     fn run_helper(&self, name: &str, verb: &str, input: &[u8]) -> Result<Result<Vec<u8>, String>> {
         let program = self.helper_path(name)?;
-        let mut child = Command::new(&program)
-            .arg(verb)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("execute {}", program.display()))?;
-        let wrote = match child.stdin.take() {
+        let mut helper = Helper(
+            Command::new(&program)
+                .arg(verb)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .with_context(|| format!("execute {}", program.display()))?,
+        );
+        let wrote = match helper.0.stdin.take() {
+            // What a pipe takes at once: a server's name, or one credential.
             Some(mut stdin) => stdin.write_all(input),
             None => Ok(()),
         };
         let mut answer = Vec::new();
-        if let Some(stdout) = child.stdout.take() {
-            stdout
-                .take(SIZE_MAX)
-                .read_to_end(&mut answer)
-                .with_context(|| format!("read from {}", program.display()))?;
+        if let Some(stdout) = helper.0.stdout.take() {
+            let reading = || format!("read from {}", program.display());
+            let file = File::from(OwnedFd::from(stdout));
+            match &self.cancel {
+                Some(stop) => Reading { file, stop }.take(SIZE_MAX).read_to_end(&mut answer),
+                None => file.take(SIZE_MAX).read_to_end(&mut answer),
+            }
+            .with_context(reading)?;
         }
-        let status = child.wait().with_context(|| format!("wait for {}", program.display()))?;
+        let status = helper.0.wait().with_context(|| format!("wait for {}", program.display()))?;
         if !status.success() {
             return Ok(Err(String::from_utf8_lossy(&answer).into_owned()));
         }
@@ -259,6 +275,17 @@ impl AuthFiles {
         }
         let named = map.get("credHelpers").and_then(|helpers| helpers.get(key));
         named.or_else(|| map.get("credsStore")).and_then(Value::as_str).filter(|h| !h.is_empty()).map(str::to_owned)
+    }
+}
+
+/// A helper that runs; dropping it kills and reaps it.
+struct Helper(Child);
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        // Both fail only when it has ended and was waited for.
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 

@@ -1,5 +1,6 @@
 //! A tar archive of a root file system becomes an image of one layer.
 
+use std::fs::File;
 use std::io::{Read, Write};
 
 use anyhow::{Context, Result};
@@ -15,6 +16,7 @@ use crate::storage::compression;
 use crate::storage::content::Content;
 use crate::storage::member::Archive;
 use crate::storage::staging::Staging;
+use crate::sys::cancel::Reading;
 
 /// What an import says about the image.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +30,7 @@ pub(crate) struct ImportOptions {
 }
 
 /// Imports the archive that `source` gives, compressed or not, and returns the image's id.
-pub(crate) fn import(target: &Target, source: &mut dyn Read, options: &ImportOptions) -> Result<String> {
+pub(crate) fn import(target: &Target, source: File, options: &ImportOptions) -> Result<String> {
     let names: Vec<String> = options.name.as_deref().map(store::full_name).transpose()?.into_iter().collect();
     let mut config = Map::new();
     for change in &options.changes {
@@ -38,7 +40,7 @@ pub(crate) fn import(target: &Target, source: &mut dyn Read, options: &ImportOpt
     let staging = Staging::new(&target.paths)?;
     let content = Content::new(&target.paths);
     let mut ingest = content.ingest(staging.dir(), "import")?;
-    copy(target, source, &mut ingest)?;
+    copy(Reading { file: source, stop: &target.cancel }, &mut ingest)?;
     let file = ingest.file().try_clone().context("read the archive again")?;
     let blob = ingest.finish();
     let diff_id = diff_id(&file, target.limits.bytes).context("read the archive")?;
@@ -114,12 +116,9 @@ fn rewind(file: &std::fs::File) -> Result<()> {
     rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0)).map(drop).context("read the archive again")
 }
 
-fn copy(target: &Target, source: &mut dyn Read, to: &mut dyn Write) -> Result<()> {
+fn copy(mut source: impl Read, to: &mut dyn Write) -> Result<()> {
     let mut buffer = vec![0; 1 << 20];
     loop {
-        if target.cancel.load(std::sync::atomic::Ordering::Relaxed) {
-            return Err(Error::state("cancelled").into());
-        }
         match source.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(length) => to.write_all(&buffer[..length]).context("write the archive")?,

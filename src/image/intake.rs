@@ -17,12 +17,11 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
+use rustix::event::PollFlags;
 use rustix::pipe::{PipeFlags, SpliceFlags};
 
 use super::manifest::{Config, Manifest};
@@ -37,6 +36,7 @@ use crate::storage::extract::Limits;
 use crate::storage::layer::{Layers, Staged, chain_ids};
 use crate::storage::staging::Staging;
 use crate::storage::unpack::{self, Unpacked};
+use crate::sys::cancel::{self, Cancel};
 
 /// Room in the pipe to an unpacking process.
 const PIPE: usize = 1 << 20;
@@ -48,9 +48,8 @@ pub(crate) struct Target {
     /// The store is a user namespace's: overlay's attributes are `user.` ones.
     pub(crate) rootless: bool,
     pub(crate) limits: Limits,
-    /// Set by a signal handler: everything ends soon, and nothing is left. A registry client gets the same, since a layer
-    /// that cannot be unpacked sets it for a while, too.
-    pub(crate) cancel: Arc<AtomicBool>,
+    /// Set by a signal: everything ends at once, and nothing is left.
+    pub(crate) cancel: Cancel,
 }
 
 /// What is told of a download or copy, blob by blob, on the caller's thread.
@@ -60,16 +59,6 @@ pub(crate) trait Progress {
     fn started(&mut self, digest: &Digest, size: u64);
     fn advanced(&mut self, digest: &Digest, bytes: u64);
     fn finished(&mut self, digest: &Digest);
-}
-
-/// Tells nobody.
-pub(crate) struct Silent;
-
-impl Progress for Silent {
-    fn present(&mut self, _digest: &Digest, _size: u64) {}
-    fn started(&mut self, _digest: &Digest, _size: u64) {}
-    fn advanced(&mut self, _digest: &Digest, _bytes: u64) {}
-    fn finished(&mut self, _digest: &Digest) {}
 }
 
 /// The documents of an image, as they came and parsed.
@@ -124,8 +113,8 @@ pub(crate) struct Intake<'a> {
     layers: Layers,
     shared: Mutex<Shared>,
     changed: Condvar,
-    /// Set when anything failed, so that every process ends.
-    stop: AtomicBool,
+    /// Set when anything failed, so that every process and download ends.
+    stop: Cancel,
 }
 
 impl<'a> Intake<'a> {
@@ -186,7 +175,7 @@ impl<'a> Intake<'a> {
             layers,
             shared: Mutex::new(shared),
             changed: Condvar::new(),
-            stop: AtomicBool::new(false),
+            stop: Cancel::new().context("make an event")?,
         })
     }
 
@@ -226,7 +215,13 @@ impl<'a> Intake<'a> {
         self.changed.notify_all();
     }
 
-    /// Runs `bring`, which writes what is missing, with the workers beside it (step 2).
+    /// What ends the bringing: a layer that cannot be unpacked.
+    pub(crate) fn stop(&self) -> &Cancel {
+        &self.stop
+    }
+
+    /// Runs `bring`, which writes what is missing, with the workers beside it (step 2). It must end soon after the
+    /// target's `cancel` or [`Self::stop`] is set: with its error the workers that wait for bytes end too.
     pub(crate) fn run(&self, bring: impl FnOnce() -> Result<()>) -> Result<()> {
         let waiting = self.lock().layers.len();
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(waiting);
@@ -236,7 +231,7 @@ impl<'a> Intake<'a> {
             }
             let brought = bring();
             if brought.is_err() {
-                self.stop.store(true, Ordering::Relaxed);
+                self.stop.cancel();
             }
             self.lock().ended = true;
             self.changed.notify_all();
@@ -244,11 +239,10 @@ impl<'a> Intake<'a> {
         });
         // A layer that cannot be unpacked ends the download; its error is the one to tell.
         if let Some(error) = self.lock().failure.take() {
-            self.target.cancel.store(false, Ordering::Relaxed);
             return Err(error);
         }
         brought?;
-        match self.target.cancel.load(Ordering::Relaxed) {
+        match self.target.cancel.is_cancelled() {
             true => Err(Error::state("cancelled").into()),
             false => Ok(()),
         }
@@ -260,13 +254,12 @@ impl<'a> Intake<'a> {
     }
 
     fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.target.cancel.load(Ordering::Relaxed)
+        self.stop.is_cancelled() || self.target.cancel.is_cancelled()
     }
 
-    /// Waits until something changed; a cancellation is noticed soon.
+    /// Waits until something changed; a cancellation ends the bringing, which is a change.
     fn wait<'g>(&self, guard: MutexGuard<'g, Shared>) -> MutexGuard<'g, Shared> {
-        let patience = Duration::from_millis(100);
-        self.changed.wait_timeout(guard, patience).unwrap_or_else(PoisonError::into_inner).0
+        self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A worker: takes one layer after the other until there are no more.
@@ -275,14 +268,13 @@ impl<'a> Intake<'a> {
             match self.unpack(index) {
                 Ok(unpacked) => self.lock().layers[index].unpacked = Some(unpacked),
                 Err(error) => {
-                    self.stop.store(true, Ordering::Relaxed);
+                    let cancelled = self.stopped() || is_cancelled(&error);
                     let mut shared = self.lock();
-                    let cancelled = self.target.cancel.load(Ordering::Relaxed) || is_cancelled(&error);
                     if !cancelled && shared.failure.is_none() {
                         shared.failure = Some(error);
-                        // The client looks at it, too: no use in downloading the rest.
-                        self.target.cancel.store(true, Ordering::Relaxed);
                     }
+                    // No use in downloading the rest.
+                    self.stop.cancel();
                     self.changed.notify_all();
                 }
             }
@@ -332,11 +324,12 @@ impl<'a> Intake<'a> {
             let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).context("make a pipe")?;
             // Only a wish: an ordinary user may have too many pipes already.
             let _ = rustix::pipe::fcntl_setpipe_size(&write, PIPE);
+            rustix::io::ioctl_fionbio(&write, true).context("set up a pipe")?;
             let unpacker = unpack::spawn(read, &diff, limits).with_context(doing)?;
             self.feed(&file, write, blob).with_context(doing)?;
             unpacker
         };
-        let unpacked = unpacker.wait(&|| self.stopped()).with_context(doing)?;
+        let unpacked = unpacker.wait(&[&self.target.cancel, &self.stop]).with_context(doing)?;
         let shared = self.lock();
         let at = self.chain.iter().position(|chain| *chain == shared.layers[index].chain);
         let expected = at.map(|at| &self.documents.config.diff_ids[at]).context("a layer is of the chain")?;
@@ -349,6 +342,7 @@ impl<'a> Intake<'a> {
 
     /// Passes a blob on to a pipe while it arrives.
     fn feed(&self, file: &File, pipe: OwnedFd, blob: usize) -> Result<()> {
+        let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
         let mut sent = 0_u64;
         loop {
             let (available, complete) = {
@@ -366,9 +360,16 @@ impl<'a> Intake<'a> {
             };
             while sent < available {
                 let length = usize::try_from(available - sent).unwrap_or(usize::MAX).min(PIPE);
-                match rustix::pipe::splice(file, Some(&mut sent), &pipe, None, length, SpliceFlags::MOVE) {
+                match rustix::pipe::splice(file, Some(&mut sent), &pipe, None, length, flags) {
                     Ok(0) => bail!(Error::state("the staged blob is shorter than what was written")),
                     Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                    // Full: the reader is slow, and may be so when everything ends.
+                    Err(rustix::io::Errno::AGAIN) => {
+                        let stops = [&self.target.cancel, &self.stop];
+                        if !cancel::ready(&pipe, PollFlags::OUT, &stops).context("feed the unpacking process")? {
+                            bail!(Error::state("cancelled"));
+                        }
+                    }
                     // The reader is gone; it says why.
                     Err(rustix::io::Errno::PIPE) => return Ok(()),
                     Err(errno) => return Err(errno).context("feed the unpacking process"),

@@ -70,7 +70,7 @@ fn copy(
     let mut hash = Hash::of_kind(digest);
     let mut buffer = vec![0; 1 << 20];
     loop {
-        if target.cancel.load(std::sync::atomic::Ordering::Relaxed) {
+        if target.cancel.is_cancelled() || intake.stop().is_cancelled() {
             return Err(Error::state("cancelled").into());
         }
         let length = blob.read(&mut buffer).context("read the archive")?;

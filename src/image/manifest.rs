@@ -280,8 +280,6 @@ pub(crate) struct Config {
     pub(crate) platform: Platform,
     /// Docker's `Healthcheck`, as it was written.
     pub(crate) healthcheck: Option<Value>,
-    pub(crate) on_build: Vec<String>,
-    pub(crate) shell: Vec<String>,
 }
 
 impl Config {
@@ -337,17 +335,7 @@ impl Config {
         }
         let platform =
             Platform::new(&image.os().to_string(), &image.architecture().to_string(), image.variant().as_deref());
-        let strings = |value: Option<Value>| -> Vec<String> {
-            value.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
-        };
-        Ok(Self {
-            diff_ids,
-            platform,
-            healthcheck: extras.remove("Healthcheck").filter(Value::is_object),
-            on_build: strings(extras.remove("OnBuild")),
-            shell: strings(extras.remove("Shell")),
-            image,
-        })
+        Ok(Self { diff_ids, platform, healthcheck: extras.remove("Healthcheck").filter(Value::is_object), image })
     }
 
     /// Checks that manifest and configuration speak of the same number of layers.
@@ -588,8 +576,6 @@ mod tests {
                 "ExposedPorts": {"80/tcp": {}}, "ArgsEscaped": true, "Memory": 0},
             "rootfs": {"type": "layers", "diff_ids": [digest()]}, "history": [{"created_by": "x"}]});
         let config = Config::parse(&serde_json::to_vec(&config).unwrap()).unwrap();
-        assert_eq!(config.on_build, ["RUN x"]);
-        assert_eq!(config.shell, ["/bin/bash"]);
         assert!(config.healthcheck.is_some());
         assert_eq!(config.platform.to_string(), "linux/amd64");
         assert_eq!(config.diff_ids.len(), 1);

@@ -78,7 +78,7 @@ pub(crate) fn pull(
                 progress.finished(&missing[job].1);
             }
         };
-        client.fetch_all(&resolved, jobs, PARALLEL, &mut tell).map(drop)
+        client.fetch_all(&resolved, jobs, PARALLEL, intake.stop(), &mut tell).map(drop)
     })?;
     let mut repo_digests: Vec<String> = [&resolved.digest, &resolved.manifest_digest]
         .iter()

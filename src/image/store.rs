@@ -33,8 +33,6 @@ pub(crate) const LOCAL: &str = "localhost";
 pub(crate) struct Image {
     pub(crate) id: String,
     pub(crate) record: ImageRecord,
-    /// Its names in full, sorted.
-    pub(crate) names: Vec<String>,
     pub(crate) config: ImageConfiguration,
     /// Docker's extras beside OCI's configuration.
     pub(crate) full: Config,
@@ -49,17 +47,6 @@ impl Image {
     /// The chain ids of its layers (hex), the lowest first.
     pub(crate) fn chain_ids(&self) -> Vec<String> {
         self.record.layers.iter().map(|layer| layer.chain_id.hex().to_owned()).collect()
-    }
-
-    /// The full name by which `typed` found it; its first name or id when that was an id.
-    pub(crate) fn display_name(&self, typed: &str) -> String {
-        let first = || self.names.first().cloned().unwrap_or_else(|| self.id.clone());
-        self.name_of(typed).unwrap_or_else(first)
-    }
-
-    /// The full name by which `typed` found it; `None` when that was an id.
-    pub(crate) fn name_of(&self, typed: &str) -> Option<String> {
-        meanings(typed).into_iter().find(|name| self.names.contains(name))
     }
 }
 
@@ -100,6 +87,24 @@ impl ImageStore {
     /// Who changes images or names, or collects garbage, holds this.
     pub(crate) fn lock(&self) -> Result<Lock> {
         Lock::exclusive(Rank::Images, &self.root.join("lock"))
+    }
+
+    /// Held for a look at several files of one image: nobody removes it meanwhile.
+    fn lock_shared(&self) -> Result<Lock> {
+        Lock::shared(Rank::Images, &self.root.join("lock"))
+    }
+
+    /// Whether the image with the whole id `id` is there. Who removes images counts the containers that are on record, so for
+    /// one that was recorded before this call it stays.
+    pub(crate) fn keeps(&self, id: &str) -> Result<bool> {
+        let _lock = self.lock_shared()?;
+        Ok(self.record_path(id).exists())
+    }
+
+    /// The image that `typed` means, whole; `None` where there is none.
+    pub(crate) fn look(&self, typed: &str) -> Result<Option<Image>> {
+        let _lock = self.lock_shared()?;
+        self.resolve(typed)?.map(|id| self.open(&id)).transpose()
     }
 
     fn record_path(&self, id: &str) -> PathBuf {
@@ -176,10 +181,41 @@ impl ImageStore {
         Ok(listing)
     }
 
-    /// The names of image `id`, sorted.
+    /// The names of image `id`, sorted. Every name that it ever had is in its record's history, so that others' are not
+    /// read; only where the record cannot be read all are.
     pub(crate) fn names(&self, id: &str) -> Result<Vec<String>> {
-        let names = self.all_names(&mut Vec::new())?;
-        Ok(names.into_iter().filter(|(_, owner)| owner == id).map(|(name, _)| name).collect())
+        let Ok(Some(record)) = self.record(id) else {
+            let names = self.all_names(&mut Vec::new())?;
+            return Ok(names.into_iter().filter(|(_, owner)| owner == id).map(|(name, _)| name).collect());
+        };
+        let mut names = Vec::new();
+        for name in record.history {
+            // A damaged name counts as none, as in a listing.
+            if self.named(&name).is_ok_and(|owner| owner.as_deref() == Some(id)) {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// The full name by which `typed` finds image `id`; `None` when that is an id or the end of a name.
+    pub(crate) fn name_of(&self, id: &str, typed: &str) -> Result<Option<String>> {
+        for name in meanings(typed) {
+            if self.named(&name)?.as_deref() == Some(id) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The full name by which `typed` finds image `id`; its first name or the id when that is an id.
+    pub(crate) fn display_name(&self, id: &str, typed: &str) -> Result<String> {
+        if let Some(name) = self.name_of(id, typed)? {
+            return Ok(name);
+        }
+        Ok(self.names(id)?.into_iter().next().unwrap_or_else(|| id.to_owned()))
     }
 
     /// The id of the image that `typed` means: a full or short name, a repository's digest, an id or the beginning of one.
@@ -235,10 +271,7 @@ impl ImageStore {
 
     /// Finds the image that `typed` means, whole.
     pub(crate) fn find(&self, typed: &str) -> Result<Image> {
-        match self.resolve(typed)? {
-            Some(id) => self.open(&id),
-            None => Err(unknown(typed).into()),
-        }
+        self.look(typed)?.ok_or_else(|| unknown(typed).into())
     }
 
     /// Opens the image with the whole id `id`.
@@ -246,8 +279,7 @@ impl ImageStore {
         let record = self.record(id)?.ok_or_else(|| unknown(id))?;
         let bytes = self.content.document(&record.config, DOCUMENT_MAX)?;
         let full = Config::parse(&bytes).with_context(|| format!("read the configuration of image {id}"))?;
-        let names = self.names(id)?;
-        Ok(Image { id: record.id.clone(), names, config: full.image.clone(), full, record })
+        Ok(Image { id: record.id.clone(), config: full.image.clone(), full, record })
     }
 
     /// The manifest of an image, as it came, and parsed.
@@ -267,13 +299,17 @@ impl ImageStore {
     /// Adds an image or joins what is known of it, then gives it `names` (taken from other images). Durable. The lock is
     /// held, and layers and blobs are published.
     pub(crate) fn add(&self, _lock: &Lock, mut image: ImageRecord, names: &[String]) -> Result<()> {
-        // A damaged record is replaced by what was just verified.
-        if let Ok(Some(known)) = self.record(&image.id) {
-            image.stored = known.stored;
-            image.repo_digests.extend(known.repo_digests);
-            image.repo_digests.sort_unstable();
-            image.repo_digests.dedup();
-            image.history = known.history;
+        match self.record(&image.id) {
+            Ok(Some(known)) => {
+                image.stored = known.stored;
+                image.repo_digests.extend(known.repo_digests);
+                image.repo_digests.sort_unstable();
+                image.repo_digests.dedup();
+                image.history = known.history;
+            }
+            Ok(None) => {}
+            // A damaged record is replaced by what was just verified; its names are still there.
+            Err(_) => image.history = self.names(&image.id)?,
         }
         // The newest name is the first.
         for name in names {

@@ -363,4 +363,7 @@ pub(crate) struct InitRecord {
     pub(crate) init: ProcessRef,
     /// It was let go: the container's own command runs.
     pub(crate) started: bool,
+    /// Who wrote this; none in what a release without the field wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) monitor: Option<ProcessRef>,
 }

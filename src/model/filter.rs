@@ -38,11 +38,6 @@ impl Filters {
         }
     }
 
-    /// Tells whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Returns the keys with their conditions.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[Condition])> {
         self.0.iter().map(|(key, conditions)| (key.as_str(), conditions.as_slice()))
@@ -113,6 +108,15 @@ mod tests {
             (&["label!=a=1"], false),
         ] {
             assert_eq!(Filters::parse(texts).unwrap().pass_labels(labels.into_iter()), want, "{texts:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_filter_or_refused(text in "[a-z!=]{0,10}|\\PC{0,20}") {
+            if let Ok(filters) = Filters::parse(&[&text]) {
+                proptest::prop_assert!(filters.iter().all(|(key, _)| !key.is_empty() && !key.contains('=')), "{text:?}");
+            }
         }
     }
 }

@@ -24,8 +24,10 @@ pub(crate) enum LogDriver {
     JsonFile,
     /// Nobody.
     None,
-    /// The container writes to the caller's own streams.
+    /// The container has the caller's own streams, none of which is a terminal.
     Passthrough,
+    /// The same, terminals included.
+    PassthroughTty,
 }
 
 impl LogDriver {
@@ -36,7 +38,18 @@ impl LogDriver {
             Self::JsonFile => "json-file",
             Self::None => "none",
             Self::Passthrough => "passthrough",
+            Self::PassthroughTty => "passthrough-tty",
         }
+    }
+
+    /// Whether the container has the caller's own streams.
+    pub(crate) fn is_passthrough(self) -> bool {
+        matches!(self, Self::Passthrough | Self::PassthroughTty)
+    }
+
+    /// Whether there is something to read for `logs`.
+    pub(crate) fn keeps(self) -> bool {
+        matches!(self, Self::K8sFile | Self::JsonFile)
     }
 }
 
@@ -49,9 +62,10 @@ impl std::str::FromStr for LogDriver {
             "json-file" => Self::JsonFile,
             "none" => Self::None,
             "passthrough" => Self::Passthrough,
+            "passthrough-tty" => Self::PassthroughTty,
             _ => {
                 return Err(Error::invalid(format!("invalid log driver \"{}\"", text.escape_debug()))
-                    .hint("drivers are k8s-file, json-file, none and passthrough"));
+                    .hint("drivers are k8s-file, json-file, none, passthrough and passthrough-tty"));
             }
         })
     }
@@ -168,6 +182,17 @@ mod tests {
         for option in ["", "path", "path=relative", "tag=a\nb", "max-size=0", "max-size=-2", "max-file=0", "colour=red"]
         {
             assert!(config.option(option).is_err(), "{option}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_option_is_read_or_refused(text in "(max-size|max-file|tag|path)=[-0-9a-zA-Z./]{0,12}|\\PC{0,30}") {
+            let mut log = LogConfig::default();
+            if log.option(&text).is_ok() {
+                proptest::prop_assert!(log.max_size.is_none_or(|size| size > 0) && log.max_files > 0, "{text:?}");
+            }
+            drop(text.parse::<LogDriver>());
         }
     }
 }

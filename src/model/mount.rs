@@ -72,6 +72,18 @@ impl Mount {
         })
     }
 
+    /// The volume without a name that an image declares at `target`. It is a path and nothing else: no part of it names a
+    /// source or an option (R16). What is no path of an image's own, `/dev`, `/proc` and `/sys` included, gives none.
+    pub(crate) fn of_image(target: &str) -> Option<Self> {
+        if target.contains(':') || target.chars().any(char::is_control) {
+            return None;
+        }
+        let mount = Self::new(Source::Volume { name: None, subpath: None }, target).ok()?;
+        let ours =
+            |top: &str| mount.target.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        (!["/dev", "/proc", "/sys"].into_iter().any(ours)).then_some(mount)
+    }
+
     /// Parses `-v [[SOURCE|NAME:]TARGET[:OPTIONS]]`. A relative source path is joined to `cwd`.
     pub(crate) fn parse_volume(text: &str, cwd: &str) -> Result<Self, Error> {
         let bad = || Error::invalid(format!("incorrect volume format, should be [host-dir:]ctr-dir[:option]: {text}"));
@@ -154,6 +166,35 @@ impl Mount {
         Ok(mount)
     }
 
+    /// Reads the options of a volume's own mount (`volume create -o type=… -o o=…`), a tmpfs or a bind: what the mounts
+    /// of the volume have beside their own.
+    pub(crate) fn volume_options(kind: &str, text: &str) -> Result<Vec<String>, Error> {
+        let tmpfs = kind == "tmpfs";
+        let source = if tmpfs { Source::Tmpfs } else { Source::Bind { path: String::new() } };
+        let mut mount = Self::new(source, "/volume")?;
+        mount.shallow = !tmpfs;
+        for option in text.split(',').filter(|option| !option.is_empty()) {
+            let (key, value) = option.split_once('=').map_or((option, None), |(key, value)| (key, Some(value)));
+            match key {
+                "O" | "U" | "chown" | "z" | "Z" | "relabel" | "idmap" | "copy" | "nocopy" | "volume-nocopy" => {
+                    return Err(Error::invalid(format!("invalid mount option \"{key}\" for driver 'local'")));
+                }
+                "bind" | "rbind" if tmpfs => {
+                    return Err(Error::invalid(format!("invalid mount option \"{key}\" of a tmpfs")));
+                }
+                _ => mount.option(key, value)?,
+            }
+        }
+        let mut options = mount.options;
+        if mount.read_only {
+            options.push("ro".to_owned());
+        }
+        if !tmpfs {
+            options.push(if mount.shallow { "bind" } else { "rbind" }.to_owned());
+        }
+        Ok(options)
+    }
+
     /// podman's defaults of a tmpfs: what is there is copied up, and it is nosuid, nodev, rprivate.
     fn tmpfs_defaults(&mut self) {
         let had = |options: &[String], names: [&str; 2]| options.iter().any(|option| names.contains(&option.as_str()));
@@ -198,6 +239,11 @@ impl Mount {
             | "strictatime" | "nodiratime" | "diratime" | "sync" | "async" | "dirsync" => {
                 self.options.push(key.to_owned())
             }
+            // What is mounted below the source is read-only too.
+            "rro" if !tmpfs => {
+                self.read_only = true;
+                self.options.push(key.to_owned());
+            }
             "tmpcopyup" | "notmpcopyup" | "noswap" if tmpfs => self.options.push(key.to_owned()),
             "size" | "mode" | "uid" | "gid" | "nr_inodes" | "nr_blocks" | "huge" | "tmpfs-size" | "tmpfs-mode"
                 if tmpfs =>
@@ -231,6 +277,33 @@ pub(crate) fn clean(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_volume_of_an_image_is_a_path_and_nothing_else() {
+        for (text, target) in [
+            ("/data", Some("/data")),
+            ("/data/", Some("/data")),
+            ("/srv/../data", Some("/data")),
+            ("/process", Some("/process")),
+            ("/etc:/mnt", None),
+            ("/etc:/mnt:rw", None),
+            ("/data:ro", None),
+            ("name:/data", None),
+            ("data", None),
+            ("/", None),
+            ("/dev", None),
+            ("/dev/shm", None),
+            ("/x/../proc/self", None),
+            ("/sys/fs/cgroup", None),
+            ("/a\nb", None),
+            ("", None),
+        ] {
+            let mount = Mount::of_image(text);
+            assert_eq!(mount.as_ref().map(|mount| mount.target.as_str()), target, "{text}");
+            let is_volume = |mount: Mount| mount.source == Source::Volume { name: None, subpath: None };
+            assert!(mount.is_none_or(is_volume), "{text}");
+        }
+    }
 
     #[test]
     fn volume_forms() {
@@ -270,9 +343,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn volumes_have_options_of_their_own() {
+        let options = |kind, text| Mount::volume_options(kind, text).map_err(|error| error.message);
+        assert_eq!(options("tmpfs", "size=1m,mode=0700,noexec").unwrap(), ["size=1m", "mode=0700", "noexec"]);
+        assert_eq!(options("tmpfs", "").unwrap(), [""; 0]);
+        assert_eq!(options("none", "bind").unwrap(), ["bind"]);
+        assert_eq!(options("bind", "rbind,ro,rslave").unwrap(), ["rslave", "ro", "rbind"]);
+        for (kind, text) in [("none", "size=1m"), ("tmpfs", "bind"), ("tmpfs", "O"), ("tmpfs", "bogus"), ("bind", "U")]
+        {
+            assert!(options(kind, text).is_err(), "{kind} {text}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn never_panics(text in ".{0,80}") {
+            drop(Mount::volume_options("tmpfs", &text));
             drop(Mount::parse_volume(&text, "/"));
             drop(Mount::parse_mount(&text, "/"));
             drop(Mount::parse_tmpfs(&text));

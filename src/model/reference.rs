@@ -58,38 +58,12 @@ impl Reference {
         }
     }
 
-    /// The name as docker's users write it: without `docker.io/` and `library/`.
-    pub(crate) fn familiar_name(&self) -> String {
-        match self.domain() {
-            Some(DOCKER_HUB) => match self.path.strip_prefix("library/") {
-                Some(rest) if !rest.contains('/') => rest.to_owned(),
-                _ => self.path.clone(),
-            },
-            _ => self.name(),
-        }
-    }
-
-    /// The familiar name with tag and digest.
-    pub(crate) fn familiar(&self) -> String {
-        self.with_suffix(self.familiar_name())
-    }
-
     /// The same image with the registry `domain` where it had none; `docker.io` also brings `library/`.
     pub(crate) fn qualified(&self, domain: &str) -> Result<Self, Error> {
         if self.domain.is_some() {
             return Ok(self.clone());
         }
         self.with_suffix(format!("{domain}/{}", self.path)).parse()
-    }
-
-    /// The full form that docker gives a short name: `docker.io`, and `library/` for a single component.
-    pub(crate) fn normalized(&self) -> Self {
-        let mut full = self.clone();
-        if full.domain.is_none() {
-            full.domain = Some(DOCKER_HUB.to_owned());
-            add_library(&mut full.path);
-        }
-        full
     }
 
     /// The same name with `tag` and without digest.
@@ -337,18 +311,9 @@ impl IdPrefix {
         ((1..=64).contains(&hex.len()) && hex.bytes().all(is_lower_hex)).then(|| Self(hex.to_owned()))
     }
 
-    /// True where all 64 digits are there.
-    pub(crate) fn is_full(&self) -> bool {
-        self.0.len() == 64
-    }
-
     /// True if `hex`, a whole id, begins with these digits.
     pub(crate) fn matches(&self, hex: &str) -> bool {
         hex.starts_with(&self.0)
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
     }
 }
 
@@ -362,33 +327,25 @@ mod tests {
 
     #[test]
     fn reads_what_docker_reads() {
-        // text, domain, path, tag, has a digest, familiar form
+        // text, domain, path, tag, has a digest
         let table = [
-            ("busybox", None, "busybox", None, false, "busybox"),
-            ("busybox:1.36", None, "busybox", Some("1.36"), false, "busybox:1.36"),
-            ("foo/bar", None, "foo/bar", None, false, "foo/bar"),
-            ("docker.io/busybox", Some("docker.io"), "library/busybox", None, false, "busybox"),
-            ("index.docker.io/a/b:c", Some("docker.io"), "a/b", Some("c"), false, "a/b:c"),
-            ("localhost/x", Some("localhost"), "x", None, false, "localhost/x"),
-            (
-                "127.0.0.1:5000/x/y:T_.-1",
-                Some("127.0.0.1:5000"),
-                "x/y",
-                Some("T_.-1"),
-                false,
-                "127.0.0.1:5000/x/y:T_.-1",
-            ),
-            ("[::1]:5000/x", Some("[::1]:5000"), "x", None, false, "[::1]:5000/x"),
-            ("localhost:5000/x", Some("localhost:5000"), "x", None, false, "localhost:5000/x"),
-            ("UPPER/x", Some("UPPER"), "x", None, false, "UPPER/x"),
-            ("a__b/c-----d/e.f", None, "a__b/c-----d/e.f", None, false, "a__b/c-----d/e.f"),
-            ("docker.io/library/a/b", Some("docker.io"), "library/a/b", None, false, "library/a/b"),
+            ("busybox", None, "busybox", None, false),
+            ("busybox:1.36", None, "busybox", Some("1.36"), false),
+            ("foo/bar", None, "foo/bar", None, false),
+            ("docker.io/busybox", Some("docker.io"), "library/busybox", None, false),
+            ("index.docker.io/a/b:c", Some("docker.io"), "a/b", Some("c"), false),
+            ("localhost/x", Some("localhost"), "x", None, false),
+            ("127.0.0.1:5000/x/y:T_.-1", Some("127.0.0.1:5000"), "x/y", Some("T_.-1"), false),
+            ("[::1]:5000/x", Some("[::1]:5000"), "x", None, false),
+            ("localhost:5000/x", Some("localhost:5000"), "x", None, false),
+            ("UPPER/x", Some("UPPER"), "x", None, false),
+            ("a__b/c-----d/e.f", None, "a__b/c-----d/e.f", None, false),
+            ("docker.io/library/a/b", Some("docker.io"), "library/a/b", None, false),
         ];
-        for (text, domain, path, tag, digest, familiar) in table {
+        for (text, domain, path, tag, digest) in table {
             let parsed: Reference = text.parse().unwrap();
             assert_eq!((parsed.domain(), parsed.path(), parsed.tag()), (domain, path, tag), "{text}");
             assert_eq!(parsed.digest().is_some(), digest, "{text}");
-            assert_eq!(parsed.familiar(), familiar, "{text}");
         }
         let both: Reference = format!("a.b/c:d@sha256:{HEX}").parse().unwrap();
         assert_eq!(both.tag(), Some("d"));
@@ -444,7 +401,6 @@ mod tests {
     fn completes_short_names() {
         let short: Reference = "busybox".parse().unwrap();
         assert!(short.is_short());
-        assert_eq!(short.normalized().to_string(), "docker.io/library/busybox");
         assert_eq!(short.qualified("docker.io").unwrap().to_string(), "docker.io/library/busybox");
         assert_eq!(short.qualified("a.b").unwrap().or_latest().to_string(), "a.b/busybox:latest");
         assert!(short.qualified("not a domain").is_err());
@@ -468,7 +424,7 @@ mod tests {
 
     #[test]
     fn knows_ids() {
-        assert!(IdPrefix::parse(HEX).unwrap().is_full());
+        assert!(IdPrefix::parse(HEX).unwrap().matches(HEX));
         assert!(IdPrefix::parse("sha256:e3b0").unwrap().matches(HEX));
         for bad in ["", "xyz", "E3B0", "sha256:", &format!("{HEX}0")] {
             assert!(IdPrefix::parse(bad).is_none(), "{bad}");
@@ -481,10 +437,9 @@ mod tests {
             if let Ok(parsed) = text.parse::<Reference>() {
                 let again: Reference = parsed.to_string().parse().unwrap();
                 prop_assert_eq!(&again, &parsed);
-                let full = parsed.normalized();
-                prop_assert_eq!(full.to_string().parse::<Reference>().unwrap(), full.clone());
-                // The familiar form names the same image to docker.
-                prop_assert_eq!(full.familiar().parse::<Reference>().unwrap().normalized(), full);
+                if let Ok(full) = parsed.qualified("docker.io") {
+                    prop_assert_eq!(full.to_string().parse::<Reference>().unwrap(), full);
+                }
             }
             drop(text.parse::<Source>());
             drop(IdPrefix::parse(&text));

@@ -76,4 +76,13 @@ mod tests {
             assert_eq!(parse(&name(number)), Some(number));
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_signal_or_not(text in "(SIG|sig)?[A-Z0-9+-]{0,12}|\\PC{0,12}") {
+            if let Some(signal) = parse(&text) {
+                proptest::prop_assert!((1..=64).contains(&signal), "{text} {signal}");
+            }
+        }
+    }
 }

@@ -19,11 +19,6 @@ pub(crate) fn parse_ram(text: &str) -> Result<u64, SizeError> {
     parse(text, 1024)
 }
 
-/// Reads a size in powers of 1000 (go-units' `FromHumanSize`).
-pub(crate) fn parse_human(text: &str) -> Result<u64, SizeError> {
-    parse(text, 1000)
-}
-
 fn parse(text: &str, base: u64) -> Result<u64, SizeError> {
     let bad = || SizeError(format!("invalid size: '{text}'"));
     let last = text.rfind(|c: char| c.is_ascii_digit() || c == '.' || c == ' ').ok_or_else(bad)?;
@@ -153,7 +148,6 @@ mod tests {
         ] {
             assert_eq!(parse_ram(text).unwrap(), want, "{text}");
         }
-        assert_eq!(parse_human("1.5k").unwrap(), 1500);
         for (text, want) in [
             ("", "invalid size: ''"),
             ("hello", "invalid size: 'hello'"),

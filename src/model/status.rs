@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use super::id::Id;
 
 /// The states of a container, podman's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -39,8 +40,9 @@ impl Status {
         matches!(self, Self::Running | Self::Paused | Self::Stopping)
     }
 
-    /// The state after `action`, or podman's refusal. An action that finds its work done gives the same state.
-    pub(crate) fn after(self, action: Action) -> Result<Self, Error> {
+    /// The state of container `id` after `action`, or podman's refusal. An action that finds its work done gives the
+    /// same state.
+    pub(crate) fn after(self, action: Action, id: &Id) -> Result<Self, Error> {
         use Action as A;
         use Status as S;
         let refuse = |message: String| Err(Error::state(message));
@@ -66,23 +68,24 @@ impl Status {
             }
             (S::Stopping, A::Start) => refuse("container is stopping: container state improper".to_owned()),
             (_, A::Kill) => refuse(format!(
-                "can only kill running containers. The container is in state {}: container state improper",
+                "can only kill running containers. {id} is in state {}: container state improper",
                 self.as_str()
             )),
             (_, A::Pause) => {
                 refuse(format!("\"{}\" is not running, can't pause: container state improper", self.as_str()))
             }
             (_, A::Unpause) => {
-                refuse(format!("\"{}\" is not paused, can't unpause: container state improper", self.as_str()))
+                refuse(format!("\"{id}\" is not paused, can't unpause: container state improper"))
             }
             (_, A::Exec) => {
                 refuse("can only create exec sessions on running containers: container state improper".to_owned())
             }
             (_, A::Attach) => refuse("you can only attach to running containers".to_owned()),
-            (S::Running | S::Paused | S::Stopping, A::Remove) => refuse(format!(
-                "cannot remove container as it is {} - running or paused containers cannot be removed without force: container state improper",
+            (S::Running | S::Paused | S::Stopping, A::Remove) => Err(Error::state(format!(
+                "cannot remove container {id} as it is {} - running or paused containers cannot be removed without force: container state improper",
                 self.as_str()
-            )),
+            ))
+            .hint("stop it first, or give --force")),
         }
     }
 }
@@ -113,17 +116,21 @@ pub(crate) enum Action {
 mod tests {
     use super::*;
 
+    fn id() -> Id {
+        Id::from_random([7; 32])
+    }
+
     #[test]
     fn only_what_has_no_live_process_is_removed_without_force() {
         for status in Status::ALL {
-            assert_eq!(status.after(Action::Remove).is_ok(), !status.is_alive(), "{status}");
-            assert_eq!(status.after(Action::RemoveForce), Ok(Status::Removing));
+            assert_eq!(status.after(Action::Remove, &id()).is_ok(), !status.is_alive(), "{status}");
+            assert_eq!(status.after(Action::RemoveForce, &id()), Ok(Status::Removing));
         }
     }
 
     #[test]
     fn a_paused_container_is_stopped_but_not_started() {
-        assert_eq!(Status::Paused.after(Action::Stop), Ok(Status::Stopping));
-        assert!(Status::Paused.after(Action::Start).is_err());
+        assert_eq!(Status::Paused.after(Action::Stop, &id()), Ok(Status::Stopping));
+        assert!(Status::Paused.after(Action::Start, &id()).is_err());
     }
 }

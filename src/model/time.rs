@@ -182,9 +182,6 @@ pub(crate) fn human_ago(then: Timestamp, now: Timestamp) -> String {
     format!("{} ago", human_duration(now.as_second().saturating_sub(then.as_second())))
 }
 
-/// What Go prints for a time that was never set.
-pub(crate) const ZERO: &str = "0001-01-01 00:00:00 +0000 UTC";
-
 /// Prints a time as Go's `Time.String`: `2024-01-01 10:00:00.123456789 +0000 UTC`.
 pub(crate) fn print_go(at: Timestamp, zone: &TimeZone) -> String {
     let fraction = format!("{:09}", at.subsec_nanosecond().unsigned_abs());

@@ -111,11 +111,6 @@ impl Backlog {
         self.frames.is_empty()
     }
 
-    /// Bytes that wait.
-    pub(crate) fn size(&self) -> usize {
-        self.frames.iter().map(Vec::len).sum()
-    }
-
     pub(crate) fn clear(&mut self) {
         self.frames.clear();
     }
@@ -180,7 +175,7 @@ mod tests {
             frame[0] = frame::STDOUT;
             assert!(backlog.send(ours.as_fd(), &frame));
         }
-        assert!(!backlog.is_empty() && backlog.size() < 40 * frame::FRAME);
+        assert!(!backlog.is_empty() && backlog.frames.iter().map(Vec::len).sum::<usize>() < 40 * frame::FRAME);
         let mut buffer = vec![0; frame::FRAME];
         for n in 0..count {
             assert_eq!(frame::take(&theirs, &mut buffer), frame::Got::Frame(frame::FRAME), "{n}");

@@ -37,6 +37,9 @@ pub(crate) trait Hooks {
         false
     }
 
+    /// Called at the end of what is typed: gives what was kept back.
+    fn typed_all(&mut self, _forward: &mut Vec<u8>) {}
+
     /// A descriptor whose readability calls [`Hooks::wake`]: signals.
     fn wake_fd(&self) -> Option<BorrowedFd<'_>> {
         None
@@ -47,11 +50,6 @@ pub(crate) trait Hooks {
         Ok(None)
     }
 }
-
-/// No detach keys and no signals.
-pub(crate) struct NoHooks;
-
-impl Hooks for NoHooks {}
 
 /// How a relay ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -332,7 +330,7 @@ impl Relay<'_> {
         // The callback may add what it kept back before: leave it room in the frame.
         let room = PAYLOAD - 64;
         match rustix::io::read(stdin, &mut self.typed[..room]) {
-            Ok(0) => self.eof = true,
+            Ok(0) => self.end_input(hooks),
             Ok(length) => {
                 self.outgoing.clear();
                 self.outgoing.push(frame::STDIN);
@@ -345,10 +343,21 @@ impl Relay<'_> {
             }
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
             // EIO: a terminal whose session is over, or that we are in the background of.
-            Err(rustix::io::Errno::IO) => self.eof = true,
+            Err(rustix::io::Errno::IO) => self.end_input(hooks),
             Err(error) => return Err(error).context("read standard input"),
         }
         Ok(())
+    }
+
+    /// Nothing more is typed: what was kept back goes out, then the end itself.
+    fn end_input(&mut self, hooks: &mut dyn Hooks) {
+        self.eof = true;
+        self.outgoing.clear();
+        self.outgoing.push(frame::STDIN);
+        hooks.typed_all(&mut self.outgoing);
+        if self.outgoing.len() == 1 {
+            self.outgoing.clear();
+        }
     }
 
     /// Sends what waits for the monitor. `false`: it is gone.

@@ -32,7 +32,7 @@ pub(crate) struct MonitorConfig {
     pub(crate) tty: bool,
     /// Whether its stdin stays open (`-i`); without it stdin is `/dev/null`.
     pub(crate) stdin: bool,
-    /// Whether the descriptor after the channel is the foreground client's.
+    /// Whether the descriptor after the channel and the lock is the foreground client's.
     pub(crate) foreground: bool,
     /// How many descriptors after that are the container's.
     #[serde(default)]

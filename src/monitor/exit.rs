@@ -6,7 +6,6 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -15,9 +14,6 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use crate::model::container::ExitRecord;
 use crate::state::record::{self, Durability, VERSION};
 use crate::sys::pidfd_info;
-
-/// How long a foreign parent may take to reap its child.
-const REAP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,23 +109,17 @@ fn foreign(pidfd: BorrowedFd<'_>, pid: i32) -> io::Result<Option<End>> {
     if rustix::event::poll(&mut fds, Some(&now))? == 0 {
         return Ok(None);
     }
-    let deadline = Instant::now() + REAP_PATIENCE;
-    loop {
-        if let Some(status) = pidfd_info::exit_status(pidfd)? {
-            return Ok(Some(End::from_wait_status(status)));
-        }
-        // A readable pidfd is a zombie until somebody reaps it, and holds its number until then.
-        if let Some(status) = zombie_status(pid) {
-            return Ok(Some(End::from_wait_status(status)));
-        }
-        if Instant::now() > deadline {
-            return Ok(Some(End::Lost));
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    Ok(Some(of_dead(pidfd, pid).unwrap_or(End::Lost)))
 }
 
-/// Field 52 of `/proc/PID/stat`, `exit_code`, of a zombie.
+/// How the dead process `pid`, whose end its pidfd has told, came to it. `None`: the kernel does not tell any more.
+pub(crate) fn of_dead(pidfd: BorrowedFd<'_>, pid: i32) -> Option<End> {
+    // A zombie until somebody reaps it, which may be between the two looks of the first round, but not of the second.
+    let look = || pidfd_info::exit_status(pidfd).ok().flatten().or_else(|| zombie_status(pid));
+    look().or_else(look).map(End::from_wait_status)
+}
+
+/// Field 52 of `/proc/PID/stat`, `exit_code`, of a process that is dead but still there.
 fn zombie_status(pid: i32) -> Option<i32> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     parse_zombie(&stat)
@@ -139,7 +129,8 @@ fn parse_zombie(stat: &[u8]) -> Option<i32> {
     // The command in brackets may hold anything; the fields behind the last bracket are plain. The third is the state.
     let end = memchr::memrchr(b')', stat)?;
     let mut fields = std::str::from_utf8(&stat[end + 1..]).ok()?.split_ascii_whitespace();
-    if fields.next()? != "Z" {
+    // A zombie, or one that nobody has to wait for and that is just going.
+    if !matches!(fields.next()?, "Z" | "X") {
         return None;
     }
     fields.nth(52 - 4)?.parse().ok()
@@ -189,6 +180,13 @@ mod tests {
                 eprintln!("skipped: PIDFD_INFO_EXIT needs Linux 6.15");
             }
             ours.wait().ok();
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_zombie_or_not(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            let _ = parse_zombie(&bytes);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The process beside a container. One per running container and per exec session: role `monitor`, executed by
 //! `spawn.rs`, with one thread and no allocation once the container runs.
 //!
-//! Its life, as [`main`] reads: take the channel and the configuration; take the lock that means life; make the process
+//! Its life, as [`main`] reads: take the channel, the lock that means life and the configuration; make the process
 //! (`process.rs`), or take over one (`successor.rs`); record it; serve it (`serve.rs`, by the table in `table.rs`) until
 //! its end is recorded; then leave the cleaning to the foreground client, or become `Cleanup`.
 //!
@@ -42,7 +42,6 @@ use rustix::fs::Mode;
 
 use crate::model::container::{InitRecord, ProcessRef};
 use crate::model::error::Error;
-use crate::model::log::LogDriver;
 use crate::state::lock::Lock;
 use crate::state::paths::remove_file;
 use crate::state::record::{self, Durability, VERSION};
@@ -57,8 +56,10 @@ use serve::{Outcome, Setup, Starter};
 /// How long the engine may take to send the configuration, or to take a report.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The first inherited descriptor: the channel.
+/// The first inherited descriptors: the channel, and the lock that says that this monitor lives. The engine took it, so
+/// that nobody finds it free between the engine's death and our first step.
 const CHANNEL: i32 = 3;
+const LEASE: i32 = 4;
 
 /// The role `monitor`.
 pub(crate) fn main() -> ExitCode {
@@ -66,15 +67,17 @@ pub(crate) fn main() -> ExitCode {
     rustix::thread::set_name(c"dhow-monitor").ok();
     // What the caller masks is not to show in the modes of our files; init sets its own.
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
-    let Ok(channel) = take(CHANNEL).map(Channel::from_fd) else { return ExitCode::from(2) };
-    match run(channel) {
+    let (Ok(channel), Ok(lease)) = (take(CHANNEL).map(Channel::from_fd), take(LEASE).map(Lock::handed)) else {
+        return ExitCode::from(2);
+    };
+    match run(channel, lease) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever listens was told; a monitor has no other place to say it.
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn run(channel: Channel) -> Result<()> {
+fn run(channel: Channel, lease: Lock) -> Result<()> {
     let received = channel.receive::<MonitorConfig>(PATIENCE);
     let config = match received {
         Ok(Some(config)) => config,
@@ -84,15 +87,11 @@ fn run(channel: Channel) -> Result<()> {
     if config.version > config::VERSION {
         return tell(&channel, Error::unsupported("the monitor is older than its engine").into());
     }
-    let mut lease = match lease(&config) {
-        Ok(lease) => Some(lease),
-        Err(error) => return tell(&channel, error),
-    };
     let made = match Handed::take(&config).and_then(|handed| make(&config, handed)) {
         Ok(made) => made,
         Err(error) => {
             undo(&config);
-            drop(lease.take());
+            drop(lease);
             return tell(&channel, error);
         }
     };
@@ -108,7 +107,7 @@ fn run(channel: Channel) -> Result<()> {
         Ok(Outcome::Undone(told)) => {
             undo(&config);
             close_session(&config);
-            drop(lease.take());
+            drop(lease);
             if let Some((channel, error)) = told {
                 channel.send(&Report::Failed(error), PATIENCE).ok();
             }
@@ -125,23 +124,7 @@ fn tell(channel: &Channel, error: anyhow::Error) -> Result<()> {
     Err(error)
 }
 
-/// A reader that asks whether a monitor lives holds its lock for a moment: so long, so often.
-const PROBE: Duration = Duration::from_millis(1);
-const PROBES: u32 = 100;
-
-/// Takes the lock that says that this monitor lives.
-fn lease(config: &MonitorConfig) -> Result<Lock> {
-    let path = config.data_dir.join("monitor.lock");
-    for _ in 0..PROBES {
-        if let Some(lease) = Lock::lease(&path)? {
-            return Ok(lease);
-        }
-        std::thread::sleep(PROBE);
-    }
-    Err(Error::conflict("another monitor has this container").into())
-}
-
-/// The descriptors that came with the channel.
+/// The descriptors that came with the channel and the lock.
 struct Handed {
     foreground: Option<OwnedFd>,
     preserved: Vec<OwnedFd>,
@@ -149,7 +132,7 @@ struct Handed {
 
 impl Handed {
     fn take(config: &MonitorConfig) -> Result<Self> {
-        let mut numbers = CHANNEL + 1..;
+        let mut numbers = LEASE + 1..;
         let mut next = || take(numbers.next().unwrap_or(i32::MAX));
         let foreground = if config.foreground { Some(next()?) } else { None };
         let preserved = (0..config.preserve_fds).map(|_| next()).collect::<Result<_>>()?;
@@ -181,11 +164,16 @@ fn make(config: &MonitorConfig, handed: Handed) -> Result<Ready> {
         (None, Some(source)) => process::session(config, source, preserved)?,
         (None, None) => process::container(config, preserved)?,
     };
-    if made.init.is_some() {
+    if config.exec.is_none() {
+        let adopted = config.adopt.is_some();
         // A container that is started at once is let go without a second record.
-        if let Err(error) = write_init(config, made.reference, config.start_immediately) {
-            made.child.kill();
-            return Err(error);
+        match write_init(config, made.reference, adopted || config.start_immediately) {
+            Err(error) if !adopted => {
+                made.child.kill();
+                return Err(error);
+            }
+            // A container that runs is not given up for a full disk.
+            _ => {}
         }
     }
     Ok(Ready { made, foreground, relay })
@@ -211,9 +199,11 @@ fn relay(config: &MonitorConfig) -> Result<Option<Relay>> {
     }
 }
 
-/// Writes which process is init, and whether it is let go.
+/// Writes which process is init, whether it is let go, and who we are.
 fn write_init(config: &MonitorConfig, init: ProcessRef, started: bool) -> Result<()> {
-    let init = InitRecord { version: VERSION, run: config.run, init, started };
+    let (pid, start_time) = crate::sys::process::own().context("read the own start time")?;
+    let monitor = Some(ProcessRef { pid, start_time });
+    let init = InitRecord { version: VERSION, run: config.run, init, started, monitor };
     record::write(&config.data_dir.join("init.json"), &init, Durability::Lazy)
 }
 
@@ -223,7 +213,7 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
     let prepared = (|| {
         let log = Log::open(&config.log, &config.data_dir)?;
         // A passed-through process has nothing to attach to, and a session of `exec` has its own client.
-        let listens = config.log.driver != LogDriver::Passthrough && config.exec.is_none();
+        let listens = !config.log.driver.is_passthrough() && config.exec.is_none();
         let listener = if listens { Some(attach::listen(&config.run_dir.join("attach"))?) } else { None };
         anyhow::Ok((log, listener))
     })();

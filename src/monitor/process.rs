@@ -13,7 +13,6 @@ use super::exit::Child;
 use super::stdio::{self, Kind, MonitorEnds};
 use crate::model::container::ProcessRef;
 use crate::model::error::Error;
-use crate::model::log::LogDriver;
 use crate::runtime::capability::{self, CapSet};
 use crate::runtime::create::{CreateRequest, Init, Rootfs, create, sources};
 use crate::runtime::exec::{ExecRequest, exec};
@@ -111,6 +110,7 @@ pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Ve
             spec: &spec,
             process: &process,
             init: pidfd.as_fd(),
+            init_pid: pid,
             stdio,
             preserve_fds: preserved,
             cgroup: &config.cgroup,
@@ -230,7 +230,7 @@ fn streams(
     if config.tty {
         return Ok((Stdio::Terminal { size }, MonitorEnds::Nothing));
     }
-    if config.log.driver == LogDriver::Passthrough {
+    if config.log.driver.is_passthrough() {
         let own = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().context("copy a stream");
         let stdin = own(rustix::stdio::stdin())?;
         let (stdout, stderr) = (own(rustix::stdio::stdout())?, own(rustix::stdio::stderr())?);

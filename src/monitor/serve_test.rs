@@ -13,7 +13,7 @@ use anyhow::Result;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::client::{AttachClient, Ended, Hooks, NoHooks, Streams};
+use super::client::{AttachClient, Ended, Hooks, Streams};
 use super::exit::{Child, End};
 use super::log::read::{Piece, Query, Sink, read};
 use super::log::{self, Log, Stream};
@@ -147,6 +147,11 @@ impl Drop for Case {
         drop(std::fs::remove_dir_all(&self.dir));
     }
 }
+
+/// No detach keys and no signals.
+struct NoHooks;
+
+impl Hooks for NoHooks {}
 
 /// Relays with what is typed given, and returns the end and what was printed.
 fn relay(client: &AttachClient, typed: Option<&[u8]>) -> (Ended, Vec<u8>) {

@@ -21,6 +21,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use super::config::MonitorConfig;
 use super::report::{Channel, Command, Report};
 use crate::model::error::{Error, ErrorKind};
+use crate::state::lock::Lock;
 use crate::sys::mount::{self, MountAttr};
 use crate::sys::spawn::{self, Program};
 
@@ -37,7 +38,7 @@ pub(crate) struct Monitor {
     channel: Channel,
 }
 
-/// The files that go to a monitor, besides the channel.
+/// The files that go to a monitor, besides the channel and its lock.
 #[derive(Default)]
 pub(crate) struct Handed<'a> {
     /// The monitor's end of the foreground client's pair.
@@ -54,13 +55,26 @@ pub(crate) fn spawn(config: &MonitorConfig, handed: &Handed<'_>) -> Result<Monit
     let file = sealed_binary().context("open our own binary")?;
     let null = File::options().read(true).write(true).open("/dev/null").context("open /dev/null")?;
     let stdio = handed.streams.unwrap_or([null.as_fd(); 3]);
-    let mut fds = vec![theirs.as_fd()];
+    // Taken here and handed on: from now on whoever asks finds it held, until the last of us has ended.
+    let lease = Lock::lease_within(&config.data_dir.join("monitor.lock"), PATIENCE)?
+        .ok_or_else(|| Error::conflict("another monitor has this container"))?;
+    let mut fds = vec![theirs.as_fd(), lease.file().as_fd()];
     fds.extend(handed.foreground);
     fds.extend_from_slice(handed.preserved);
     let arguments = words(["monitor", config.id.as_str()])?;
-    let program = Program { file: file.as_fd(), arguments: &arguments, environment: &[], stdio, fds: &fds };
+    let monitors = config.cgroup.monitors();
+    let entrances: Vec<_> = monitors.entrances.iter().map(AsFd::as_fd).collect();
+    let program = Program {
+        file: file.as_fd(),
+        arguments: &arguments,
+        environment: &[],
+        stdio,
+        fds: &fds,
+        cgroup: monitors.birthplace.as_ref().map(AsFd::as_fd),
+        entrances: &entrances,
+    };
     let (pid, pidfd) = spawn::spawn(&program).context("execute the monitor")?;
-    drop(theirs);
+    drop((theirs, lease));
     let monitor = Monitor { pid, pidfd, channel: ours };
     // A monitor that ends before it has read everything says more by its report or exit code than this error does.
     monitor.channel.send(config, PATIENCE).context("configure the monitor")?;
@@ -68,15 +82,6 @@ pub(crate) fn spawn(config: &MonitorConfig, handed: &Handed<'_>) -> Result<Monit
 }
 
 impl Monitor {
-    pub(crate) fn pid(&self) -> Pid {
-        self.pid
-    }
-
-    /// Fires when the monitor, and the Cleanup that it becomes, have ended.
-    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
-    }
-
     /// Waits until the container's first process exists. Gives its pid and start time.
     pub(crate) fn created(&self) -> Result<(i32, u64)> {
         match self.report(PATIENCE_CREATE)? {
@@ -133,11 +138,6 @@ impl Started {
         self.pid
     }
 
-    /// Fires when the monitor, and the Cleanup that it becomes, have ended.
-    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
-    }
-
     /// Waits until monitor and Cleanup have ended, and reaps them: they are our children while we live.
     pub(crate) fn wait(self) -> io::Result<()> {
         reap(self.pidfd.as_fd(), WaitIdOptions::EXITED).map(|_| ())
@@ -188,8 +188,16 @@ pub(crate) fn cleanup(arguments: &[String]) -> Result<()> {
     let null = File::options().read(true).write(true).open("/dev/null").context("open /dev/null")?;
     let arguments = words(arguments.iter().map(String::as_str))?;
     let stdio = [null.as_fd(); 3];
-    spawn::spawn(&Program { file: file.as_fd(), arguments: &arguments, environment: &[], stdio, fds: &[] })
-        .context("execute the clean-up")?;
+    spawn::spawn(&Program {
+        file: file.as_fd(),
+        arguments: &arguments,
+        environment: &[],
+        stdio,
+        fds: &[],
+        cgroup: None,
+        entrances: &[],
+    })
+    .context("execute the clean-up")?;
     Ok(())
 }
 

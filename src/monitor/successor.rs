@@ -13,13 +13,12 @@ use super::process::Made;
 use super::stdio::{self, MonitorEnds};
 use crate::model::container::ProcessRef;
 use crate::model::error::Error;
-use crate::model::log::LogDriver;
 
 /// Takes over the process `reference`.
 pub(crate) fn adopt(config: &MonitorConfig, reference: ProcessRef) -> Result<Made> {
     let pidfd = crate::sys::process::open(reference.pid, reference.start_time)?
         .ok_or_else(|| Error::state("the container has ended before it could be taken over"))?;
-    let ends = if config.tty || config.log.driver == LogDriver::Passthrough {
+    let ends = if config.tty || config.log.driver.is_passthrough() {
         MonitorEnds::Nothing
     } else {
         stdio::reopen(&config.run_dir)?

@@ -1,8 +1,8 @@
 //! The bridge driver: a bridge of the host, a pair of links for each container, translation by the firewall.
 //!
 //! Setting up: lease (which is the record of the intent), bridge, pair, firewall elements. Tearing down: links, elements,
-//! with the last container the bridge and what the network has in the firewall, and the lease as the very last, so that
-//! whoever is killed on the way leaves a lease that tells what to remove.
+//! and the lease as the very last, so that whoever is killed on the way leaves a lease that tells what to remove. The
+//! bridge and what the network as such has in the firewall go when it stays idle (see `idle`).
 
 use std::io;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use super::firewall::Firewall;
 use super::firewall::rule::{self, Element, NetworkFacts, Owner};
 use super::ipam::host_local::{Lease, Leases};
 use super::link::{Bridge as BridgeLink, Link, Mac, Pair};
-use super::sysctl;
+use super::{idle, link, sysctl};
 use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::network::{self, Endpoint, EndpointAddress, MacAddress, NetworkConfig};
@@ -139,8 +139,18 @@ impl Driver for Bridge {
         if !network.internal {
             sysctl::enable_forwarding(ipv6).context("enable forwarding of packets")?;
         }
-        let bridge = ensure_bridge(kernel, network)?;
-        let inside = kernel.links.enter(namespace, ipv6).context("enter the network namespace of the container")?;
+        idle::announce(job.directory)?;
+        let (bridge, made) = ensure_bridge(kernel, network)?;
+        let links = kernel.links()?;
+        if made {
+            // Somebody removed it under those who are there.
+            let others = leases.holders().iter().filter(|holder| holder.container != *job.container);
+            let others: Vec<String> =
+                others.filter_map(|holder| Some(leases.lease(holder)?.endpoint.host_interface)).collect();
+            let names: Vec<&str> = others.iter().map(String::as_str).collect();
+            links.rejoin(&names, &bridge).with_context(|| format!("put links into {} again", bridge.name))?;
+        }
+        let inside = links.enter(namespace, ipv6).context("enter the network namespace of the container")?;
         let gateways: Vec<IpAddr> = endpoint.addresses.iter().filter_map(|a| a.gateway).collect();
         let pair = Pair {
             host: &endpoint.host_interface,
@@ -152,11 +162,11 @@ impl Driver for Bridge {
             addresses: &addresses,
             gateways: &gateways,
         };
-        let connected = match kernel.links.connect(&inside, namespace, &pair) {
+        let connected = match links.connect(&inside, namespace, &pair) {
             // Left by a run of this container that was killed.
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
-                kernel.links.remove(&[pair.host])?;
-                kernel.links.connect(&inside, namespace, &pair)
+                links.remove(&[pair.host])?;
+                links.connect(&inside, namespace, &pair)
             }
             other => other,
         };
@@ -164,7 +174,7 @@ impl Driver for Bridge {
 
         let mut elements = network_elements(network);
         elements.extend(lease_elements(network, job.container, &lease));
-        if kernel.firewall.add(&elements)? {
+        if kernel.firewall()?.add(&elements)? {
             kernel.remade.set(true);
         }
         Ok(endpoint)
@@ -181,7 +191,7 @@ impl Driver for Bridge {
             Ok(leases) => leases,
             Err(error) => return vec![error],
         };
-        if !leases.holders().iter().any(|holder| holder.container == *container) {
+        if !leases.holds(container) {
             return Vec::new();
         }
         let mut errors = Vec::new();
@@ -192,11 +202,11 @@ impl Driver for Bridge {
         if known.is_empty() {
             // A torn lease: what belongs to the container is found by its id.
             let owner = Owner::container(container.as_str(), &network.id);
-            match kernel.firewall.of_containers(|other| *other == owner) {
+            match kernel.firewall().and_then(|firewall| firewall.of_containers(|other| *other == owner)) {
                 Ok(found) => elements = found,
                 Err(error) => keep(Err(error)),
             }
-            match kernel.links.list().context("list links") {
+            match kernel.links().and_then(|links| links.list().context("list links")) {
                 Ok(all) => {
                     links.extend(all.into_iter().map(|l| l.name).filter(|n| n.starts_with(&host_prefix(container))))
                 }
@@ -206,20 +216,18 @@ impl Driver for Bridge {
         for lease in &known {
             elements.extend(lease_elements(network, container, lease));
         }
-        let last = leases.is_last(container);
-        let names: Vec<&str> = links.iter().map(String::as_str).collect();
-        keep(both(
-            || {
-                if last && find_bridge(kernel, network)?.is_some() {
-                    kernel.links.remove_group(group(network)).context("remove the links of the network")?;
-                }
-                kernel.links.remove(&names).with_context(|| format!("remove links {}", names.join(", ")))
-            },
-            || {
-                let firewall = Firewall::open()?;
-                if last { clear(&firewall, network, elements) } else { firewall.remove(&elements) }
-            },
-        ));
+        links.retain(|name| link::exists(name));
+        if !links.is_empty() {
+            let names: Vec<&str> = links.iter().map(String::as_str).collect();
+            keep(
+                kernel.links().and_then(|links| {
+                    links.remove(&names).with_context(|| format!("remove links {}", names.join(", ")))
+                }),
+            );
+        }
+        if !elements.is_empty() {
+            keep(kernel.firewall().and_then(|firewall| firewall.remove(&elements)));
+        }
         if errors.is_empty() {
             errors.extend(leases.release_all(container).err());
         }
@@ -242,87 +250,40 @@ impl Driver for Bridge {
                 elements.extend(lease_elements(network, &holder.container, &lease));
             }
         }
-        kernel.firewall.add(&elements).map(drop)
+        kernel.firewall()?.add(&elements).map(drop)
     }
 
-    fn sweep(&self, kernel: &Kernel, network: &NetworkConfig, directory: &Path) -> Vec<anyhow::Error> {
-        let leases = match Leases::open(directory) {
-            Ok(leases) => leases,
-            Err(error) => return vec![error],
-        };
-        let mut errors = Vec::new();
-        let mut keep = |result: Result<()>| errors.extend(result.err());
-        let holds = |id: &str| leases.holders().iter().any(|holder| holder.container.as_str() == id);
-        let Owner::Network(ours) = Owner::network(&network.id) else { return errors };
-        let orphans = kernel.firewall.of_containers(
-            |owner| matches!(owner, Owner::Container { container, network } if *network == ours && !holds(container)),
-        );
-        let orphans = orphans.unwrap_or_else(|error| {
-            keep(Err(error));
-            Vec::new()
-        });
-        let (links, bridge) = match (kernel.links.list().context("list links"), find_bridge(kernel, network)) {
-            (Ok(links), Ok(bridge)) => (links, bridge),
-            (links, bridge) => {
-                keep(links.map(drop));
-                keep(bridge.map(drop));
-                return errors;
-            }
-        };
-        let index = bridge.as_ref().map(|b| b.index);
-        let mut names: Vec<&str> = links
-            .iter()
-            .filter(|link| link.veth && link.master.is_some() && link.master == index)
-            .filter(|link| {
-                let held = leases.holders().iter().any(|h| link.name.starts_with(&host_prefix(&h.container)));
-                link.name.starts_with("dhow") && !held
-            })
-            .map(|link| link.name.as_str())
-            .collect();
-        let empty = leases.holders().is_empty();
-        if empty && bridge.is_some() {
-            names.push(&network.network_interface);
+    fn retire(&self, kernel: &Kernel, network: &NetworkConfig) -> Result<()> {
+        clear(kernel.firewall()?, network)?;
+        if find_bridge(kernel, network)?.is_some() {
+            kernel.links()?.remove_group(group(network)).context("remove the links of the network")?;
         }
-        keep(kernel.links.remove(&names).context("remove links"));
-        if empty {
-            keep(clear(&kernel.firewall, network, orphans));
-        } else {
-            keep(kernel.firewall.remove(&orphans));
-        }
-        errors
+        Ok(())
     }
 }
 
-/// Removes everything that the network has in the firewall, and `elements`: with the last network the whole table.
-fn clear(firewall: &Firewall, network: &NetworkConfig, mut elements: Vec<Element>) -> Result<()> {
-    if firewall.remove_table(&Owner::network(&network.id))? {
+/// Removes everything that an idle network has in the firewall, of its own and of forgotten containers: with the last
+/// network the whole table.
+fn clear(firewall: &Firewall, network: &NetworkConfig) -> Result<()> {
+    let own = Owner::network(&network.id);
+    if firewall.remove_table(&own)? {
         return Ok(());
     }
+    let Owner::Network(ours) = own else { return Ok(()) };
+    let mut elements =
+        firewall.of_containers(|owner| matches!(owner, Owner::Container { network, .. } if *network == ours))?;
     elements.extend(network_elements(network));
     firewall.remove(&elements)
 }
 
-/// Removes links and firewall elements at the same time: each waits long for readers in the kernel. What closes the
-/// firewall's socket waits for what was removed through it, so it is the thread's own.
-fn both(links: impl FnOnce() -> Result<()>, firewall: impl FnOnce() -> Result<()> + Send) -> Result<()> {
-    std::thread::scope(|scope| {
-        let firewall = std::thread::Builder::new().spawn_scoped(scope, firewall).context("start a thread")?;
-        let links = links();
-        let firewall = firewall.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the firewall's thread panicked")));
-        match (links, firewall) {
-            (Err(links), Err(firewall)) => Err(links.context(format!("{firewall:#}"))),
-            (links, firewall) => links.and(firewall),
-        }
-    })
-}
-
 fn find_bridge(kernel: &Kernel, network: &NetworkConfig) -> Result<Option<Link>> {
     let name = &network.network_interface;
-    let found = kernel.links.find(name).with_context(|| format!("look for link {name}"))?;
+    let found = kernel.links()?.find(name).with_context(|| format!("look for link {name}"))?;
     Ok(found.filter(|link| is_ours(link, network)))
 }
 
-fn ensure_bridge(kernel: &Kernel, network: &NetworkConfig) -> Result<Link> {
+/// The bridge, and whether it was missing.
+fn ensure_bridge(kernel: &Kernel, network: &NetworkConfig) -> Result<(Link, bool)> {
     let addresses: Vec<IpNetwork> = network
         .subnets
         .iter()
@@ -336,7 +297,7 @@ fn ensure_bridge(kernel: &Kernel, network: &NetworkConfig) -> Result<Link> {
         mtu: network.number("mtu")?.filter(|mtu| *mtu != 0),
         addresses: &addresses,
     };
-    kernel.links.ensure_bridge(&bridge).map_err(|error: io::Error| {
+    kernel.links()?.ensure_bridge(&bridge).map_err(|error: io::Error| {
         if error.raw_os_error() == Some(libc::EEXIST) {
             let message = format!("link {} of network {} exists and is not ours", bridge.name, network.name);
             return Error::conflict(message).hint("remove that link, or give the network another interface").into();

@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 use ipnetwork::IpNetwork;
 use jiff::Timestamp;
 
-use super::link::Links;
+use super::driver::Kernel;
 use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::network::{self, NetworkConfig, Subnet};
@@ -43,9 +43,9 @@ pub(crate) fn load(networks: &Path, name: &str) -> Result<NetworkConfig> {
 }
 
 /// Reads the record of `name`; the default network is made on its first use.
-pub(crate) fn load_or_default(networks: &Path, name: &str, links: &Links) -> Result<NetworkConfig> {
+pub(crate) fn load_or_default(networks: &Path, name: &str, kernel: &Kernel) -> Result<NetworkConfig> {
     match load(networks, name) {
-        Err(error) if name == network::DEFAULT && is_missing(&error) => make_default(networks, links),
+        Err(error) if name == network::DEFAULT && is_missing(&error) => make_default(networks, kernel),
         loaded => loaded,
     }
 }
@@ -84,14 +84,14 @@ pub(crate) fn store(networks: &Path, network: &NetworkConfig) -> Result<()> {
     record::write(&directory.join("network.json"), network, Durability::Synced)
 }
 
-fn make_default(networks: &Path, links: &Links) -> Result<NetworkConfig> {
+fn make_default(networks: &Path, kernel: &Kernel) -> Result<NetworkConfig> {
     let others: Vec<NetworkConfig> = list(networks)?.into_iter().filter_map(|(_, read)| read.ok()).collect();
-    let mut used = links.destinations().context("list the routes of the host")?;
+    let mut used = kernel.links()?.destinations().context("list the routes of the host")?;
     used.extend(others.iter().flat_map(|n| n.subnets.iter().map(|s| s.subnet)));
     let subnet = free_subnet(&used)?;
     let gateway = Ipv4Addr::from_bits(subnet.network().to_bits() + 1).into();
     let names: Vec<String> =
-        links.list().context("list the links of the host")?.into_iter().map(|link| link.name).collect();
+        kernel.links()?.list().context("list the links of the host")?.into_iter().map(|link| link.name).collect();
     let taken = |name: &str| names.iter().any(|n| n == name) || others.iter().any(|n| n.network_interface == name);
     let interface = (0..1000)
         .map(|n| format!("dhow{n}"))

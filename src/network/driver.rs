@@ -1,10 +1,10 @@
 //! What a network driver does for a container: check, set up, tear down.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::firewall::Firewall;
 use super::link::Links;
@@ -12,12 +12,35 @@ use crate::model::id::Id;
 use crate::model::network::{Attachment, Endpoint, NetworkConfig};
 use crate::model::port::PortMapping;
 
-/// The kernel of the host's network namespace.
+/// The kernel of the host's network namespace. What is not used is not opened: most containers leave without a word to it.
+#[derive(Default)]
 pub(crate) struct Kernel {
-    pub(crate) links: Links,
-    pub(crate) firewall: Firewall,
+    links: OnceCell<Links>,
+    firewall: OnceCell<Firewall>,
     /// The firewall's table was missing: what other containers had in it is to be made again.
     pub(crate) remade: Cell<bool>,
+}
+
+impl Kernel {
+    pub(crate) fn links(&self) -> Result<&Links> {
+        match self.links.get() {
+            Some(links) => Ok(links),
+            None => {
+                let links = Links::open().context("open netlink for links")?;
+                Ok(self.links.get_or_init(|| links))
+            }
+        }
+    }
+
+    pub(crate) fn firewall(&self) -> Result<&Firewall> {
+        match self.firewall.get() {
+            Some(firewall) => Ok(firewall),
+            None => {
+                let firewall = Firewall::open()?;
+                Ok(self.firewall.get_or_init(|| firewall))
+            }
+        }
+    }
 }
 
 /// One container joining one network.
@@ -63,6 +86,6 @@ pub(crate) trait Driver {
     /// Puts what a network and its containers have in the firewall there again.
     fn reapply(&self, kernel: &Kernel, network: &NetworkConfig, directory: &Path) -> Result<()>;
 
-    /// Removes what belongs to no container that holds an address: elements, links, and at last the bridge.
-    fn sweep(&self, kernel: &Kernel, network: &NetworkConfig, directory: &Path) -> Vec<anyhow::Error>;
+    /// Removes the bridge and whatever else a network has that no container uses any more.
+    fn retire(&self, kernel: &Kernel, network: &NetworkConfig) -> Result<()>;
 }

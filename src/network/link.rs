@@ -6,11 +6,13 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt as _;
 use futures_util::future::{join_all, try_join, try_join_all};
 use ipnetwork::IpNetwork;
+use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket};
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressScope};
 use rtnetlink::packet_route::link::{
     AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoPortKind,
@@ -74,6 +76,7 @@ pub(crate) struct Links {
 /// A connection to the links of a container, driven by the runtime of [`Links`].
 pub(crate) struct Inside {
     handle: Handle,
+    changes: Changes,
 }
 
 fn os_error(error: rtnetlink::Error) -> io::Error {
@@ -94,6 +97,12 @@ fn or_exists(result: Result<(), rtnetlink::Error>) -> io::Result<()> {
 /// Keeps the kernel from giving the link an IPv6 address by itself.
 fn no_own_ipv6() -> LinkAttribute {
     LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(In6AddrGenMode::None)])])
+}
+
+/// Hairpin lets a container reach its own published port where br_netfilter translates on the bridge.
+fn as_port(link: LinkMessageBuilder<LinkUnspec>) -> LinkMessageBuilder<LinkUnspec> {
+    link.set_port_kind(InfoPortKind::Bridge)
+        .set_port_data(InfoPortData::BridgePort(vec![InfoBridgePort::HairpinMode(true)]))
 }
 
 fn parse(message: LinkMessage) -> Link {
@@ -129,15 +138,67 @@ async fn find(handle: &Handle, name: &str) -> io::Result<Option<Link>> {
     }
 }
 
-/// Waits until the link carries packets: the kernel tells bridge and queue so by a work item, and what is sent before is
-/// lost, which costs the first connection a second. Asking runs that work at once (Linux 6.8).
-async fn wait_running(handle: &Handle, name: &str) -> io::Result<()> {
-    for _ in 0..100 {
-        if find(handle, name).await?.is_none_or(|link| link.running) {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+/// What the kernel tells of changes to links, in the namespace of the thread that opened it.
+struct Changes {
+    socket: OwnedFd,
+}
+
+impl Changes {
+    fn open() -> io::Result<Self> {
+        const RTMGRP_LINK: u32 = 1;
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
+        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, RTMGRP_LINK))?;
+        Ok(Self { socket })
     }
+
+    /// Waits until something changed since the last call, until `deadline` at most. Whether it did.
+    fn next(&self, deadline: Instant) -> io::Result<bool> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now())).map_err(io::Error::other)?;
+        let changed = match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&left)) {
+            Ok(count) => count > 0,
+            Err(rustix::io::Errno::INTR) => true,
+            Err(error) => return Err(error.into()),
+        };
+        // What changed does not matter: whoever waits looks again. A message too long for the buffer, or messages that
+        // were lost, are news too.
+        let mut buffer = [0; 64];
+        while matches!(
+            recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()),
+            Ok(1..) | Err(nix::Error::ENOBUFS | nix::Error::EINTR)
+        ) {}
+        Ok(changed)
+    }
+}
+
+/// Whether there is a link called `name`. Does not wait for whoever changes links, as a question over netlink does.
+pub(crate) fn exists(name: &str) -> bool {
+    nix::net::if_::if_nametoindex(name).is_ok()
+}
+
+/// Waits until none of the links called `names` is there, for `patience` at most.
+pub(crate) fn wait_gone(names: &[&str], patience: Duration) -> io::Result<()> {
+    let left = || names.iter().any(|name| exists(name));
+    if !left() {
+        return Ok(());
+    }
+    let changes = Changes::open()?;
+    let deadline = Instant::now() + patience;
+    while left() && changes.next(deadline)? {}
+    Ok(())
+}
+
+/// How long a pair may take until it carries packets. One that never does is still made.
+const COMING_UP: Duration = Duration::from_millis(100);
+
+/// Waits until the link carries packets: the kernel tells bridge and queue so by a work item, and what is sent before is
+/// lost, which costs the first connection a second. Asking runs that work at once (Linux 6.8); before, it is told.
+/// `changes` was opened in the link's namespace before the link came up.
+async fn wait_running(handle: &Handle, name: &str, changes: &Changes) -> io::Result<()> {
+    let deadline = Instant::now() + COMING_UP;
+    // Nothing else happens on this thread: it may block.
+    while find(handle, name).await?.is_some_and(|link| !link.running) && changes.next(deadline)? {}
     Ok(())
 }
 
@@ -167,7 +228,7 @@ async fn add_address(handle: &Handle, index: u32, address: IpNetwork) -> io::Res
 impl Links {
     /// Opens a connection in the namespace of the calling thread.
     pub(crate) fn open() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let handle = {
             let _entered = runtime.enter();
             let (connection, handle, _) = rtnetlink::new_connection()?;
@@ -181,14 +242,14 @@ impl Links {
     /// address detection, and no IPv6 at all where `ipv6` is false.
     pub(crate) fn enter(&self, namespace: BorrowedFd<'_>, ipv6: bool) -> io::Result<Inside> {
         let runtime = self.runtime.handle();
-        let (connection, handle) = netns::within(namespace, move || -> io::Result<_> {
+        let (connection, handle, changes) = netns::within(namespace, move || -> io::Result<_> {
             sysctl::quiet_ipv6("default", ipv6)?;
             let _entered = runtime.enter();
             let (connection, handle, _) = rtnetlink::new_connection()?;
-            Ok((connection, handle))
+            Ok((connection, handle, Changes::open()?))
         })??;
         self.runtime.spawn(connection);
-        Ok(Inside { handle })
+        Ok(Inside { handle, changes })
     }
 
     /// Looks for the link called `name`.
@@ -255,12 +316,12 @@ impl Links {
         })
     }
 
-    /// Makes the bridge if it is missing and gives it what is missing.
-    pub(crate) fn ensure_bridge(&self, bridge: &Bridge<'_>) -> io::Result<Link> {
+    /// Makes the bridge if it is missing and gives it what is missing. Whether it was not complete.
+    pub(crate) fn ensure_bridge(&self, bridge: &Bridge<'_>) -> io::Result<(Link, bool)> {
         self.runtime.block_on(async {
             if let Some(link) = find(&self.handle, bridge.name).await? {
                 if link.bridge && link.alias == bridge.alias {
-                    return Ok(link);
+                    return Ok((link, false));
                 }
                 // One with our address and no alias is ours, its maker was killed on the way; it is finished below.
                 if !link.bridge || !link.alias.is_empty() || link.mac != bridge.mac {
@@ -293,8 +354,25 @@ impl Links {
             let finish = finish.build();
             self.handle.link().set(finish).execute().await.map_err(os_error)?;
             bridge.alias.clone_into(&mut link.alias);
-            Ok(link)
+            Ok((link, true))
         })
+    }
+
+    /// Puts the links called `names` into `bridge` again, as [`Links::connect`] made them; one that is gone is passed over.
+    pub(crate) fn rejoin(&self, names: &[&str], bridge: &Link) -> io::Result<()> {
+        for name in names {
+            let join = LinkUnspec::new_with_name(name).controller(bridge.index).build();
+            let port = as_port(LinkUnspec::new_with_name(name)).build();
+            let done = self.runtime.block_on(async {
+                self.handle.link().set(join).execute().await?;
+                self.handle.link().set_port(port).execute().await
+            });
+            match done.map_err(os_error) {
+                Err(error) if error.raw_os_error() != Some(libc::ENODEV) => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Makes the pair, its addresses and its routes, and brings it up.
@@ -312,16 +390,11 @@ impl Links {
             .link_group(pair.group)
             .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
             .build();
-        // The kernel opens devices before it joins the pair: creating them up is ENOTCONN. Hairpin lets a container reach
-        // its own published port where br_netfilter translates on the bridge.
-        let up = LinkUnspec::new_with_name(pair.host)
-            .up()
-            .append_extra_attribute(no_own_ipv6())
-            .alias(pair.alias)
-            .set_port_kind(InfoPortKind::Bridge)
-            .set_port_data(InfoPortData::BridgePort(vec![InfoBridgePort::HairpinMode(true)]))
-            .build();
+        // The kernel opens devices before it joins the pair: creating them up is ENOTCONN.
+        let up = LinkUnspec::new_with_name(pair.host).up().append_extra_attribute(no_own_ipv6()).alias(pair.alias);
+        let up = as_port(up).build();
         let loopback = LinkUnspec::new_with_index(1).up().build();
+        let changes = Changes::open()?;
         self.runtime.block_on(async {
             let host = async {
                 // Sent together: the second needs the first to be done, not to be answered.
@@ -356,7 +429,8 @@ impl Links {
             let (up, addresses, routes) = futures_util::future::join3(up, addresses, routes).await;
             up?;
             addresses.into_iter().chain(routes).collect::<io::Result<()>>()?;
-            try_join(wait_running(&self.handle, pair.host), wait_running(&inside.handle, pair.inside)).await.map(drop)
+            wait_running(&self.handle, pair.host, &changes).await?;
+            wait_running(&inside.handle, pair.inside, &inside.changes).await
         })
     }
 

@@ -2,13 +2,14 @@
 //! namespace it is in.
 //!
 //! One lock, `networks/lock`, is held through each operation: the kernel's own lock for links allows no more at once
-//! anyway, and so the last container can take bridge and table with it while nobody else is on the way in.
+//! anyway, and so bridge and table of an idle network can be removed while nobody else is on the way in.
 
 pub(crate) mod bridge;
 pub(crate) mod config;
 pub(crate) mod driver;
 pub(crate) mod firewall;
 pub(crate) mod hosts;
+pub(crate) mod idle;
 pub(crate) mod ipam;
 pub(crate) mod link;
 pub(crate) mod netns;
@@ -17,21 +18,22 @@ pub(crate) mod sysctl;
 #[cfg(test)]
 mod tests;
 
-use std::cell::Cell;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use self::driver::{Driver, Job, Kernel};
-use self::firewall::Firewall;
 use self::ipam::host_local::Leases;
-use self::link::Links;
 use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::network::{Attachment, Endpoint, NetworkConfig};
 use crate::model::port::PortMapping;
 use crate::state::lock::{Lock, Rank};
+
+/// How long the kernel may take to remove a link whose namespace is gone, before we do it.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What `connect` made.
 #[derive(Debug)]
@@ -57,11 +59,6 @@ fn lock(networks: &Path) -> Result<Lock> {
     Lock::exclusive(Rank::Network, &networks.join("lock"))
 }
 
-fn open() -> Result<Kernel> {
-    let links = Links::open().context("open netlink for links")?;
-    Ok(Kernel { links, firewall: Firewall::open()?, remade: Cell::new(false) })
-}
-
 /// Joins the container whose network namespace is `namespace` to networks, in the order of `attachments`, and publishes
 /// `ports`. All is checked before anything changes; after an error all that was made is undone.
 pub(crate) fn connect(
@@ -72,10 +69,10 @@ pub(crate) fn connect(
     ports: &[PortMapping],
 ) -> Result<Connected> {
     let _lock = lock(networks)?;
-    let kernel = open()?;
+    let kernel = Kernel::default();
     let configs = attachments
         .iter()
-        .map(|attachment| config::load_or_default(networks, &attachment.network, &kernel.links))
+        .map(|attachment| config::load_or_default(networks, &attachment.network, &kernel))
         .collect::<Result<Vec<_>>>()?;
     let directories: Vec<_> = configs.iter().map(|network| config::directory(networks, &network.name)).collect();
     let mut jobs = Vec::with_capacity(attachments.len());
@@ -105,17 +102,20 @@ pub(crate) fn connect(
     if kernel.remade.get() {
         reapply(&kernel, networks)?;
         for network in &configs {
-            warnings.extend(kernel.firewall.warnings(&network.network_interface)?);
+            warnings.extend(kernel.firewall()?.warnings(&network.network_interface)?);
         }
     }
     Ok(Connected { endpoints, warnings })
 }
 
-/// Takes everything away that `container` has in any network. Works when its namespace is gone, and again.
-pub(crate) fn disconnect(networks: &Path, container: &Id) -> Result<()> {
-    let _lock = lock(networks)?;
+/// Takes everything away that `container` has in any network. Works when its namespace is gone, and again. `links` are its
+/// links of the host as far as they are known: they go with its namespace, which is waited for a little.
+pub(crate) fn disconnect(networks: &Path, container: &Id, links: &[&str]) -> Result<()> {
+    // Before the lock: others need not wait with us. What is still there afterwards, teardown removes.
+    link::wait_gone(links, PATIENCE).context("wait for links to go")?;
+    let kernel = Kernel::default();
+    let lock = lock(networks)?;
     let mut errors = Vec::new();
-    let mut kernel = None;
     for (name, read) in config::list(networks)? {
         let network = match read {
             Ok(network) => network,
@@ -125,67 +125,16 @@ pub(crate) fn disconnect(networks: &Path, container: &Id) -> Result<()> {
             }
         };
         let directory = config::directory(networks, &name);
-        if !Leases::open(&directory)?.holders().iter().any(|holder| holder.container == *container) {
+        if !Leases::open(&directory)?.holds(container) {
             continue;
         }
-        let kernel = match &kernel {
-            Some(kernel) => kernel,
-            None => kernel.insert(open()?),
-        };
         match choose(&network) {
-            Ok(driver) => errors.extend(driver.teardown(kernel, &network, &directory, container)),
+            Ok(driver) => errors.extend(driver.teardown(&kernel, &network, &directory, container)),
             Err(error) => errors.push(error),
         }
     }
+    drop(lock);
     collect(errors)
-}
-
-/// The containers that hold something in a network and that `is_alive` does not know. The network lock is not held
-/// while it is asked.
-pub(crate) fn orphans(networks: &Path, is_alive: impl Fn(&Id) -> bool) -> Result<Vec<Id>> {
-    let mut found = Vec::new();
-    {
-        let _lock = lock(networks)?;
-        for (name, _) in config::list(networks)? {
-            for holder in Leases::open(&config::directory(networks, &name))?.holders() {
-                if !found.contains(&holder.container) {
-                    found.push(holder.container.clone());
-                }
-            }
-        }
-    }
-    found.retain(|container| !is_alive(container));
-    Ok(found)
-}
-
-/// Removes what is left of containers that `is_alive` does not know: addresses, links, elements; and bridges and rules
-/// that nobody uses. `is_alive` is asked with the network lock held and must not take a lock.
-pub(crate) fn heal(networks: &Path, is_alive: impl Fn(&Id) -> bool) -> Result<()> {
-    let _lock = lock(networks)?;
-    let kernel = open()?;
-    let mut errors = Vec::new();
-    for (name, read) in config::list(networks)? {
-        let (network, driver) = match read.and_then(|network| Ok((choose(&network)?, network))) {
-            Ok((driver, network)) => (network, driver),
-            Err(error) => {
-                errors.push(error);
-                continue;
-            }
-        };
-        let directory = config::directory(networks, &name);
-        let leases = Leases::open(&directory)?;
-        for holder in leases.holders().iter().filter(|holder| !is_alive(&holder.container)) {
-            errors.extend(driver.teardown(&kernel, &network, &directory, &holder.container));
-        }
-        errors.extend(driver.sweep(&kernel, &network, &directory));
-    }
-    collect(errors)
-}
-
-/// Writes the firewall again from the leases: after someone flushed it.
-pub(crate) fn reload(networks: &Path) -> Result<()> {
-    let _lock = lock(networks)?;
-    reapply(&open()?, networks)
 }
 
 fn reapply(kernel: &Kernel, networks: &Path) -> Result<()> {

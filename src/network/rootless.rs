@@ -168,7 +168,12 @@ fn refusal(stderr: &str) -> Error {
         stderr.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with("Failed to send")).collect();
     let said = lines.join("; ");
     let message = format!("pasta failed: {}", if said.is_empty() { "it did not say why" } else { &said });
-    if said.contains("already in use") { Error::conflict(message) } else { Error::unavailable(message) }
+    match () {
+        () if said.contains("already in use") => Error::conflict(message),
+        () if said.contains("tun socket") => Error::unavailable(message)
+            .hint("see that /dev/net/tun is there and that this user may open it, or use --network none or host"),
+        () => Error::unavailable(message),
+    }
 }
 
 /// What pasta made inside.

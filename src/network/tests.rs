@@ -82,6 +82,16 @@ fn ports(specs: &[&str]) -> Vec<PortMapping> {
     crate::model::port::merge(specs.iter().map(|s| s.parse().unwrap()).collect()).unwrap()
 }
 
+/// Takes a container out of all networks.
+fn leave(networks: &Path, container: &Id) {
+    disconnect(networks, container, &[]).unwrap();
+}
+
+/// What an attendant does that is in a hurry.
+fn retire(networks: &Path) {
+    idle::attend(networks, || Ok(true)).unwrap();
+}
+
 impl World {
     fn connect(&self, container: &Id, namespace: &OwnedFd, specs: &[&str]) -> Connected {
         connect(&self.networks, container, namespace.as_fd(), &[Attachment::to("podman")], &ports(specs)).unwrap()
@@ -196,15 +206,17 @@ fn a_published_port_is_reached_from_everywhere_and_nothing_stays() {
     assert!(!inside.contains("inet6") && inside.contains("mtu 1400"), "{inside}");
     assert!(!run("ip -6 -o addr show").contains("fe80::") || !run("ip -6 -o addr show dev dhow0").contains("inet6"));
 
-    disconnect(&world.networks, &id('a')).unwrap();
+    leave(&world.networks, &id('a'));
     assert_eq!(ask(&world.outside, "192.0.2.1:8080"), None);
     assert_eq!(ask(&world.outside, "192.0.2.1:9090").as_deref(), Some("192.0.2.2"));
-    disconnect(&world.networks, &id('b')).unwrap();
-    disconnect(&world.networks, &id('b')).unwrap();
+    leave(&world.networks, &id('b'));
+    leave(&world.networks, &id('b'));
+    retire(&world.networks);
     assert_eq!(census(), before);
     // The next address follows the last.
     assert_eq!(world.connect(&id('c'), &fresh(), &[]).endpoints[0].addresses[0].address.ip().to_string(), "10.88.0.4");
-    disconnect(&world.networks, &id('c')).unwrap();
+    leave(&world.networks, &id('c'));
+    retire(&world.networks);
     assert_eq!(census(), before);
 }
 
@@ -231,7 +243,8 @@ fn ipv6_is_served_where_it_is_configured() {
     assert_eq!(ask(&one, "[2001:db8::2]:80").as_deref(), Some("2001:db8::1"));
     assert_eq!(ask(&one, "[2001:db8::1]:8080").as_deref(), Some("fd00:90::1"));
     assert_eq!(ask(&world.host, "[fd00:90::2]:80").as_deref(), Some("fd00:90::1"));
-    disconnect(&world.networks, &id('a')).unwrap();
+    leave(&world.networks, &id('a'));
+    retire(&world.networks);
     assert_eq!(census(), before);
 }
 
@@ -271,8 +284,9 @@ fn networks_are_isolated_and_internal_ones_stay_inside() {
     assert_eq!(ask(&both, "10.88.0.2:80").as_deref(), Some("10.88.0.3"));
     assert_eq!(ask(&both, "192.0.2.2:80").as_deref(), Some("192.0.2.1"));
     for letter in "abcde".chars() {
-        disconnect(&world.networks, &id(letter)).unwrap();
+        leave(&world.networks, &id(letter));
     }
+    retire(&world.networks);
     assert_eq!(census(), before);
 }
 
@@ -285,10 +299,11 @@ fn a_flushed_firewall_comes_back_and_drop_policies_are_told() {
     let whole = run("nft list ruleset");
     run("nft flush ruleset");
     assert_eq!(ask(&world.outside, "192.0.2.1:8080"), None);
-    reload(&world.networks).unwrap();
+    // The next container to come repairs it, and so does one that only passes by.
+    world.connect(&id('b'), &two, &[]);
+    leave(&world.networks, &id('b'));
     assert_eq!(run("nft list ruleset"), whole);
     assert_eq!(ask(&world.outside, "192.0.2.1:8080").as_deref(), Some("192.0.2.2"));
-    // The next container to come repairs it too.
     run(
         "nft flush ruleset; nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; \
          policy drop; }'",
@@ -306,33 +321,91 @@ fn what_the_dead_left_is_healed() {
     let Some(world) = world("healed") else { return };
     let before = census();
     let (one, two) = (fresh(), fresh());
+    let leases = || {
+        let entries = std::fs::read_dir(world.networks.join("podman/leases")).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
+    };
     world.connect(&id('a'), &one, &["8080:80", "7000-7019:7000-7019"]);
     world.connect(&id('b'), &two, &["8081:80"]);
-    // Its lease is torn, its namespace gone.
-    for entry in std::fs::read_dir(world.networks.join("podman/leases")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.to_str().unwrap().contains("@a") {
-            std::fs::write(path, b"{").unwrap();
-        }
+    // A torn lease: what belongs to the container is found by its id.
+    for path in leases().into_iter().filter(|path| path.to_str().unwrap().contains("@a")) {
+        std::fs::write(path, b"{").unwrap();
     }
-    drop(one);
-    assert_eq!(orphans(&world.networks, |c| *c == id('b')).unwrap(), [id('a')]);
-    heal(&world.networks, |c| *c == id('b')).unwrap();
-    let left = run("nft list ruleset");
+    leave(&world.networks, &id('a'));
+    let left = run("nft list ruleset; ip -o link");
     assert!(!left.contains(id('a').as_str()) && left.contains(id('b').as_str()), "{left}");
-    // Elements and links whose lease is gone.
-    for entry in std::fs::read_dir(world.networks.join("podman/leases")).unwrap() {
-        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    assert!(!left.contains("dhowaaaa") && left.contains("dhowbbbb"), "{left}");
+    // Elements and links whose lease is gone go with the network.
+    for path in leases() {
+        std::fs::remove_file(path).unwrap();
     }
-    heal(&world.networks, |_| true).unwrap();
+    assert!(idle::unattended(&world.networks).unwrap());
+    retire(&world.networks);
+    assert!(!idle::unattended(&world.networks).unwrap());
     assert_eq!(census(), before);
     // A start that was killed halfway: a lease, a bridge without its alias.
     world.connect(&id('c'), &two, &[]);
     run("ip link set dhow0 alias ''");
     let again = world.connect(&id('c'), &fresh(), &["8082:80"]);
     assert_eq!(again.endpoints.len(), 1);
-    disconnect(&world.networks, &id('c')).unwrap();
+    leave(&world.networks, &id('c'));
+    retire(&world.networks);
     assert_eq!(census(), before);
+}
+
+#[test]
+fn an_idle_network_stays_while_somebody_comes() {
+    let Some(world) = world("idle") else { return };
+    let before = census();
+    world.connect(&id('a'), &fresh(), &["8080:80"]);
+    assert!(!idle::unattended(&world.networks).unwrap(), "it has a container");
+    leave(&world.networks, &id('a'));
+    assert!(idle::unattended(&world.networks).unwrap());
+    assert!(run("ip -o link; nft list ruleset").contains("dhow0"));
+    // Somebody comes and goes during the first rest; the second is quiet.
+    let mut rests = 0;
+    idle::attend(&world.networks, || {
+        rests += 1;
+        assert!(!idle::unattended(&world.networks)?, "there is an attendant");
+        idle::attend(&world.networks, || panic!("a second attendant")).unwrap();
+        if rests == 1 {
+            world.connect(&id('b'), &fresh(), &[]);
+            leave(&world.networks, &id('b'));
+        }
+        Ok(false)
+    })
+    .unwrap();
+    assert_eq!(rests, 2);
+    assert_eq!(census(), before);
+    // One that finds a container there leaves, and the network works on.
+    let one = fresh();
+    idle::announce(&world.networks.join("podman")).unwrap();
+    idle::attend(&world.networks, || {
+        world.connect(&id('c'), &one, &["8080:80"]);
+        Ok(false)
+    })
+    .unwrap();
+    serve(&one, "0.0.0.0:80");
+    assert_eq!(ask(&world.outside, "192.0.2.1:8080").as_deref(), Some("192.0.2.2"));
+    leave(&world.networks, &id('c'));
+    retire(&world.networks);
+    assert_eq!(census(), before);
+}
+
+#[test]
+fn a_link_goes_with_its_namespace() {
+    let Some(world) = world("namespace") else { return };
+    let one = fresh();
+    let endpoint = world.connect(&id('a'), &one, &[]).endpoints.remove(0);
+    let link = endpoint.host_interface.as_str();
+    // The namespace is held: nothing goes by itself, and teardown does not wait for ever.
+    link::wait_gone(&[link], Duration::from_millis(10)).unwrap();
+    assert!(link::exists(link));
+    drop(one);
+    link::wait_gone(&[link], Duration::from_secs(60)).unwrap();
+    assert!(!link::exists(link));
+    leave(&world.networks, &id('a'));
+    retire(&world.networks);
 }
 
 #[test]
@@ -356,7 +429,8 @@ fn what_cannot_be_given_is_refused_and_changes_nothing() {
     connect(&world.networks, &id('b'), holder.as_fd(), &[Attachment::to("tiny")], &[]).unwrap();
     let error = connect(&world.networks, &id('a'), namespace.as_fd(), &[Attachment::to("tiny")], &[]).unwrap_err();
     assert!(format!("{error:#}").contains("failed to find free IP in range: 10.94.0.1 - 10.94.0.2"), "{error:#}");
-    disconnect(&world.networks, &id('b')).unwrap();
+    leave(&world.networks, &id('b'));
+    retire(&world.networks);
     assert_eq!(census(), before);
 }
 
@@ -376,7 +450,7 @@ fn ten_thousand_ports_and_many_at_once() {
                         let namespace = fresh();
                         let port = ports(&[&format!("{}:80", 8000 + n)]);
                         connect(networks, &container, namespace.as_fd(), &[Attachment::to("podman")], &port).unwrap();
-                        disconnect(networks, &container).unwrap();
+                        leave(networks, &container);
                     }
                 })
                 .unwrap();
@@ -384,12 +458,14 @@ fn ten_thousand_ports_and_many_at_once() {
         }
     });
     eprintln!("32 connects and disconnects: {:?}", started.elapsed());
+    retire(&world.networks);
     assert_eq!(census(), before);
     let namespace = fresh();
     world.connect(&id('a'), &namespace, &["10000-19999:20000-29999", "30000-39999:30000-39999/udp"]);
     serve(&namespace, "0.0.0.0:25000");
     assert_eq!(ask(&world.outside, "192.0.2.1:15000").as_deref(), Some("192.0.2.2"));
-    disconnect(&world.networks, &id('a')).unwrap();
+    leave(&world.networks, &id('a'));
+    retire(&world.networks);
     assert_eq!(census(), before);
 }
 
@@ -445,10 +521,12 @@ fn the_cost_of_a_container() {
             let namespace = fresh();
             let port = ports(&["8080:80"]);
             let started = std::time::Instant::now();
-            connect(&world.networks, &id('a'), namespace.as_fd(), &[Attachment::to("podman")], &port).unwrap();
+            let attachment = [Attachment::to("podman")];
+            let got = connect(&world.networks, &id('a'), namespace.as_fd(), &attachment, &port).unwrap();
             on.push(started.elapsed());
+            drop(namespace);
             let started = std::time::Instant::now();
-            disconnect(&world.networks, &id('a')).unwrap();
+            disconnect(&world.networks, &id('a'), &[&got.endpoints[0].host_interface]).unwrap();
             off.push(started.elapsed());
         }
         on.sort();
@@ -458,5 +536,5 @@ fn the_cost_of_a_container() {
             on[20], on[0], off[20], off[0]
         );
     }
-    disconnect(&world.networks, &id('f')).unwrap();
+    leave(&world.networks, &id('f'));
 }

@@ -80,7 +80,10 @@ impl CapSet {
             return Ok(all);
         }
         Ok(Self::named(word).ok_or_else(|| {
-            Error::invalid(format!("unknown capability {word:?}")).hint("capabilities(7) has the names")
+            let upper = word.to_ascii_uppercase();
+            let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
+            Error::invalid(format!("\"CAP_{}\": unknown capability", name.escape_debug()))
+                .hint("capabilities(7) has the names")
         })?)
     }
 
@@ -232,7 +235,7 @@ mod tests {
             ("", "ALL", Ok("")),
             ("net_raw", "net_raw", Err("capability \"CAP_NET_RAW\" cannot be dropped and added")),
             ("all", "ALL", Err("adding all caps and removing all caps not allowed")),
-            ("nonsense", "", Err("unknown capability \"nonsense\"")),
+            ("nonsense", "", Err("\"CAP_NONSENSE\": unknown capability")),
         ] {
             let merged = merge(base, &words(add), &words(drop), bounding);
             match expected {
@@ -250,5 +253,17 @@ mod tests {
         let user = masks(Some(&sets(set("chown kill"), set("kill net_raw"), false).unwrap()));
         assert_eq!(user, Sets { bounding: 33, effective: 32, permitted: 32, inheritable: 32, ambient: 32 });
         assert_eq!(masks(None), Sets::default());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_word_is_a_capability_or_refused(word in "(CAP_|cap_)?[A-Z_a-z]{0,16}|\\PC{0,20}") {
+            let all = CapSet::DEFAULT;
+            // Nothing is more than the bounding set but what is told to be missing.
+            if let Ok(merged) = merge(CapSet::EMPTY, &[], std::slice::from_ref(&word), all) {
+                proptest::prop_assert_eq!(merged, CapSet::EMPTY);
+            }
+            drop(requested(&[word], all));
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! The last stage of every process that enters a container, of `create` as of `exec`: streams in their places, limits,
 //! ids, capabilities, labels, the filter, execve. One path, so that no default can be forgotten in one of them.
 //!
-//! With no_new_privs the filter is the last call but execve. Without it the filter needs CAP_SYS_ADMIN, so the ids and
-//! capabilities follow it; all checks come before.
+//! Ids and capabilities are settled, read back and compared before the filter, the command is looked up by then too: the
+//! filter is the last call but execve. Without no_new_privs it needs CAP_SYS_ADMIN; one that the command is not to have
+//! is kept that long, and one capset follows, which succeeds or ends all. The filter's own mode is not read back: that
+//! would be one more call for a profile to allow, and seccomp(2) has no success but this.
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
@@ -21,7 +23,10 @@ use crate::model::error::{Error, ErrorKind};
 use crate::sys::cap::{self, Sets};
 use crate::sys::exec::{Image, close_on_exec_from, leave, may_execute, place, working_directory};
 use crate::sys::proc::Proc;
-use crate::sys::{identity as own, seccomp};
+use crate::sys::{identity as own, keyring, seccomp};
+
+/// CAP_SYS_ADMIN, without which or no_new_privs the kernel takes no filter.
+const SYS_ADMIN: u64 = 1 << 21;
 
 /// What the process becomes.
 pub(crate) struct Confinement<'a> {
@@ -65,36 +70,23 @@ impl Confinement<'_> {
         let sets = capability::masks(process.capabilities().as_ref());
         cap::keep_bounding(sets.bounding).context("limit the bounding set")?;
         let no_new_privileges = process.no_new_privileges().unwrap_or(false);
+        let borrowed = if no_new_privileges || self.seccomp.is_none() { 0 } else { SYS_ADMIN };
         // As root first: another user may not be allowed to pass the directories above.
         let entered = self.enter_directory();
-        if no_new_privileges {
-            self.become_user(sets)?;
-            entered.or_else(|_| self.enter_directory())?;
-            let path = find(&args, &env)?;
-            self.verify(sets)?;
-            close_on_exec_from(first_closed).context("close what is not the container's")?;
-            rustix::thread::set_no_new_privs(true).context("forbid new privileges")?;
-            let image = Image::new(&path, &args, &env);
-            self.channel.send(&Message::Executing)?;
-            self.filter()?;
-            return Err(exec_error(&args, &image.exec()));
-        }
-        let path = match &entered {
-            Ok(()) => Some(find(&args, &env)?),
-            Err(_) => None,
-        };
+        self.become_user(sets, borrowed)?;
+        entered.or_else(|_| self.enter_directory())?;
+        let path = find(&args, &env)?;
+        self.verify(sets, borrowed)?;
         close_on_exec_from(first_closed).context("close what is not the container's")?;
+        if no_new_privileges {
+            rustix::thread::set_no_new_privs(true).context("forbid new privileges")?;
+        }
+        let image = Image::new(&path, &args, &env);
         self.channel.send(&Message::Executing)?;
         self.filter()?;
-        self.become_user(sets)?;
-        let path = match path {
-            Some(path) => path,
-            None => {
-                self.enter_directory()?;
-                find(&args, &env)?
-            }
-        };
-        let image = Image::new(&path, &args, &env);
+        if borrowed & !(sets.permitted & sets.effective) != 0 {
+            cap::set(sets.effective, sets.permitted, sets.inheritable).context("give back CAP_SYS_ADMIN")?;
+        }
         Err(exec_error(&args, &image.exec()))
     }
 
@@ -130,32 +122,35 @@ impl Confinement<'_> {
         Ok(())
     }
 
-    fn become_user(&self, sets: Sets) -> Result<()> {
+    /// Takes the ids and capabilities of the command, and `borrowed` ones besides.
+    fn become_user(&self, sets: Sets, borrowed: u64) -> Result<()> {
         let user = self.process.user();
         cap::keep_over_setuid(true).context("keep the capabilities")?;
         let groups = user.additional_gids().as_deref().unwrap_or_default();
         own::become_user(user.uid(), user.gid(), groups)
             .with_context(|| format!("become user {} and group {}", user.uid(), user.gid()))?;
-        cap::set(sets.effective, sets.permitted, sets.inheritable).context("set the capabilities")?;
+        // The kernel takes a change of ids as a reason to set this anew, as fs.suid_dumpable says.
+        own::hide().context("hide from others")?;
+        cap::set(sets.effective | borrowed, sets.permitted | borrowed, sets.inheritable)
+            .context("set the capabilities")?;
         cap::set_ambient(sets.ambient).context("set the ambient capabilities")
     }
 
-    /// Refuses to go on with other capabilities or ids than those of the specification.
-    fn verify(&self, sets: Sets) -> Result<()> {
+    /// Refuses to go on with other capabilities or ids than those of the specification, and the `borrowed` ones.
+    fn verify(&self, sets: Sets, borrowed: u64) -> Result<()> {
         let now = cap::current().context("read the capabilities")?;
         // What the host does not have cannot be given, and is no danger.
         let more = |now: u64, wanted: u64| now & !wanted != 0;
         if more(now.bounding, sets.bounding)
-            || now.effective != sets.effective
-            || now.permitted != sets.permitted
+            || now.effective != sets.effective | borrowed
+            || now.permitted != sets.permitted | borrowed
             || now.inheritable != sets.inheritable
             || now.ambient != sets.ambient
         {
             bail!("the capabilities are not those that were asked for");
         }
         let user = self.process.user();
-        let ids = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        if ids != (user.uid(), user.gid()) {
+        if own::ids()? != ([user.uid(); 3], [user.gid(); 3]) {
             bail!("user and group are not those that were asked for");
         }
         Ok(())
@@ -167,6 +162,19 @@ impl Confinement<'_> {
             drop(listener);
         }
         Ok(())
+    }
+}
+
+/// Gives this process, and what it executes, a session keyring of its own.
+pub(crate) fn new_keyring() -> Result<()> {
+    match keyring::join_new_session() {
+        Err(error) if error.raw_os_error() == Some(libc::EDQUOT) => {
+            bail!(
+                Error::unavailable("make a session keyring: the user's quota of keys is used up")
+                    .hint("sysctl kernel.keys.maxkeys and kernel.keys.root_maxkeys raise it")
+            )
+        }
+        done => done.context("make a session keyring"),
     }
 }
 

@@ -345,7 +345,7 @@ fn another_process_joins() {
             let (stdio, _read) = piped();
             let mut init = made(&bundle, &spec, stdio).unwrap();
             init.start().unwrap();
-            let joined = |args: &[&str], stdio| {
+            let seen = |init_pid: i32, args: &[&str], stdio| {
                 let process: Process = serde_json::from_value(json!({
                     "cwd": "/data", "args": args, "env": ["PATH=/bin", "A=b"], "user": {"uid": 33, "gid": 34},
                 }))
@@ -356,12 +356,14 @@ fn another_process_joins() {
                     spec: &spec,
                     process: &process,
                     init,
+                    init_pid,
                     stdio,
                     preserve_fds: Vec::new(),
                     cgroup: &cgroup,
                     seccomp_cache: None,
                 })
             };
+            let joined = |args: &[&str], stdio| seen(init.pid, args, stdio);
             let script = "id -u; hostname; echo $A $HOME; readlink /proc/self/cwd; ls /proc/self/fd; \
                           grep CapBnd /proc/self/status; test -r /proc/1/comm && cat /proc/1/comm; exit 3";
             let (stdio, read) = piped();
@@ -377,8 +379,13 @@ fn another_process_joins() {
             let error = joined(&["none"], stdio).map(drop).unwrap_err();
             assert_eq!(error.downcast_ref::<Error>().unwrap().kind, ErrorKind::NoCommand);
 
+            // Seen in other namespaces than it joined, as when the container's process moves meanwhile.
+            let (stdio, _read) = piped();
+            let elsewhere = seen(std::process::id().try_into().unwrap(), &["true"], stdio).map(drop).unwrap_err();
+            assert_eq!(format!("{elsewhere:#}"), "the mnt namespace is not the container's");
+
             assert!(process::is_alive(init.pid, init.start_time));
-            super::kill::kill(init.pid, init.start_time, libc::SIGKILL).unwrap();
+            process::signal(&init.pidfd, libc::SIGKILL).unwrap();
             assert_eq!(pidfd::reap(init.pidfd.as_fd()).unwrap(), 137);
         }
     });

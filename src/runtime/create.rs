@@ -23,6 +23,7 @@ use super::{idmap, init, seccomp, sysctl, validate};
 use crate::model::error::Error;
 use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3, enter};
 use crate::sys::exec::leave;
+use crate::sys::identity;
 use crate::sys::mount::{MountAttr, set_attr};
 use crate::sys::pidfd;
 use crate::sys::proc::{Proc, start_time};
@@ -131,7 +132,9 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
     let mounts = plan::plan(spec.mounts().as_deref().unwrap_or_default())?;
     let nodes = device::nodes(linux.devices().as_deref().unwrap_or_default())?;
     let namespaces = Plan::new(spec, request.namespaces)?;
-    let settings = sysctl::settings(spec, own_kinds(spec))?;
+    let proc = Proc::host().context("open /proc")?;
+    let before = Numbers::read(&proc.this()?)?;
+    let settings = sysctl::settings(spec, namespaces.private(&before)?)?;
     let program =
         linux.seccomp().as_ref().map(|profile| seccomp::program(profile, request.seccomp_cache)).transpose()?;
     if program.as_ref().is_some_and(|program| program.listener) {
@@ -144,9 +147,11 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
     let mut sources = request.sources;
     sources.resize_with(spec.mounts().as_ref().map_or(0, Vec::len), || None);
 
-    let proc = Proc::host().context("open /proc")?;
-    let before = Numbers::read(&proc.this()?)?;
     let (ours, theirs) = Channel::pair()?;
+    if !namespaces.new.contains(Namespaces::PID) {
+        // Others see the child from its birth on, before it could hide by itself.
+        identity::hide().context("hide from others")?;
+    }
     map_mounts(&mounts, &sources, spec, None)?;
     let mut placement = Placement::new(request.cgroup)?;
     match clone_init(&namespaces, &mut placement, &proc, &ours, &theirs)? {
@@ -166,6 +171,7 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
             stdio: request.stdio,
             preserve_fds: request.preserve_fds,
             entrances: std::mem::take(&mut placement.entrances),
+            cgroup_path: request.cgroup.path(),
             cgroup_follows: placement.follows,
             joined: namespaces.needs_middle(),
             namespaces: &namespaces,
@@ -215,19 +221,6 @@ pub(crate) fn until_executed(channel: &Channel) -> Result<()> {
 pub(crate) fn end(child: &OwnedFd) {
     drop(pidfd::signal(child.as_fd(), libc::SIGKILL));
     drop(pidfd::reap(child.as_fd()));
-}
-
-/// The namespaces that are not the host's.
-fn own_kinds(spec: &Spec) -> Namespaces {
-    let all = spec.linux().iter().filter_map(|linux| linux.namespaces().as_ref()).flatten();
-    all.fold(Namespaces::default(), |kinds, namespace| {
-        kinds.with(match namespace.typ() {
-            LinuxNamespaceType::Ipc => Namespaces::IPC,
-            LinuxNamespaceType::Network => Namespaces::NETWORK,
-            LinuxNamespaceType::Uts => Namespaces::UTS,
-            _ => Namespaces::default(),
-        })
-    })
 }
 
 /// The root as a detached mount that no longer exchanges mounts with the host, unless the specification wants it so. Who

@@ -1,6 +1,7 @@
 //! `exec`: another process in a container that runs. Called in a monitor of its own, which has one thread and stays
 //! outside; the child is born into the container's process ids and cgroups and joins the rest by one setns on init's
-//! pidfd, user namespace first. What confines it is the same code as for init.
+//! pidfd, user namespace first. It reads back where it is, and goes no further when that is not where the container was
+//! seen. What confines it is the same code as for init.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -12,16 +13,17 @@ use rustix::fs::{Mode, OFlags};
 
 use super::cgroup::{self, Cgroup};
 use super::channel::{Channel, Message};
-use super::confine::{Confinement, give_up};
+use super::confine::{Confinement, give_up, new_keyring};
 use super::create::{Placement, end, until_executed, within_pid};
+use super::namespace::Numbers;
 use super::seccomp::{self, Program};
 use super::stdio::Stdio;
-use super::{terminal, validate};
+use super::{idmap, terminal, validate};
 use crate::model::error::Error;
 use crate::sys::clone::{Cloned, Namespaces, enter};
 use crate::sys::exec::close_all_but;
+use crate::sys::identity as own;
 use crate::sys::proc::Proc;
-use crate::sys::{identity as own, keyring};
 
 /// What a further process is made of.
 pub(crate) struct ExecRequest<'a> {
@@ -30,6 +32,8 @@ pub(crate) struct ExecRequest<'a> {
     pub(crate) process: &'a Process,
     /// The container's first process.
     pub(crate) init: BorrowedFd<'a>,
+    /// Its number here.
+    pub(crate) init_pid: i32,
     pub(crate) stdio: Stdio,
     /// Become 3 and following.
     pub(crate) preserve_fds: Vec<OwnedFd>,
@@ -57,6 +61,12 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
     }
     let namespaces = own_namespaces(request.spec);
     let proc = Proc::host().context("open /proc")?;
+    let before = Numbers::read(&proc.this()?)?;
+    // Should the number mean another process by now, then the pidfd is of a dead one and joins nothing.
+    let container = proc.process(request.init_pid).context("open the container's first process in /proc")?;
+    let container = Numbers::read(&container)?;
+    // The child is visible in the container's process ids from its birth on: before it could hide by itself.
+    own::hide().context("hide from others")?;
     let (ours, theirs) = Channel::pair()?;
     let mut placement = Placement::new(request.cgroup)?;
     let pid = namespaces.contains(Namespaces::PID).then_some(request.init);
@@ -68,6 +78,8 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
             stdio: request.stdio,
             preserve_fds: request.preserve_fds,
             namespaces,
+            before: &before,
+            container: &container,
             seccomp: program.as_ref(),
             entrances: std::mem::take(&mut placement.entrances),
             cgroup_follows: placement.follows,
@@ -127,6 +139,9 @@ struct Joining<'a> {
     stdio: Stdio,
     preserve_fds: Vec<OwnedFd>,
     namespaces: Namespaces,
+    /// The namespaces of our parent, and of the container's first process.
+    before: &'a Numbers,
+    container: &'a Numbers,
     seccomp: Option<&'a Program>,
     entrances: Vec<File>,
     cgroup_follows: bool,
@@ -146,15 +161,14 @@ impl Joining<'_> {
         if let Some(score) = self.process.oom_score_adj() {
             proc.this()?.write("oom_score_adj", score.to_string().as_bytes()).context("set the oom score")?;
         }
-        // Visible in the container's process ids from birth on.
-        own::hide().context("hide from others")?;
         let this = proc.this().context("open this process in /proc")?;
         rustix::process::setsid().context("start a session")?;
-        keyring::join_new_session().context("make a session keyring")?;
+        new_keyring()?;
         if self.cgroup_follows {
             self.channel.expect(&Message::Joined)?;
         }
         enter(self.init, self.namespaces).context("join the container's namespaces")?;
+        self.verify(&this)?;
         if self.namespaces.contains(Namespaces::USER) {
             own::become_user(0, 0, &[]).context("become root of the user namespace")?;
         }
@@ -173,6 +187,17 @@ impl Joining<'_> {
         confinement.execute(streams)
     }
 
+    /// Refuses to go on elsewhere than in the container, or with other id maps than its own.
+    fn verify(&self, this: &Proc) -> Result<()> {
+        self.before.verify_joined(this, self.container, self.namespaces)?;
+        let linux = self.spec.linux().as_ref();
+        let maps = linux.and_then(|linux| linux.uid_mappings().as_ref().zip(linux.gid_mappings().as_ref()));
+        match maps.filter(|_| self.namespaces.contains(Namespaces::USER)) {
+            Some((uids, gids)) => idmap::verify(this, uids, gids),
+            None => Ok(()),
+        }
+    }
+
     /// Closes the monitor's files.
     fn close_others(&self) -> Result<()> {
         let mut keep = vec![self.channel.as_fd().as_raw_fd(), self.init.as_raw_fd()];
@@ -185,6 +210,7 @@ impl Joining<'_> {
 
     /// The descriptors of the command, with a new terminal if it gets one.
     fn streams(&mut self, root: BorrowedFd<'_>) -> Result<Vec<OwnedFd>> {
+        self.stdio.replace_null(root)?;
         let mut streams = match std::mem::replace(&mut self.stdio, Stdio::Terminal { size: None }) {
             Stdio::Fds { stdin, stdout, stderr } => vec![stdin, stdout, stderr],
             Stdio::Terminal { size } => {

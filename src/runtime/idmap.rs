@@ -3,20 +3,15 @@
 use std::fmt::Write as _;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::LinuxIdMapping;
 use rustix::fs::OFlags;
 
 use crate::model::error::Error;
+use crate::state::subid;
 use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3};
 use crate::sys::proc::Proc;
-
-/// Where the helpers that may write what the caller may not are looked for.
-const HELPER_DIRECTORIES: [&str; 4] = ["/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin"];
 
 /// Writes both maps of process `pid`, whose user namespace is new: directly where the kernel lets us, else with
 /// `newuidmap` and `newgidmap`.
@@ -76,29 +71,14 @@ fn text(map: &[LinuxIdMapping]) -> String {
     })
 }
 
-/// Runs a helper that belongs to root, from a directory of root's, with an empty environment.
+/// Has a helper that belongs to root write a map.
 fn run_helper(name: &str, pid: i32, map: &[LinuxIdMapping]) -> Result<()> {
-    let ours = |path: &PathBuf| {
-        let trusted = |path: &std::path::Path| {
-            std::fs::metadata(path).is_ok_and(|meta| meta.uid() == 0 && meta.mode() & 0o022 == 0)
-        };
-        trusted(path) && path.parent().is_some_and(trusted)
-    };
-    let path = HELPER_DIRECTORIES.iter().map(|directory| PathBuf::from(directory).join(name)).find(ours);
-    let Some(path) = path else {
+    let Some(path) = subid::helper(name) else {
         let error = Error::unsupported(format!("{name} is needed to map more than one id, and is not installed"));
         bail!(error.hint("install the package uidmap (shadow-utils)"));
     };
-    let mut command = Command::new(path);
-    command.env_clear().arg(pid.to_string());
-    for range in map {
-        command.args([range.container_id(), range.host_id(), range.size()].map(|number| number.to_string()));
-    }
-    let output = command.output().with_context(|| format!("run {name}"))?;
-    if !output.status.success() {
-        bail!("{name}: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
+    let ranges = map.iter().map(|range| [range.container_id(), range.host_id(), range.size()]);
+    subid::write_map(&path, pid, ranges).with_context(|| name.to_owned())
 }
 
 /// Refuses when the maps of this process, whose directory in proc is `this`, are not those. What the kernel shows is

@@ -16,7 +16,7 @@ use rustix::fs::Mode;
 
 use super::cgroup;
 use super::channel::{Channel, Message};
-use super::confine::{Confinement, give_up};
+use super::confine::{Confinement, give_up, new_keyring};
 use super::namespace::{Numbers, Plan};
 use super::rootfs::cgroup::View;
 use super::rootfs::device::Node;
@@ -30,7 +30,7 @@ use super::{idmap, terminal};
 use crate::sys::clone::{Namespaces, unshare};
 use crate::sys::exec::close_all_but;
 use crate::sys::proc::Proc;
-use crate::sys::{identity as own, keyring, loopback};
+use crate::sys::{identity as own, loopback};
 
 /// The root file system.
 pub(crate) enum Root {
@@ -60,6 +60,8 @@ pub(crate) struct Init<'a> {
     pub(crate) preserve_fds: Vec<OwnedFd>,
     /// Lead into the cgroups in which this process could not be born.
     pub(crate) entrances: Vec<File>,
+    /// Its own place in each hierarchy, where it has one.
+    pub(crate) cgroup_path: Option<&'a str>,
     /// The parent will say when this process is in its cgroups; else it was born there.
     pub(crate) cgroup_follows: bool,
     /// The other namespaces were joined by the process in between.
@@ -121,7 +123,7 @@ impl Init<'_> {
         }
         own::hide().context("hide from others")?;
         rustix::process::setsid().context("start a session")?;
-        keyring::join_new_session().context("make a session keyring")?;
+        new_keyring()?;
         if !self.joined {
             self.namespaces.join_others()?;
         }
@@ -167,7 +169,7 @@ impl Init<'_> {
             if follows {
                 channel.expect(&Message::Joined)?;
             }
-            let seen = if wants_view { View::read(this, private)? } else { View::empty(private) };
+            let seen = if wants_view { View::read(this, private, self.cgroup_path)? } else { View::empty(private) };
             if private {
                 unshare(Namespaces::CGROUP).context("make a cgroup namespace")?;
             }
@@ -181,6 +183,7 @@ impl Init<'_> {
             new: namespaces.new,
             separate: namespaces.separate(),
             enter_cgroup: &mut enter_cgroup,
+            kernels: Vec::new(),
         };
         mounting.apply(self.mounts)?;
         enter_cgroup()?;
@@ -188,6 +191,7 @@ impl Init<'_> {
         if !self.mounts.iter().any(covers_dev) {
             device::setup(root, self.nodes, self.namespaces.new.contains(Namespaces::USER))?;
         }
+        self.stdio.replace_null(root)?;
         if let Stdio::Terminal { size } = self.stdio {
             let terminal = terminal::open(root, size, self.process.user().uid())?;
             terminal::control(terminal.slave.as_fd())?;

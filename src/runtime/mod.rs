@@ -9,7 +9,6 @@ pub(crate) mod create;
 pub(crate) mod exec;
 pub(crate) mod idmap;
 pub(crate) mod init;
-pub(crate) mod kill;
 pub(crate) mod lsm;
 pub(crate) mod namespace;
 pub(crate) mod owner;

@@ -59,7 +59,15 @@ impl Plan {
         Ok(plan)
     }
 
-    /// All that are not the host's.
+    /// All that are not the host's, whose numbers are `host`: a path may lead to one of those too.
+    pub(crate) fn private(&self, host: &Numbers) -> Result<Namespaces> {
+        self.joined.iter().try_fold(self.new, |kinds, joined| {
+            let number = rustix::fs::fstat(&joined.fd).context("look at a namespace")?.st_ino;
+            Ok(if host.of(joined.kind) == Some(number) { kinds } else { kinds.with(joined.kind) })
+        })
+    }
+
+    /// All that are new or joined.
     pub(crate) fn separate(&self) -> Namespaces {
         self.joined.iter().fold(self.new, |kinds, joined| kinds.with(joined.kind))
     }
@@ -87,7 +95,8 @@ impl Plan {
 
     /// Refuses when this process is not where the plan says: `before` are the numbers of the parent's namespaces.
     pub(crate) fn verify(&self, this: &Proc, before: &Numbers) -> Result<()> {
-        for (kind, name, number) in &before.0 {
+        // The cgroup namespace is entered later.
+        for (kind, name, number) in before.0.iter().filter(|(kind, ..)| *kind != Namespaces::CGROUP) {
             let now = this.namespace(name)?;
             let wanted = if let Some(joined) = self.join_of(*kind) {
                 rustix::fs::fstat(&joined.fd)?.st_ino == now
@@ -115,6 +124,7 @@ impl Numbers {
     pub(crate) fn read(this: &Proc) -> Result<Self> {
         let kinds = [
             Namespaces::MOUNT,
+            Namespaces::CGROUP,
             Namespaces::UTS,
             Namespaces::IPC,
             Namespaces::PID,
@@ -123,6 +133,23 @@ impl Numbers {
         ];
         let read = |kind| Ok((kind, name(kind), this.namespace(name(kind)).context("look at the namespaces")?));
         Ok(Self(kinds.into_iter().map(read).collect::<Result<_>>()?))
+    }
+
+    fn of(&self, kind: Namespaces) -> Option<u64> {
+        self.0.iter().find(|(known, ..)| *known == kind).map(|(.., number)| *number)
+    }
+
+    /// Refuses when the process whose directory in proc is `this` is not in the namespaces of `joined` for `kinds`, and
+    /// in ours for all others.
+    pub(crate) fn verify_joined(&self, this: &Proc, joined: &Self, kinds: Namespaces) -> Result<()> {
+        let now = Self::read(this)?;
+        for (kind, name, number) in &now.0 {
+            let wanted = if kinds.contains(*kind) { joined } else { self };
+            if wanted.of(*kind) != Some(*number) {
+                bail!("the {name} namespace is not the container's");
+            }
+        }
+        Ok(())
     }
 }
 
@@ -151,5 +178,40 @@ pub(crate) fn name(kind: Namespaces) -> &'static str {
         Namespaces::PID => "pid",
         Namespaces::NETWORK => "net",
         _ => "time",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_to_the_hosts_namespace_makes_none_private() {
+        let spec = |path: &str| -> Spec {
+            let namespaces = serde_json::json!([{"type": "mount"}, {"type": "uts"}, {"type": "network", "path": path}]);
+            serde_json::from_value(serde_json::json!({"ociVersion": "1.0.0", "linux": {"namespaces": namespaces}}))
+                .unwrap()
+        };
+        let before = Numbers::read(&Proc::host().unwrap().this().unwrap()).unwrap();
+        let plan = Plan::new(&spec("/proc/self/ns/net"), Vec::new()).unwrap();
+        let private = plan.private(&before).unwrap();
+        assert!(private.contains(Namespaces::UTS) && !private.contains(Namespaces::NETWORK));
+        assert!(plan.separate().contains(Namespaces::NETWORK));
+        assert!(Plan::new(&spec("/dev/null"), Vec::new()).is_err());
+    }
+
+    #[test]
+    fn who_is_elsewhere_is_found_out() {
+        let this = Proc::host().unwrap().this().unwrap();
+        let before = Numbers::read(&this).unwrap();
+        before.verify_joined(&this, &before, Namespaces::MOUNT).unwrap();
+        let mut other = Numbers::read(&this).unwrap();
+        for (_, _, number) in &mut other.0 {
+            *number += 1;
+        }
+        assert!(before.verify_joined(&this, &other, Namespaces::CGROUP).is_err());
+        // Where the container has none of its own, we stay in ours.
+        before.verify_joined(&this, &other, Namespaces::default()).unwrap();
+        assert!(other.verify_joined(&this, &before, Namespaces::MOUNT).is_err());
     }
 }

@@ -54,12 +54,6 @@ pub(crate) fn limits(asked: &[(&str, i64, i64)]) -> Result<Limits> {
     clamp_to(&limits, |kind| most(kind, may_raise))
 }
 
-/// Lowers the limits of a bundle to what the host allows.
-pub(crate) fn clamp(limits: &[PosixRlimit]) -> Result<Limits> {
-    let may_raise = may_raise();
-    clamp_to(limits, |kind| most(kind, may_raise))
-}
-
 /// Checks one limit.
 fn named(name: &str, soft: i64, hard: i64) -> Result<PosixRlimit> {
     let lower = name.to_ascii_lowercase();

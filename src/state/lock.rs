@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -46,7 +47,16 @@ impl Lock {
     pub(crate) fn exclusive(rank: Rank, path: &Path) -> Result<Self> {
         let file = open(path)?;
         if !try_lock(&file, path, true)? {
-            wait(&file, path, PATIENCE)?;
+            wait(&file, path, true, PATIENCE)?;
+        }
+        Ok(Self::ranked(file, rank, path))
+    }
+
+    /// As [`Self::exclusive`], beside others who only look.
+    pub(crate) fn shared(rank: Rank, path: &Path) -> Result<Self> {
+        let file = open(path)?;
+        if !try_lock(&file, path, false)? {
+            wait(&file, path, false, PATIENCE)?;
         }
         Ok(Self::ranked(file, rank, path))
     }
@@ -55,6 +65,26 @@ impl Lock {
     pub(crate) fn try_exclusive(rank: Rank, path: &Path) -> Result<Option<Self>> {
         let file = open(path)?;
         Ok(if try_lock(&file, path, true)? { Some(Self::ranked(file, rank, path)) } else { None })
+    }
+
+    /// Takes a lifetime lock that no live process has but who asks whether it is held, which takes a moment: `None` when it
+    /// lasts longer than `patience`.
+    pub(crate) fn lease_within(path: &Path, patience: Duration) -> Result<Option<Self>> {
+        let file = open(path)?;
+        if !try_lock(&file, path, true)? {
+            match wait(&file, path, true, patience) {
+                Err(error) if error.downcast_ref::<Error>().is_some_and(|e| e.kind == ErrorKind::Timeout) => {
+                    return Ok(None);
+                }
+                waited => waited?,
+            }
+        }
+        Ok(Some(Self { file, ranked: None }))
+    }
+
+    /// Takes over a lifetime lock that was handed to this process with its open file.
+    pub(crate) fn handed(file: OwnedFd) -> Self {
+        Self { file: file.into(), ranked: None }
     }
 
     /// Takes a lifetime lock, outside the order, if it is free now.
@@ -99,11 +129,12 @@ pub(crate) fn is_held(path: &Path) -> Result<bool> {
     }
 }
 
-/// Waits until nobody holds the lock at `path`, for `patience` at most.
+/// Waits until nobody holds the lock at `path`, for `patience` at most. Others who ask meanwhile are not told that it is
+/// held.
 pub(crate) fn wait_free(path: &Path, patience: Duration) -> Result<()> {
     match File::open(path) {
-        Ok(file) if try_lock(&file, path, true)? => Ok(()),
-        Ok(file) => wait(&file, path, patience),
+        Ok(file) if try_lock(&file, path, false)? => Ok(()),
+        Ok(file) => wait(&file, path, false, patience),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error).with_context(|| format!("open {}", path.display())),
     }
@@ -131,12 +162,15 @@ fn try_lock(file: &File, path: &Path, exclusive: bool) -> Result<bool> {
 }
 
 /// Blocks in a thread of its own, so that the wait can end: flock(2) has no deadline.
-fn wait(file: &File, path: &Path, patience: Duration) -> Result<()> {
+fn wait(file: &File, path: &Path, exclusive: bool, patience: Duration) -> Result<()> {
     let waiter = file.try_clone().with_context(|| format!("lock {}", path.display()))?;
     let (done, locked) = mpsc::channel();
     std::thread::spawn(move || {
-        // The receiver is gone after the deadline; the lock goes with the file then.
-        drop(done.send(FileExt::lock_exclusive(&waiter)));
+        let result = if exclusive { FileExt::lock_exclusive(&waiter) } else { FileExt::lock_shared(&waiter) };
+        // First: a copy that outlived this call would hold the lock after its owner has let it go.
+        drop(waiter);
+        // The receiver is gone after the deadline; then the lock has gone with the copy.
+        drop(done.send(result));
     });
     match locked.recv_timeout(patience) {
         Ok(result) => result.with_context(|| format!("lock {}", path.display())),
@@ -164,6 +198,8 @@ fn holder(file: &File) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -178,5 +214,34 @@ mod tests {
         drop(lock);
         assert!(!is_held(&path).unwrap());
         std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    /// Whether somebody waits for the lock at `path`: `/proc/locks` lists who does with an arrow.
+    fn is_awaited(path: &Path) -> bool {
+        let inode = format!(":{} ", fs::metadata(path).unwrap().ino());
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|line| line.contains("-> FLOCK") && line.contains(&inode))
+    }
+
+    #[test]
+    fn who_waited_leaves_nothing_held() {
+        let dir = std::env::temp_dir().join(format!("dhow-lock-wait-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("lock");
+        for round in 0..200 {
+            let held = Lock::lease(&path).unwrap().unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !is_awaited(&path) {
+                        std::thread::yield_now();
+                    }
+                    drop(held);
+                });
+                wait_free(&path, PATIENCE).unwrap();
+                assert!(!is_held(&path).unwrap(), "round {round}");
+                assert!(Lock::lease(&path).unwrap().is_some(), "round {round}");
+            });
+        }
+        fs::remove_dir_all(dir).unwrap();
     }
 }

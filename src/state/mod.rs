@@ -3,6 +3,7 @@
 //! Files are the truth and locks are the arbiter: a record is JSON that is replaced by rename; who changes an object
 //! holds its `flock`; a live monitor is a held lock, never a remembered pid.
 
+pub(crate) mod account;
 pub(crate) mod boot;
 pub(crate) mod lock;
 pub(crate) mod name;

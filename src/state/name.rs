@@ -13,6 +13,10 @@ use anyhow::{Context, Result};
 use super::paths::{Paths, remove_file};
 use crate::model::error::Error;
 use crate::model::id::Id;
+use crate::sys::process;
+
+/// A stale link that a command moved aside, with its pid after it.
+const STALE: &str = ".stale.";
 
 /// Reserves `name` for `id`, whose directory exists already. `Err(Conflict)` with podman's wording when it is in use.
 pub(crate) fn reserve(paths: &Paths, name: &str, id: &Id) -> Result<()> {
@@ -88,7 +92,13 @@ pub(crate) fn heal(paths: &Paths) -> Result<()> {
     for entry in fs::read_dir(paths.names()).context("list names")? {
         let entry = entry.context("list names")?;
         match entry.file_name().to_str() {
-            Some(name) if name.starts_with(".stale.") => remove_file(&entry.path()).context("free a stale name")?,
+            Some(name) if name.starts_with(STALE) => {
+                // Its maker may be about to give it back.
+                let maker = name[STALE.len()..].parse().ok().and_then(process::start_time);
+                if maker.is_none() {
+                    remove_file(&entry.path()).context("free a stale name")?;
+                }
+            }
             Some(name) => drop(lookup(paths, name)?),
             None => {}
         }
@@ -98,7 +108,7 @@ pub(crate) fn heal(paths: &Paths) -> Result<()> {
 
 /// Renames the stale link aside before it is removed, so that a link that a racing creator just made stays.
 fn take_stale(link: &Path, seen: &Path) -> Result<()> {
-    let aside = link.with_file_name(format!(".stale.{}", rustix::process::getpid().as_raw_nonzero()));
+    let aside = link.with_file_name(format!("{STALE}{}", rustix::process::getpid().as_raw_nonzero()));
     match fs::rename(link, &aside) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

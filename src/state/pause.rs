@@ -85,7 +85,15 @@ pub(crate) fn start(dir: &Path) -> Result<ProcessRef> {
     let null = File::options().read(true).write(true).open("/dev/null").context("open /dev/null")?;
     let arguments = [CString::new(PROGRAM)?, CString::from(c"pause"), CString::new(dir.as_os_str().as_bytes())?];
     let stdio = [null.as_fd(); 3];
-    let program = Program { file: file.as_fd(), arguments: &arguments, environment: &[], stdio, fds: &[] };
+    let program = Program {
+        file: file.as_fd(),
+        arguments: &arguments,
+        environment: &[],
+        stdio,
+        fds: &[],
+        cgroup: None,
+        entrances: &[],
+    };
     let (pid, _pidfd) = spawn::spawn(&program).context("start the process that keeps the user namespace")?;
     let pid = pid.as_raw_nonzero().get();
     let start_time = process::start_time(pid).context("the process that keeps the user namespace ended at once")?;

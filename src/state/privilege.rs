@@ -1,9 +1,11 @@
 //! With which rights this process works: decided once, by `role.rs`, before any thread. Below it nobody asks `geteuid`.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::account;
 use crate::model::error::Error;
 
 /// Root of the host, or an ordinary user inside a user namespace of their own.
@@ -36,20 +38,33 @@ impl Privilege {
         matches!(self, Self::Rootless { .. })
     }
 
-    /// Where the store is without `--root` and `--runroot`: data and runtime directory.
-    pub(crate) fn default_roots(&self) -> Result<(PathBuf, PathBuf)> {
-        let Self::Rootless { uid, .. } = self else {
-            return Ok((PathBuf::from("/var/lib/dhow"), PathBuf::from("/run/dhow")));
-        };
-        let absolute = |key: &str| std::env::var_os(key).map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = || absolute("HOME").map(|home| home.join(".local/share"));
+    /// Where the store is without `--root`.
+    pub(crate) fn data_root(&self) -> Result<PathBuf> {
+        let Self::Rootless { uid, .. } = *self else { return Ok(PathBuf::from("/var/lib/dhow")) };
         let data = absolute("XDG_DATA_HOME")
-            .or_else(home)
+            .or_else(|| account::home(uid).map(|home| home.join(".local/share")))
             .ok_or_else(|| Error::invalid("neither XDG_DATA_HOME nor HOME is set").hint("set HOME, or give --root"))?;
-        let run = absolute("XDG_RUNTIME_DIR").unwrap_or_else(|| {
-            let logind = PathBuf::from(format!("/run/user/{uid}"));
-            if logind.is_dir() { logind } else { std::env::temp_dir().join(format!("dhow-run-{uid}")) }
-        });
-        Ok((data.join("dhow"), run.join("dhow")))
+        Ok(data.join("dhow"))
     }
+
+    /// Where what is gone after a reboot is without `--runroot`. An XDG_RUNTIME_DIR that is another user's, as `su` leaves
+    /// it, or that cannot be made, is as good as none.
+    pub(crate) fn run_root(&self) -> PathBuf {
+        let Self::Rootless { uid, .. } = *self else { return PathBuf::from("/run/dhow") };
+        let given = absolute("XDG_RUNTIME_DIR")
+            .filter(|path| is_own(path) || (!path.exists() && path.parent().is_some_and(is_own)));
+        let logind = || Some(PathBuf::from(format!("/run/user/{uid}"))).filter(|path| is_own(path));
+        let own = || std::env::temp_dir().join(format!("dhow-run-{uid}"));
+        given.or_else(logind).unwrap_or_else(own).join("dhow")
+    }
+}
+
+fn absolute(key: &str) -> Option<PathBuf> {
+    std::env::var_os(key).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// Whether a directory is ours and nobody else may change it. Says the same outside and inside our user namespace.
+fn is_own(path: &Path) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir() && meta.uid() == own && meta.mode() & 0o022 == 0)
 }

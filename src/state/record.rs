@@ -159,4 +159,24 @@ mod tests {
         }
         std::fs::remove_dir_all(dir).unwrap();
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_record_or_damage(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            drop(parse::<crate::model::container::ContainerState>(&bytes, Path::new("state.json")));
+            drop(parse::<crate::model::volume::VolumeConfig>(&bytes, Path::new("volume.json")));
+        }
+
+        #[test]
+        fn a_record_with_one_byte_changed_is_read_or_refused(at: usize, byte: u8) {
+            let state = crate::model::container::ContainerState::creating("boot");
+            let mut bytes = serde_json::to_vec(&state).unwrap();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            if let Err(error) = parse::<crate::model::container::ContainerState>(&bytes, Path::new("state.json")) {
+                // Told as what it is, with the file's name: never as something that is missing.
+                proptest::prop_assert!(format!("{error:#}").contains("record state.json"), "{error:#}");
+            }
+        }
+    }
 }

@@ -10,22 +10,23 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rustix::mount::MountPropagationFlags;
 
 use super::lock::Lock;
 use super::pause::{self, PauseRecord};
 use super::privilege::Privilege;
 use super::subid::{self, Given, Stamp};
-use super::{boot, record};
+use super::{account, boot, record};
 use crate::model::container::{ContainerState, IdRange};
 use crate::model::error::{Error, ErrorKind};
 use crate::sys::clone::{self, CloneArgs, Cloned, Namespaces};
 use crate::sys::{exec, pidfd, userns};
 
+/// The answer of the process that has had the maps written.
+const DONE: &str = "done";
 /// How long another command may take to make the namespace.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -33,14 +34,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// a person should be told.
 pub(crate) fn enter(privilege: &Privilege, root: Option<PathBuf>) -> Result<Vec<String>> {
     let Privilege::Rootless { uid, gid } = *privilege else { return Ok(Vec::new()) };
-    let (data, dir) = privilege.default_roots()?;
+    let dir = privilege.run_root();
     prepare(&dir, uid)?;
     let kept = pause::read(&dir)
         .filter(|record| record.stamp == Stamp::now() && !record.is_single())
         .and_then(|record| pause::namespace_of(record.process, &record.boot));
     let warnings = match kept {
         Some(namespace) => join(&namespace).map(|()| Vec::new())?,
-        None => keep(&dir, &root.unwrap_or(data), uid, gid)?,
+        None => keep(&dir, &root.map_or_else(|| privilege.data_root(), Ok)?, uid, gid)?,
     };
     own_mounts()?;
     Ok(warnings)
@@ -137,7 +138,7 @@ struct Wanted {
 
 impl Wanted {
     fn look(uid: u32, gid: u32) -> Result<Self> {
-        let name = subid::user_name(uid);
+        let name = account::name(uid);
         let names: Vec<String> = name.iter().cloned().chain([uid.to_string()]).collect();
         let name = name.unwrap_or_else(|| uid.to_string());
         let mut missing = Vec::new();
@@ -186,9 +187,11 @@ fn make(wanted: &Wanted, uid: u32, gid: u32) -> Result<()> {
             let mut byte = [0_u8];
             // End of file: our parent is gone, or could not leave.
             if File::from(left).read(&mut byte).is_ok_and(|length| length == 1) {
-                let done = write_map(newuidmap, own, &wanted.uids.map)
-                    .and_then(|()| write_map(newgidmap, own, &wanted.gids.map));
-                let text = done.err().map(|error| format!("{error:#}")).unwrap_or_default();
+                let write = |helper: &Path, map: &[IdRange]| {
+                    subid::write_map(helper, own, map.iter().map(|range| [range.inside, range.outside, range.size]))
+                };
+                let done = write(newuidmap, &wanted.uids.map).and_then(|()| write(newgidmap, &wanted.gids.map));
+                let text = done.err().map_or_else(|| DONE.to_owned(), |error| format!("{error:#}"));
                 // A parent that does not listen any more needs no answer.
                 drop(File::from(answering).write_all(text.as_bytes()));
             }
@@ -199,7 +202,12 @@ fn make(wanted: &Wanted, uid: u32, gid: u32) -> Result<()> {
             let done = unshare_user().and_then(|()| Ok(File::from(leaving).write_all(&[1])?)).and_then(|()| {
                 let mut text = String::new();
                 File::from(answer).read_to_string(&mut text).context("hear from newuidmap")?;
-                if text.is_empty() { Ok(()) } else { Err(refused(&text).into()) }
+                match text.as_str() {
+                    DONE => Ok(()),
+                    // A silence is no consent: a namespace without maps would be kept for every later command.
+                    "" => Err(refused("the process that has its maps written was killed").into()),
+                    why => Err(refused(why).into()),
+                }
             });
             pidfd::reap(pidfd.as_fd()).context("reap a process")?;
             done
@@ -227,20 +235,6 @@ fn unshare_user() -> Result<()> {
         };
         Error::unsupported(format!("cannot make a user namespace: {error}")).hint(hint).into()
     })
-}
-
-/// Runs `newuidmap` or `newgidmap` for process `pid`, with an empty environment.
-fn write_map(helper: &Path, pid: i32, map: &[IdRange]) -> Result<()> {
-    let mut command = Command::new(helper);
-    command.env_clear().current_dir("/").arg(pid.to_string());
-    for range in map {
-        command.args([range.inside, range.outside, range.size].map(|number| number.to_string()));
-    }
-    let output = command.output().with_context(|| format!("run {}", helper.display()))?;
-    if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
 }
 
 fn join(namespace: &OwnedFd) -> Result<()> {
@@ -294,4 +288,16 @@ pub(crate) fn parse_map(text: &str) -> Option<Vec<IdRange>> {
         Some(IdRange { inside, outside, size })
     };
     text.lines().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_map_or_not(text in "( *[0-9]{0,11} +[0-9]{0,11} +[0-9]{0,11}\n?){0,4}|\\PC{0,40}") {
+            drop(parse_map(&text));
+        }
+    }
 }

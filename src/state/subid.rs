@@ -1,4 +1,5 @@
-//! Subordinate ids: what `/etc/subuid` and `/etc/subgid` give a user, and the maps of a user namespace made of it.
+//! Subordinate ids: what `/etc/subuid` and `/etc/subgid` give a user, the maps of a user namespace made of it, and the
+//! helpers that may write such maps.
 //!
 //! Inside, 0 is the user and 1, 2, … are the subordinate ids in the order of the files. What is given twice counts once.
 
@@ -6,8 +7,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::model::container::IdRange;
@@ -15,7 +17,6 @@ use crate::model::error::Error;
 
 pub(crate) const SUBUID: &str = "/etc/subuid";
 pub(crate) const SUBGID: &str = "/etc/subgid";
-const PASSWD: &str = "/etc/passwd";
 
 /// How many ids an ordinary image needs: nobody is 65534.
 const USUAL: u64 = 65_536;
@@ -149,19 +150,6 @@ pub(crate) fn read(file: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The user's name: of /etc/passwd, or what the login says where other sources know the user. `newuidmap` asks for
-/// itself, so a wrong name gives nothing.
-pub(crate) fn user_name(uid: u32) -> Option<String> {
-    let text = read(PASSWD).unwrap_or_default();
-    let of = |line: &str| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == uid.to_string()).then(|| name.to_owned())
-    };
-    let login = || ["USER", "LOGNAME"].iter().find_map(|key| std::env::var(key).ok()).filter(|name| !name.is_empty());
-    text.lines().find_map(of).or_else(login)
-}
-
 /// What tells whether the files were changed since a map was made of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
@@ -206,6 +194,20 @@ pub(crate) fn helper(name: &str) -> Option<PathBuf> {
         let able = meta.mode() & libc::S_ISUID != 0 || has_capabilities(&path);
         (meta.is_file() && able && path.ancestors().all(roots)).then_some(path)
     })
+}
+
+/// Runs a helper for process `pid`, with an empty environment. `map` has inside, outside and size of each range.
+pub(crate) fn write_map(helper: &Path, pid: i32, map: impl IntoIterator<Item = [u32; 3]>) -> Result<()> {
+    let mut command = Command::new(helper);
+    command.env_clear().current_dir("/").arg(pid.to_string());
+    for range in map {
+        command.args(range.map(|number| number.to_string()));
+    }
+    let output = command.output().with_context(|| format!("run {}", helper.display()))?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
 }
 
 fn has_capabilities(path: &Path) -> bool {

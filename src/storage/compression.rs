@@ -100,4 +100,29 @@ mod tests {
         assert!(read(b"BZh91AY").is_err());
         assert!(read(b"\xfd7zXZ\0\0").is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            magic in proptest::sample::select(vec![&[][..], &[0x1f, 0x8b, 8, 0], &[0x28, 0xb5, 0x2f, 0xfd], &[0x50, 0x2a, 0x4d, 0x18]]),
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+        ) {
+            drop(read(&[magic, &bytes].concat()));
+        }
+
+        #[test]
+        fn what_was_packed_is_read_and_damage_is_no_panic(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..2000), cut in 0_usize..2000, at in 0_usize..4000, flip: u8,
+        ) {
+            let (one, two) = bytes.split_at(cut.min(bytes.len()));
+            let zstd = |bytes: &[u8]| zstd::stream::encode_all(bytes, 1).unwrap();
+            for mut blob in [[gzip(one), gzip(two)].concat(), [zstd(one), zstd(two)].concat()] {
+                proptest::prop_assert_eq!(&read(&blob).unwrap(), &bytes);
+                let at = at % blob.len();
+                blob[at] ^= flip;
+                drop(read(&blob));
+                drop(read(&blob[..at]));
+            }
+        }
+    }
 }

@@ -100,11 +100,6 @@ pub(crate) fn usage(dir: &Path) -> Result<Usage> {
     tree::usage(tree::open(&dir.join("upper"))?.as_fd())
 }
 
-/// Removes the writable layer; already gone is success.
-pub(crate) fn remove(dir: &Path) -> Result<()> {
-    tree::remove_path(dir)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,10 +5,13 @@
 //! layers/<chain hex>/shift-<16 hex of the maps' digest>/   the layer with every owner as it is outside
 //! ```
 //!
-//! One is made once for a layer and maps, in a staging directory, and renamed when its bytes are on the disk; it goes with
-//! its layer. The data is shared where the file system can.
+//! One is made once for a layer and maps, in a staging directory, and renamed when its bytes are on the disk. The data is
+//! shared where the file system can. It stays for the next container with these maps, and goes with its layer, or when
+//! images are pruned and no container needs it ([`collect`]). A container's record is written before it looks for its
+//! copies, and who collects reads the records after he has listed the copies; `layers/shift.lock` keeps the look and the
+//! collection apart, so a copy that was found stays.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -26,18 +29,71 @@ use crate::model::container::IdRange;
 use crate::model::digest::Digest;
 use crate::model::error::Error;
 use crate::model::idmap::IdMaps;
+use crate::state::lock::{Lock, Rank};
 use crate::state::paths::Paths;
+
+/// What the names of copies begin with.
+const PREFIX: &str = "shift-";
+
+/// A copy of a layer: its chain id (hex) and the name that its maps give.
+pub(crate) type Copied = (String, String);
+
+/// The name of the copies for containers with `maps`.
+pub(crate) fn name(maps: &IdMaps) -> String {
+    format!("{PREFIX}{}", &Digest::of(maps.canonical().as_bytes()).hex()[..16])
+}
+
+fn lock(paths: &Paths) -> Result<Lock> {
+    Lock::exclusive(Rank::Images, &paths.layers().join("shift.lock"))
+}
+
+/// Removes the copies that `used` does not name; it is asked once, after the copies were listed.
+pub(crate) fn collect(paths: &Paths, used: &mut dyn FnMut() -> Result<HashSet<Copied>>) -> Result<()> {
+    // Emptied after the lock; a kill leaves it to the next command.
+    let trash = Staging::new(paths)?;
+    let _lock = lock(paths)?;
+    let mut found = Vec::new();
+    for chain in Layers::new(paths).list()? {
+        let dir = paths.layers().join(&chain);
+        let entries = match std::fs::read_dir(&dir) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            entries => entries.with_context(|| format!("list {}", dir.display()))?,
+        };
+        for entry in entries {
+            let name = entry.with_context(|| format!("list {}", dir.display()))?.file_name();
+            let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX));
+            found.extend(name.map(|name| (chain.clone(), name)));
+        }
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let used = used()?;
+    for (chain, name) in found.iter().filter(|copy| !used.contains(*copy)) {
+        let place = paths.layers().join(chain).join(name);
+        match std::fs::rename(&place, trash.join(format!("{chain}-{name}"))) {
+            // With its layer, meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            done => done.with_context(|| format!("remove {}", place.display()))?,
+        }
+    }
+    Ok(())
+}
 
 /// The directories of the layers `chains` with their owners shifted by `maps`, in the same order; missing ones are made.
 pub(crate) fn ensure(paths: &Paths, chains: &[String], maps: &IdMaps) -> Result<Vec<PathBuf>> {
     let layers = Layers::new(paths);
-    let name = format!("shift-{}", &Digest::of(maps.canonical().as_bytes()).hex()[..16]);
+    let name = name(maps);
+    let place = |chain: &String| layers.dir(chain).with_file_name(&name);
+    let there: Vec<bool> = {
+        let _lock = lock(paths)?;
+        chains.iter().map(|chain| place(chain).is_dir()).collect()
+    };
     let mut staging: Option<Staging> = None;
     let mut shifted = Vec::with_capacity(chains.len());
-    for chain in chains {
-        let source = layers.dir(chain);
-        let target = source.with_file_name(&name);
-        if !target.is_dir() {
+    for (chain, there) in chains.iter().zip(there) {
+        let (source, target) = (layers.dir(chain), place(chain));
+        if !there {
             let staging = match &mut staging {
                 Some(staging) => &*staging,
                 none => &*none.insert(Staging::new(paths)?),
@@ -256,6 +312,16 @@ mod tests {
         let made = meta(copy).ctime_nsec();
         assert_eq!(ensure(&paths, std::slice::from_ref(&chain), &maps).unwrap(), shifted);
         assert_eq!(meta(copy).ctime_nsec(), made);
+        assert_eq!(std::fs::read_dir(paths.tmp()).unwrap().count(), 0);
+        // It goes when nobody names it, and is made again.
+        collect(&paths, &mut || Ok([(chain.clone(), name(&maps))].into())).unwrap();
+        assert!(copy.exists());
+        collect(&paths, &mut || Err(anyhow::anyhow!("a damaged record"))).unwrap_err();
+        assert!(copy.exists(), "who is not known to be unused stays");
+        collect(&paths, &mut || Ok(HashSet::new())).unwrap();
+        assert!(!copy.exists());
+        collect(&paths, &mut || panic!("there is nothing to ask for")).unwrap();
+        assert_eq!(ensure(&paths, std::slice::from_ref(&chain), &maps).unwrap(), shifted);
         assert_eq!(std::fs::read_dir(paths.tmp()).unwrap().count(), 0);
         // It is part of its layer.
         Layers::new(&paths).discard(&chain, &paths.tmp()).unwrap();

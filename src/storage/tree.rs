@@ -74,14 +74,6 @@ pub(crate) fn remove(dir: BorrowedFd<'_>, name: &OsStr) -> Result<()> {
     Err(Errno::NOTEMPTY).with_context(|| format!("remove {}", name.display()))
 }
 
-/// Removes everything in `dir`, not itself.
-pub(crate) fn empty(dir: BorrowedFd<'_>) -> Result<()> {
-    for (name, _) in entries(dir).context("read directory")? {
-        remove(dir, &name)?;
-    }
-    Ok(())
-}
-
 /// One removal: the directory at its top takes what lies too deep.
 struct Removal {
     top: Option<OwnedFd>,

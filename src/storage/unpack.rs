@@ -14,7 +14,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
 use nix::sched::CloneFlags;
-use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::event::PollFlags;
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::process::{Resource, Rlimit, Signal};
@@ -26,6 +26,7 @@ use super::extract::{Extractor, Limits, Note, Summary};
 use super::member::Archive;
 use crate::model::digest::Digest;
 use crate::model::error::{Error, ErrorKind};
+use crate::sys::cancel::{self, Cancel};
 
 /// The role's name, the first argument.
 pub(crate) const ROLE: &str = "unpack";
@@ -74,20 +75,16 @@ pub(crate) fn spawn(blob: OwnedFd, staging: &Path, limits: &Limits) -> Result<Un
 }
 
 impl Unpacker {
-    /// Waits for the end and returns what was unpacked. Asks `stopped` ten times a second and then gives up.
-    pub(crate) fn wait(mut self, stopped: &dyn Fn() -> bool) -> Result<Unpacked> {
+    /// Waits for the end and returns what was unpacked; gives up as soon as one of `stops` is set.
+    pub(crate) fn wait(mut self, stops: &[&Cancel]) -> Result<Unpacked> {
         let mut notes = Vec::new();
         let mut packet = vec![0; PACKET];
-        let tick = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
         loop {
-            if stopped() {
+            let hears =
+                cancel::ready(&self.report, PollFlags::IN, stops).context("hear from the process that unpacks")?;
+            if !hears {
                 return Err(Error::state("cancelled").into());
             }
-            let mut ready = [PollFd::new(&self.report, PollFlags::IN)];
-            match rustix::event::poll(&mut ready, Some(&tick)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
-                done => done.context("hear from the process that unpacks")?,
-            };
             let received = rustix::net::recv(&self.report, &mut packet[..], RecvFlags::empty());
             let length = received.context("hear from the process that unpacks")?.0;
             match packet[..length].split_first() {

@@ -21,10 +21,6 @@ impl Namespaces {
         self.0 & other.0 == other.0
     }
 
-    pub(crate) fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     pub(crate) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -54,19 +50,22 @@ pub(crate) struct CloneArgs<'a> {
 /// `struct clone_args`, as of Linux 5.7.
 #[repr(C)]
 #[derive(Default)]
-struct RawArgs {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-    set_tid: u64,
-    set_tid_size: u64,
-    cgroup: u64,
+pub(super) struct RawArgs {
+    pub(super) flags: u64,
+    pub(super) pidfd: u64,
+    pub(super) child_tid: u64,
+    pub(super) parent_tid: u64,
+    pub(super) exit_signal: u64,
+    pub(super) stack: u64,
+    pub(super) stack_size: u64,
+    pub(super) tls: u64,
+    pub(super) set_tid: u64,
+    pub(super) set_tid_size: u64,
+    pub(super) cgroup: u64,
 }
+
+/// Linux 5.7.
+pub(super) const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// Makes a child that goes on from here with a copy of the memory, as fork does. Refuses (`EDEADLK`) when this process
 /// has other threads: their locks would stay locked in the child. clone3(2), Linux 5.3.
@@ -86,7 +85,7 @@ pub(crate) fn clone3(args: CloneArgs<'_>) -> io::Result<Cloned> {
         raw.exit_signal = 0;
     }
     if let Some(cgroup) = args.cgroup {
-        raw.flags |= 0x2_0000_0000; // CLONE_INTO_CGROUP
+        raw.flags |= CLONE_INTO_CGROUP;
         raw.cgroup = u64::try_from(cgroup.as_raw_fd()).unwrap_or_default();
     }
     // SAFETY: `raw` is a live clone_args whose size is passed and without a new stack, so that the child continues on a

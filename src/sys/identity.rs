@@ -19,6 +19,21 @@ pub(crate) fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> 
     Ok(rustix::thread::set_thread_res_uid(uid, uid, uid)?)
 }
 
+/// Reads the real, effective and saved user ids, and the group ids. getresuid(2), getresgid(2).
+pub(crate) fn ids() -> io::Result<([u32; 3], [u32; 3])> {
+    let ([mut user, mut effective_user, mut saved_user], [mut group, mut effective_group, mut saved_group]) =
+        ([0; 3], [0; 3]);
+    // SAFETY: all six are live, and the kernel writes one number to each.
+    let code = unsafe {
+        libc::getresuid(&raw mut user, &raw mut effective_user, &raw mut saved_user)
+            | libc::getresgid(&raw mut group, &raw mut effective_group, &raw mut saved_group)
+    };
+    if code != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(([user, effective_user, saved_user], [group, effective_group, saved_group]))
+}
+
 /// Forbids others to trace this process and to look into it, until execve. prctl(2), PR_SET_DUMPABLE.
 pub(crate) fn hide() -> io::Result<()> {
     Ok(rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?)

@@ -1,6 +1,5 @@
 //! The mount API of Linux 5.2 and later: mounts are made detached and travel as file descriptors.
 
-use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -161,9 +160,4 @@ pub(crate) fn pivot_root(new_root: impl AsFd) -> io::Result<()> {
     rustix::process::pivot_root(".", ".")?;
     detach(".")?;
     Ok(rustix::process::chdir("/")?)
-}
-
-/// A C string of `text`, or `EINVAL` when it holds NUL.
-pub(crate) fn c_string(text: &str) -> io::Result<CString> {
-    CString::new(text).map_err(|_| io::Error::from(rustix::io::Errno::INVAL))
 }

@@ -27,6 +27,11 @@ impl Proc {
         Ok(Self(rustix::fs::openat2(&self.0, "self", flags, Mode::empty(), resolve)?))
     }
 
+    /// The directory of process `pid` in it.
+    pub(crate) fn process(&self, pid: i32) -> io::Result<Self> {
+        self.open(&pid.to_string(), OFlags::PATH | OFlags::DIRECTORY).map(Self)
+    }
+
     /// Opens the file `path` of it, never through links or mounts.
     pub(crate) fn open(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
         let resolve =
@@ -100,5 +105,18 @@ mod tests {
     #[test]
     fn our_own_start_time_is_readable() {
         assert!(start_time(std::process::id().try_into().unwrap()).unwrap() > 0);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_read_or_not(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..100)) {
+            let _ = parse_start_time(&bytes);
+        }
+
+        #[test]
+        fn no_name_changes_the_start_time(name in "\\PC{0,15}", time: u64) {
+            let stat = format!("7 ({name}) S 1 2 3 0 -1 4194560 10 0 0 0 1 2 0 0 20 0 1 0 {time} 100 200");
+            proptest::prop_assert_eq!(parse_start_time(stat.as_bytes()), Some(time));
+        }
     }
 }

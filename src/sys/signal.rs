@@ -2,6 +2,9 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Blocked signals of this thread, readable from a descriptor; dropping it unblocks them.
 ///
@@ -46,6 +49,15 @@ impl Signals {
             Err(error) => Err(error.into()),
         }
     }
+
+    /// Waits for a signal, for `limit` at most, and takes it.
+    pub(crate) fn next_within(&self, limit: Duration) -> io::Result<Option<i32>> {
+        let limit = Timespec::try_from(limit).map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(&self.fd, PollFlags::IN)], Some(&limit)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => self.next(),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 impl AsFd for Signals {
@@ -74,6 +86,9 @@ mod tests {
         // SAFETY: the signal is blocked in this thread, which is the only one that gets it.
         unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGUSR2) };
         assert_eq!(signals.next().unwrap(), Some(libc::SIGUSR2));
-        assert_eq!(signals.next().unwrap(), None);
+        assert_eq!(signals.next_within(Duration::ZERO).unwrap(), None);
+        // SAFETY: as above.
+        unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGUSR2) };
+        assert_eq!(signals.next_within(Duration::from_secs(60)).unwrap(), Some(libc::SIGUSR2));
     }
 }

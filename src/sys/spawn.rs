@@ -10,6 +10,8 @@ use std::ptr;
 
 use rustix::process::Pid;
 
+use super::clone::{CLONE_INTO_CGROUP, RawArgs};
+
 /// Stack of the child until it executes: it calls a dozen system calls.
 const STACK: usize = 32 << 10;
 
@@ -23,6 +25,10 @@ pub(crate) struct Program<'a> {
     pub(crate) stdio: [BorrowedFd<'a>; 3],
     /// Become 3 and so on. The program gets no others.
     pub(crate) fds: &'a [BorrowedFd<'a>],
+    /// The directory of cgroup v2 to be born in, where the kernel lets it; else that of the parent.
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
+    /// Files of cgroup v1 to enter by, where they let it.
+    pub(crate) entrances: &'a [BorrowedFd<'a>],
 }
 
 /// What the child needs, made before it exists: it must not allocate.
@@ -32,6 +38,7 @@ struct Plan {
     environment: Vec<*const libc::c_char>,
     /// Where each of them is now, by the number it is to have.
     fds: Vec<RawFd>,
+    entrances: Vec<RawFd>,
     errno: libc::c_int,
 }
 
@@ -44,6 +51,7 @@ pub(crate) fn spawn(program: &Program<'_>) -> io::Result<(Pid, OwnedFd)> {
         arguments: list(program.arguments),
         environment: list(program.environment),
         fds: program.stdio.iter().chain(program.fds).map(AsRawFd::as_raw_fd).collect(),
+        entrances: program.entrances.iter().map(AsRawFd::as_raw_fd).collect(),
         errno: 0,
     };
     let mut stack = vec![0_u8; STACK];
@@ -59,13 +67,23 @@ pub(crate) fn spawn(program: &Program<'_>) -> io::Result<(Pid, OwnedFd)> {
         libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, &raw mut before);
         let top = stack.as_mut_ptr().add(STACK);
         let top = top.sub(top as usize % 16);
-        let pid = libc::clone(
-            child,
-            top.cast(),
-            libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD,
-            (&raw mut plan).cast(),
-            &raw mut pidfd,
-        );
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD;
+        let mut pid = -1;
+        if let Some(cgroup) = program.cgroup {
+            let raw = RawArgs {
+                flags: flags as u64 | CLONE_INTO_CGROUP,
+                pidfd: (&raw mut pidfd) as u64,
+                exit_signal: libc::SIGCHLD as u64,
+                stack: stack.as_mut_ptr() as u64,
+                stack_size: (top as usize - stack.as_ptr() as usize) as u64,
+                cgroup: u64::try_from(cgroup.as_raw_fd()).unwrap_or_default(),
+                ..RawArgs::default()
+            };
+            pid = clone_into(&raw, (&raw mut plan).cast());
+        }
+        if pid < 0 {
+            pid = libc::clone(child, top.cast(), flags | libc::SIGCHLD, (&raw mut plan).cast(), &raw mut pidfd);
+        }
         let error = io::Error::last_os_error();
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
         if pid < 0 {
@@ -88,6 +106,49 @@ pub(crate) fn spawn(program: &Program<'_>) -> io::Result<(Pid, OwnedFd)> {
     Ok((pid, pidfd))
 }
 
+/// clone(2) by `clone3`, which alone knows cgroups and for which there is no wrapper: calls [`child`] with `plan` in the new
+/// process. Returns its pid, or less than 0.
+///
+/// # Safety
+/// As for `clone` with `CLONE_VM`: `args` names a stack that outlives the child, its top aligned to 16, and `plan` is what
+/// `child` takes; `CLONE_VFORK` is among the flags.
+#[cfg(target_arch = "x86_64")]
+unsafe fn clone_into(args: &RawArgs, plan: *mut libc::c_void) -> libc::c_int {
+    let entry: extern "C" fn(*mut libc::c_void) -> libc::c_int = child;
+    let pid: libc::c_long;
+    // SAFETY: the parent's registers and stack are untouched but for those declared. The child begins on its own stack, whose
+    // top is aligned as a call wants it, with a copy of the registers, and never returns from `child`, which exits.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r12",
+            "call r13",
+            "ud2",
+            "2:",
+            inlateout("rax") libc::SYS_clone3 => pid,
+            in("rdi") std::ptr::from_ref(args),
+            in("rsi") size_of::<RawArgs>(),
+            in("r12") plan,
+            in("r13") entry,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    libc::c_int::try_from(pid).unwrap_or(-1)
+}
+
+/// Elsewhere the child stays where its parent is.
+///
+/// # Safety
+/// None is needed.
+#[cfg(not(target_arch = "x86_64"))]
+unsafe fn clone_into(_: &RawArgs, _: *mut libc::c_void) -> libc::c_int {
+    -1
+}
+
 /// Runs in the child, on memory of the parent: system calls only, by `libc`, whose wrappers of these calls do not
 /// allocate or lock.
 extern "C" fn child(plan: *mut libc::c_void) -> libc::c_int {
@@ -95,6 +156,10 @@ extern "C" fn child(plan: *mut libc::c_void) -> libc::c_int {
     let plan = unsafe { &mut *plan.cast::<Plan>() };
     // SAFETY: system calls on integers and on the plan's pointers, which are live, NUL-terminated and end with NULL.
     unsafe {
+        for entrance in &plan.entrances {
+            // One that does not let us in leaves us where our parent is.
+            libc::write(*entrance, c"0".as_ptr().cast(), 1);
+        }
         if !arrange(plan) {
             plan.errno = *libc::__errno_location();
             libc::_exit(127);
@@ -159,7 +224,15 @@ mod tests {
         let file = File::open("/bin/sh")?;
         let arguments = ["sh", "-c", script].map(|text| CString::new(text).unwrap());
         let stdio = [null.as_fd(), null.as_fd(), null.as_fd()];
-        spawn(&Program { file: file.as_fd(), arguments: &arguments, environment: &[], stdio, fds })
+        spawn(&Program {
+            file: file.as_fd(),
+            arguments: &arguments,
+            environment: &[],
+            stdio,
+            fds,
+            cgroup: None,
+            entrances: &[],
+        })
     }
 
     #[test]
@@ -186,7 +259,15 @@ mod tests {
     fn what_cannot_be_executed_is_an_error() {
         let file = File::open("/dev/null").unwrap();
         let stdio = [file.as_fd(), file.as_fd(), file.as_fd()];
-        let program = Program { file: file.as_fd(), arguments: &[], environment: &[], stdio, fds: &[] };
+        let program = Program {
+            file: file.as_fd(),
+            arguments: &[],
+            environment: &[],
+            stdio,
+            fds: &[],
+            cgroup: None,
+            entrances: &[],
+        };
         assert_eq!(spawn(&program).unwrap_err().raw_os_error(), Some(libc::EACCES));
     }
 }

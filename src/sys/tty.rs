@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::termios::{self, OptionalActions, Termios, Winsize};
+use rustix::termios::{self, OptionalActions, Termios};
 
 /// Signals that end a process by default and may reach one whose terminal is raw.
 const FATAL: [libc::c_int; 5] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGABRT];
@@ -107,17 +107,12 @@ pub(crate) fn size<F: AsFd>(fd: F) -> io::Result<(u16, u16)> {
     Ok((size.ws_row, size.ws_col))
 }
 
-/// Sets rows and columns of a terminal (ioctl_tty(2), TIOCSWINSZ).
-pub(crate) fn resize<F: AsFd>(fd: F, rows: u16, columns: u16) -> io::Result<()> {
-    Ok(termios::tcsetwinsize(fd, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?)
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::fd::OwnedFd;
 
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    use rustix::termios::{ControlModes, InputModes, LocalModes};
+    use rustix::termios::{ControlModes, InputModes, LocalModes, Winsize};
 
     use super::*;
 
@@ -173,7 +168,7 @@ mod tests {
         assert!(RawMode::enter(&tty).is_err());
         drop(guard);
         assert_eq!(modes(), (true, true));
-        resize(&tty, 33, 77).unwrap();
+        termios::tcsetwinsize(&tty, Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         assert_eq!(size(&tty).unwrap(), (33, 77));
         let null = std::fs::File::open("/dev/null").unwrap();
         assert!(RawMode::enter(&null).is_err());

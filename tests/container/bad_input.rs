@@ -186,6 +186,9 @@ const BAD: &[&[&str]] = &[
     &["--cidfile", "/no/such/directory/file"],
     &["--detach-keys", "ctrl-shift-q"],
     &["-a", "stdnull"],
+    // Without the comma the list is empty, which podman takes for nothing.
+    &["--group-add", ","],
+    &["--log-driver", "passthrough", "-t"],
     &["--no-such-flag"],
     &["--rm=perhaps"],
 ];

@@ -115,7 +115,7 @@ fn a_running_container_is_seen_with_its_mounts() {
         let script = "cat /v/file /b/file /t/file /dev/shm/file /etc/hosts /tmp/new | sort -u";
         assert_eq!(env.run(&["exec", "box", "sh", "-c", script]).ok(), "text");
         assert_eq!(std::fs::read_to_string(format!("{bind}/file")).unwrap(), "text\n");
-        env.run(&["cp", file, "box:/ro"]).fails(125, "write /ro/file: Read-only file system");
+        env.run(&["cp", file, "box:/ro"]).fails(125, "write /ro/file: read-only file system");
         env.run(&["cp", "box:/proc/version", "."]).fails(125, "is not a file that can be copied");
         env.run(&["cp", "box:/dev/null", "."]).fails(125, "is not a file that can be copied");
         // Everything but what is the kernel's.
@@ -133,7 +133,7 @@ fn a_running_container_is_seen_with_its_mounts() {
         cp(env, "box:/tmp/paused", "other:/none/such/copied");
         cp(env, "box:/v/.", "other:/tmp");
         cp(env, "other:/none/such", "box:/tmp");
-        assert_eq!(env.run(&["cp", "box:/tmp/such/copied", "-"]).ok().contains("text"), true);
+        assert!(env.run(&["cp", "box:/tmp/such/copied", "-"]).ok().contains("text"));
         env.run(&["start", "box"]).ok();
         assert_eq!(env.run(&["exec", "box", "cat", "/v/copied", "/tmp/such/file"]).ok(), "text\ntext");
         env.run(&["rm", "-f", "-t", "0", "box", "other"]).ok();

@@ -1,8 +1,10 @@
 //! Many commands at once on one store.
 
+use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 
 use super::stage::{self, code};
+use crate::support::env::eventually;
 use crate::support::image::{Flavor, Image};
 use crate::support::{TestEnv, isolated};
 
@@ -84,5 +86,53 @@ fn pulls_removals_prunes_and_runs_at_once_do_each_other_no_harm() {
         }
         env.run(&["pull", "-q", "--tls-verify=false", &name]).ok();
         assert_eq!(env.run(&["run", "--rm", &name, "echo", "after"]).ok(), "after");
+    });
+}
+
+/// Starts `words` and lets it come as far as the lock of the container that it replaces, which the caller holds.
+fn replacing(env: &TestEnv, words: &[&str], lock: &std::fs::File) -> (std::process::Child, std::path::PathBuf) {
+    let err = env.place.join("err");
+    let mut command = env.dhow(words);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(std::fs::File::create(&err).unwrap());
+    let child = command.spawn().unwrap();
+    let inode = format!(":{} ", lock.metadata().unwrap().ino());
+    eventually("the command waits for the lock", || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|line| line.contains("-> FLOCK") && line.contains(&inode))
+    });
+    (child, err)
+}
+
+#[test]
+fn an_image_that_goes_before_the_container_is_on_record_is_fetched_again_or_told() {
+    isolated(|env| {
+        let registry = stage::registry(env);
+        registry.add("crowd", "1", &Image::busybox(), Flavor::Oci);
+        let name = registry.reference("crowd:1");
+        let rootfs = env.place.join("rootfs");
+        std::fs::create_dir(&rootfs).unwrap();
+        stage::settle(env);
+        env.rebase();
+        for (policy, says) in [("missing", None), ("never", Some("image not known"))] {
+            env.run(&["pull", "-q", "--tls-verify=false", &name]).ok();
+            env.run(&["create", "--name", "box", "--rootfs", rootfs.to_str().unwrap(), "true"]).ok();
+            let lock = std::fs::File::open(stage::directory(env, "box").join("lock")).unwrap();
+            lock.lock().unwrap();
+            let pull = format!("--pull={policy}");
+            let words = ["run", "--rm", "--replace", "--name", "box", &pull, "--tls-verify=false", &name, "true"];
+            let (child, err) = replacing(env, &words, &lock);
+            // Nobody uses it yet, so that it may go.
+            env.run(&["rmi", &name]).ok();
+            lock.unlock().unwrap();
+            let (code, text) = (code(child), std::fs::read_to_string(&err).unwrap());
+            match says {
+                None => assert_eq!(code, 0, "{text}"),
+                Some(says) => assert!(code == 125 && text.contains(says), "{code}: {text}"),
+            }
+            std::fs::remove_file(&err).unwrap();
+            env.run(&["rmi", "-i", &name]).ok();
+            env.nothing_is_left();
+        }
+        std::fs::remove_dir(&rootfs).unwrap();
     });
 }

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::process::Stdio;
 
 use super::stage::{self, code, inspect, kill, listener, monitor, ready};
+use crate::require;
 use crate::support::census::{self, Census};
 use crate::support::env::eventually;
 use crate::support::image::{Flavor, Image, Layer, Packing};
@@ -44,7 +45,16 @@ fn sweep(env: &TestEnv, before: &[&[&str]], words: &[&str]) {
         let left = env.run(&["ps", "-aq"]).lines();
         assert!(left.len() <= 1, "{left:?}");
         for id in &left {
-            inspect(env, id);
+            let shown = env.run(&["container", "inspect", id]);
+            if shown.code != 0 {
+                // The monitor takes one with `--rm` away at this moment; it cannot have been one to stay.
+                shown.fails(125, "no such container");
+                assert!(words.contains(&"--rm"), "{shown}");
+                continue;
+            }
+            // Whoever was killed, the one who watches it is known.
+            let state = shown.json()[0]["State"].take();
+            assert!(state["Status"] != "running" || state["ConmonPid"].as_i64() > Some(0), "{state}");
         }
         clear(env);
         env.nothing_is_left();
@@ -311,6 +321,79 @@ fn a_foreground_client_outlives_its_monitor() {
     });
 }
 
+/// A foreground client whose container and monitor are killed under it.
+fn lose_both(env: &TestEnv, flags: &[&str]) -> i32 {
+    let words = [&["run", "--name", "box"], flags, &["busybox", "sh", "-c", stage::LISTENER]].concat();
+    let mut command = env.dhow(&words);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let client = command.spawn().unwrap();
+    ready(env);
+    let init = u32::try_from(inspect_pid_without_healing(env)).unwrap();
+    // The client is not to heal before both are dead.
+    let stop = |signal| {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(client.id()).unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    };
+    stop(nix::sys::signal::Signal::SIGSTOP);
+    eventually("the client stands still", || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", client.id())).unwrap();
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+    });
+    kill(monitor());
+    kill(init);
+    stop(nix::sys::signal::Signal::SIGCONT);
+    code(client)
+}
+
+#[test]
+fn a_foreground_client_knows_the_end_that_no_monitor_saw() {
+    require!(pidfd_exit);
+    isolated(|env| {
+        stage::busybox(env);
+        assert_eq!(lose_both(env, &["--rm"]), 137);
+        env.nothing_is_left();
+        assert_eq!(lose_both(env, &[]), 137);
+        // Nobody else could have told.
+        let state = inspect(env, "box")["State"].clone();
+        assert_eq!((&state["ExitCode"], &state["Error"]), (&137.into(), &"".into()), "{state}");
+        env.run(&["rm", "box"]).ok();
+    });
+}
+
+#[test]
+fn a_wait_for_a_state_wakes_with_the_change() {
+    isolated(|env| {
+        stage::busybox(env);
+        env.run(&["create", "--name", "box", "busybox", "sleep", "1000"]).ok();
+        let wait = |condition: &str| {
+            let mut command = env.dhow(&["wait", "--interval", "1h", "--condition", condition, "box"]);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            command.spawn().unwrap()
+        };
+        for (condition, words) in [
+            ("running", &["start", "box"][..]),
+            ("paused", &["pause", "box"]),
+            ("running", &["unpause", "box"]),
+            ("stopped", &["kill", "box"]),
+        ] {
+            let waiter = wait(condition);
+            env.run(words).ok();
+            assert_eq!(code(waiter), 0, "{condition}");
+        }
+        // Of an end that nobody wrote down its processes tell.
+        env.run(&["start", "box"]).ok();
+        let waiters = [wait("stopped"), wait("paused")];
+        let init = u32::try_from(inspect_pid_without_healing(env)).unwrap();
+        kill(monitor());
+        kill(init);
+        let [waiter, mut other] = waiters;
+        assert_eq!(code(waiter), 0);
+        other.kill().unwrap();
+        other.wait().unwrap();
+        env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+    });
+}
+
 #[test]
 fn a_container_outlives_its_killed_client() {
     isolated(|env| {
@@ -326,6 +409,47 @@ fn a_container_outlives_its_killed_client() {
         env.run(&["kill", "-s", "USR1", "box"]).ok();
         // `--rm` is the monitor's promise as much as the client's.
         env.nothing_is_left();
+    });
+}
+
+/// The hierarchies that a service manager keeps its units in.
+fn unit_hierarchies() -> Vec<std::path::PathBuf> {
+    let known = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup"];
+    let found = known.into_iter().map(std::path::PathBuf::from);
+    found.filter(|place| place.join("cgroup.procs").exists()).collect()
+}
+
+#[test]
+fn a_container_outlives_the_unit_that_started_it() {
+    require!(cgroup);
+    isolated(|env| {
+        stage::busybox(env);
+        let units: Vec<_> = unit_hierarchies().iter().map(|place| place.join("unit")).collect();
+        for unit in &units {
+            std::fs::create_dir(unit).unwrap();
+        }
+        let enter: Vec<_> = units.iter().map(|unit| format!("echo 0 > {}/cgroup.procs;", unit.display())).collect();
+        let within = |words: &[&str]| {
+            let dhow = env.dhow(words);
+            let mut command = env.root.command("sh");
+            command.arg("-c").arg(format!("{} exec \"$@\"", enter.join(" "))).arg("sh");
+            command.arg(dhow.get_program()).args(dhow.get_args()).stdout(Stdio::null());
+            assert!(command.status().unwrap().success(), "{words:?}");
+        };
+        within(&["run", "-d", "--name", "box", "busybox", "sh", "-c", stage::LISTENER]);
+        ready(env);
+        within(&["exec", "-d", "box", "sleep", "1000"]);
+        // What the unit's end kills: whoever is in it. Then the unit goes.
+        for unit in &units {
+            let left = std::fs::read_to_string(unit.join("cgroup.procs")).unwrap();
+            let left: Vec<_> = left.lines().map(|pid| census::command_line(pid.parse().unwrap())).collect();
+            assert!(left.is_empty(), "{}: {left:?}", unit.display());
+            std::fs::remove_dir(unit).unwrap();
+        }
+        assert_eq!(census::monitors().len(), 2);
+        env.run(&["kill", "-s", "USR1", "box"]).ok();
+        assert_eq!(env.run(&["wait", "box"]).ok(), "7");
+        env.run(&["rm", "box"]).ok();
     });
 }
 

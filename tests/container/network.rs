@@ -1,7 +1,11 @@
 //! The default bridge: what a container sees of it, who reaches whom, and that nothing of it outlives its last container.
 
+use std::process::Command;
+
 use super::{stage, wire};
 use crate::require;
+use crate::support::census;
+use crate::support::env::eventually;
 use crate::support::{TestEnv, isolated};
 
 /// One command in a new container, with its flags.
@@ -76,5 +80,173 @@ fn a_killed_container_leaves_no_link_and_no_rule() {
             env.run(&["rm", "-f", "-t", "0", "a"]).ok();
             env.nothing_is_left();
         }
+    });
+}
+
+#[test]
+fn a_stopped_container_has_nothing_and_gets_it_again() {
+    require!(root, nft, ip);
+    isolated(|env| {
+        stage::busybox(env);
+        let flags = ["-d", "--name", "a", "-p", "8080:80", "--network-alias", "web"];
+        env.run(&[&["run"], &flags[..], &["busybox", "sleep", "1000"]].concat()).ok();
+        let inspected = stage::inspect(env, "a");
+        let id = inspected["Id"].as_str().unwrap().to_owned();
+        let aliases = inspected["NetworkSettings"]["Networks"]["podman"]["Aliases"].as_array().unwrap().clone();
+        assert!(aliases.contains(&"web".into()), "{aliases:?}");
+        let leases = || std::fs::read_dir(env.root.store.join("networks/podman/leases")).unwrap().count();
+        for again in [&["start", "a"][..], &["restart", "-t", "0", "a"]] {
+            assert_eq!(leases(), 1);
+            assert!(wire::host_state().contains(&id[..10]));
+            env.run(&["stop", "-t", "0", "a"]).ok();
+            assert_eq!(leases(), 0);
+            let state = wire::host_state();
+            assert!(!state.contains(&id[..10]), "{state}");
+            assert_eq!(wire::tcp(&wire::host(), "127.0.0.1:8080", &wire::host(), 80), None);
+            env.run(again).ok();
+            assert!(wire::tcp(&wire::host(), "127.0.0.1:8080", &wire::of(env, "a"), 80).is_some());
+        }
+        env.run(&["rm", "-f", "-t", "0", "a"]).ok();
+        env.nothing_is_left();
+    });
+}
+
+#[test]
+fn an_idle_bridge_goes_by_itself() {
+    require!(root, nft, ip);
+    isolated(|env| {
+        stage::busybox(env);
+        let before = wire::host_state();
+        shown(env, &[], "true");
+        eventually("the bridge is gone", || wire::host_state() == before);
+        // Its attendant is killed: the next command sees to it.
+        shown(env, &[], "true");
+        let attendants = census::attendants();
+        assert_eq!(attendants.len(), 1);
+        stage::kill(attendants[0]);
+        assert!(wire::host_state().contains("dhow0"));
+        env.run(&["ps"]).ok();
+        eventually("the bridge is gone", || wire::host_state() == before);
+        // It leaves a network alone that somebody came to meanwhile.
+        shown(env, &[], "true");
+        env.run(&["run", "-d", "--name", "a", "busybox", "sleep", "1000"]).ok();
+        eventually("the attendant is gone", || census::attendants().is_empty());
+        assert!(
+            wire::tcp(&wire::host(), &format!("{}:80", wire::address(env, "a")), &wire::of(env, "a"), 80).is_some()
+        );
+        env.run(&["rm", "-f", "-t", "0", "a"]).ok();
+        env.nothing_is_left();
+    });
+}
+
+#[test]
+fn a_flushed_firewall_and_a_lost_bridge_come_back_with_the_next_start() {
+    require!(root, nft, ip);
+    isolated(|env| {
+        stage::busybox(env);
+        let other = wire::Machine::new();
+        env.run(&["run", "-d", "--name", "a", "-p", "8080:80", "busybox", "sleep", "1000"]).ok();
+        let a = wire::of(env, "a");
+        // Without the firewall the monitor's socket serves, and the container sees the host.
+        let reached = || wire::tcp(&other.net, "192.0.2.1:8080", &a, 80).as_deref() == Some("192.0.2.2");
+        assert!(reached());
+        assert!(Command::new("nft").args(["flush", "ruleset"]).status().unwrap().success());
+        assert!(!reached());
+        shown(env, &[], "true");
+        assert!(reached());
+        wire::ip("link del dhow0");
+        assert!(!reached());
+        shown(env, &[], "true");
+        assert!(reached());
+        // Nothing of it is needed to stop, or to start again.
+        assert!(Command::new("nft").args(["flush", "ruleset"]).status().unwrap().success());
+        wire::ip("link del dhow0");
+        env.run(&["restart", "-t", "0", "a"]).ok();
+        assert!(wire::tcp(&other.net, "192.0.2.1:8080", &wire::of(env, "a"), 80).is_some());
+        assert!(Command::new("nft").args(["flush", "ruleset"]).status().unwrap().success());
+        env.run(&["rm", "-f", "-t", "0", "a"]).ok();
+        drop(other);
+        env.nothing_is_left();
+    });
+}
+
+#[test]
+fn ipv6_where_it_is_asked_for() {
+    require!(root, nft, ip);
+    isolated(|env| {
+        stage::busybox(env);
+        wire::network(env, "six", &["10.90.0.1/24", "fd00:90::1/64"]);
+        let flags = ["--network", "six", "--ip6", "fd00:90::77", "-p", "8080:80", "-p", "[::1]:9090:90"];
+        env.run(&[&["run", "-d", "--name", "a"], &flags[..], &["busybox", "sleep", "1000"]].concat()).ok();
+        let (a, host) = (wire::of(env, "a"), wire::host());
+        let network = &stage::inspect(env, "a")["NetworkSettings"]["Networks"]["six"];
+        assert_eq!(network["GlobalIPv6Address"], "fd00:90::77");
+        assert_eq!(network["GlobalIPv6PrefixLen"], 64);
+        assert_eq!(network["IPv6Gateway"], "fd00:90::1");
+        assert_eq!(wire::tcp(&host, "[fd00:90::77]:80", &a, 80).as_deref(), Some("fd00:90::1"));
+        for to in ["[::1]:8080", "127.0.0.1:8080", "[fd00:90::1]:8080"] {
+            assert!(wire::tcp(&host, to, &a, 80).is_some(), "{to}");
+        }
+        assert!(wire::tcp(&host, "[::1]:9090", &a, 90).is_some());
+        assert_eq!(wire::tcp(&host, "127.0.0.1:9090", &a, 90), None, "only ::1 was asked for");
+        // The default network has none, and gives none out.
+        assert_eq!(shown(env, &[], "ip -6 addr show dev eth0"), "");
+        env.run(&["run", "--rm", "--ip6", "fd00:90::78", "busybox"]).fails(125, "not in any subnet");
+        env.run(&["run", "--rm", "--ip6", "10.88.0.7", "busybox"]).exits(125);
+        env.run(&["rm", "-f", "-t", "0", "a"]).ok();
+        env.nothing_is_left();
+    });
+}
+
+#[test]
+fn networks_reach_each_other_by_published_ports_only() {
+    require!(root, nft, ip);
+    isolated(|env| {
+        stage::busybox(env);
+        let other = wire::Machine::new();
+        wire::network(env, "red", &["10.91.0.1/24"]);
+        let start = |name: &str, flags: &[&str]| {
+            env.run(&[&["run", "-d", "--name", name], flags, &["busybox", "sleep", "1000"]].concat()).ok();
+            wire::of(env, name)
+        };
+        let red = start("red", &["--network", "red", "--ip", "10.91.0.9", "-p", "8080:80"]);
+        let plain = start("plain", &[]);
+        let both = start("both", &["--network", "podman", "--network", "red"]);
+        assert!(wire::tcp(&plain, "192.0.2.1:8080", &red, 80).is_some(), "published");
+        assert_eq!(wire::tcp(&plain, "10.91.0.9:80", &red, 80), None, "by its address, published or not");
+        assert_eq!(wire::tcp(&plain, "10.91.0.9:81", &red, 81), None);
+        assert_eq!(wire::tcp(&plain, "192.0.2.1:81", &red, 81), None, "by the host's other address");
+        assert!(wire::tcp(&both, "10.91.0.9:81", &red, 81).is_some(), "a member");
+        // Another machine that routes to the containers through the host gets no further than the published port.
+        other.ip("route add 10.91.0.0/24 via 192.0.2.1");
+        assert_eq!(wire::tcp(&other.net, "10.91.0.9:81", &red, 81), None);
+        assert!(wire::tcp(&other.net, "192.0.2.1:8080", &red, 80).is_some());
+        env.run(&["rm", "-f", "-t", "0", "red", "plain", "both"]).ok();
+        drop(other);
+        env.nothing_is_left();
+    });
+}
+
+#[test]
+fn names_of_others_are_checked_before_anything_is_made() {
+    require!(root);
+    isolated(|env| {
+        stage::busybox(env);
+        for (flags, told) in [
+            (&["--add-host", "x"][..], "bad format for add-host: \"x\""),
+            (&["--add-host", "x:1.2.3"], "invalid IP address in add-host: \"1.2.3\""),
+            (&["--add-host", "#x:1.2.3.4"], "hostname in host entry \"#x:1.2.3.4\" is empty or invalid"),
+            (&["--add-host", "a b:1.2.3.4"], "bad format for add-host"),
+            (&["--dns-search", "a b"], "invalid DNS search domain or option \"a b\""),
+            (&["--dns-option", "a\nnameserver 192.0.2.1"], "invalid DNS search domain or option"),
+        ] {
+            env.run(&[&["create"], flags, &["busybox"]].concat()).fails(125, told);
+        }
+        env.nothing_is_left();
+        let none = ["--network", "none", "--dns", "none"];
+        assert_eq!(shown(env, &none, "cat /etc/resolv.conf 2>/dev/null || echo missing"), "missing");
+        let gateway = ["--add-host", "gate:host-gateway"];
+        assert_eq!(shown(env, &gateway, "grep gate /etc/hosts"), "10.88.0.1\tgate");
+        env.nothing_is_left();
     });
 }

@@ -2,6 +2,7 @@
 
 use super::{stage, wire};
 use crate::require;
+use crate::support::image::Image;
 use crate::support::isolated;
 
 #[test]
@@ -55,6 +56,33 @@ fn ranges_addresses_and_random_ports() {
         let random = env.run(&["port", "a", "91"]).ok();
         let port = random.strip_prefix("0.0.0.0:").unwrap();
         assert!(wire::tcp(&host, &format!("127.0.0.1:{port}"), &a, 91).is_some());
+        env.run(&["rm", "-f", "-t", "0", "a"]).ok();
+        env.nothing_is_left();
+    });
+}
+
+#[test]
+fn every_exposed_port_is_published() {
+    require!(root, nft);
+    isolated(|env| {
+        stage::busybox(env);
+        let exposed = serde_json::json!({"80/tcp": {}, "53/udp": {}});
+        env.load(&Image::busybox().with("ExposedPorts", exposed), "server").ok();
+        env.rebase();
+        let words = ["run", "-d", "--name", "a", "-P", "--expose", "90-91", "server", "sleep", "1000"];
+        env.run(&words).ok();
+        let (a, host) = (wire::of(env, "a"), wire::host());
+        let lines = env.run(&["port", "a"]).lines();
+        let mut inside: Vec<_> = lines.iter().map(|line| line.split(" -> ").next().unwrap()).collect();
+        inside.sort_unstable();
+        assert_eq!(inside, ["53/udp", "80/tcp", "90/tcp", "91/tcp"]);
+        for port in [80, 90, 91] {
+            let published = env.run(&["port", "a", &port.to_string()]).ok();
+            let (_, on) = published.rsplit_once(':').unwrap();
+            assert!(wire::tcp(&host, &format!("127.0.0.1:{on}"), &a, port).is_some(), "{published}");
+        }
+        env.run(&["restart", "-t", "0", "a"]).ok();
+        assert_eq!(env.run(&["port", "a"]).lines(), lines, "a container keeps its ports");
         env.run(&["rm", "-f", "-t", "0", "a"]).ok();
         env.nothing_is_left();
     });

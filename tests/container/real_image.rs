@@ -1,8 +1,5 @@
 //! Images with all that real ones have, as a container sees them: file by file what podman unpacks; and images that
 //! mean harm, which reach nothing outside.
-//!
-//! `DHOW_TEST_ROOTFS=FILE` also compares the tar of a whole distribution, such as debootstrap makes:
-//! `debootstrap --variant=minbase stable DIR && tar -C DIR --xattrs --xattrs-include='*' -cf FILE .`
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -225,8 +222,8 @@ fn a_container_sees_what_podman_unpacks() {
 
 #[test]
 fn a_whole_distribution_is_what_podman_unpacks() {
-    require!(podman, busybox);
-    let Ok(file) = std::env::var("DHOW_TEST_ROOTFS") else { return };
+    require!(podman, busybox, distribution);
+    let file = crate::support::distribution::path();
     isolated(|env| {
         warm(env);
         let given = [Entry::file("probe", 0o644, ""), Entry::file("etc/resolv.conf", 0o644, "")];

@@ -2,7 +2,7 @@
 //! beside it.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -29,8 +29,34 @@ pub(crate) fn address(env: &TestEnv, name: &str) -> String {
     address.as_str().unwrap().to_owned()
 }
 
+/// Writes the record of a bridge network whose subnets are those of the given gateways, as `network create` will.
+pub(crate) fn network(env: &TestEnv, name: &str, gateways: &[&str]) {
+    let subnets: Vec<_> = gateways
+        .iter()
+        .map(|gateway| {
+            let subnet: ipnetwork::IpNetwork = gateway.parse().unwrap();
+            let whole = format!("{}/{}", subnet.network(), subnet.prefix());
+            serde_json::json!({"subnet": whole, "gateway": subnet.ip().to_string()})
+        })
+        .collect();
+    let record = serde_json::json!({
+        "version": 1, "name": name, "id": crate::support::image::digest(name.as_bytes())[7..], "driver": "bridge",
+        "network_interface": format!("dhow-{name}"), "created": "2026-01-01T00:00:00Z", "subnets": subnets,
+    });
+    let directory = env.root.store.join("networks").join(name);
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join("network.json"), record.to_string()).unwrap();
+}
+
+/// The links of the host and the rules of its firewall, as text.
+pub(crate) fn host_state() -> String {
+    let output = Command::new("sh").args(["-c", "ip -o link; ip -o addr; nft list ruleset"]).output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Runs `work` in a thread that has entered `net`.
-fn within<T: Send>(net: &Path, work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn within<T: Send>(net: &Path, work: impl FnOnce() -> T + Send) -> T {
     let file = File::open(net).unwrap();
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -43,15 +69,17 @@ fn within<T: Send>(net: &Path, work: impl FnOnce() -> T + Send) -> T {
 
 /// Connects from `from` to `to` while `server` listens on `port`; who the server sees, None when nothing arrives.
 pub(crate) fn tcp(from: &Path, to: &str, server: &Path, port: u16) -> Option<String> {
-    let listener = within(server, || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap());
     let to: SocketAddr = to.parse().unwrap();
+    // One of IPv6 hears both.
+    let any = if to.is_ipv6() { IpAddr::from(Ipv6Addr::UNSPECIFIED) } else { Ipv4Addr::UNSPECIFIED.into() };
+    let listener = within(server, || TcpListener::bind((any, port)).unwrap());
     let stream = within(from, || TcpStream::connect_timeout(&to, LIMIT)).ok()?;
     // A relay may have taken the connection without passing it on.
     listener.set_nonblocking(true).unwrap();
     let deadline = std::time::Instant::now() + LIMIT;
     loop {
         match listener.accept() {
-            Ok((_, peer)) => break Some(peer.ip().to_string()),
+            Ok((_, peer)) => break Some(peer.ip().to_canonical().to_string()),
             Err(_) if std::time::Instant::now() < deadline => std::thread::yield_now(),
             Err(_) => {
                 drop(stream);
@@ -102,6 +130,11 @@ impl Machine {
         });
         machine
     }
+
+    /// Runs `ip` on it.
+    pub(crate) fn ip(&self, words: &str) {
+        within(&self.net, || ip(words));
+    }
 }
 
 impl Drop for Machine {
@@ -112,6 +145,14 @@ impl Drop for Machine {
     }
 }
 
-fn ip(words: &str) {
+pub(crate) fn ip(words: &str) {
     assert!(Command::new("ip").args(words.split(' ')).status().unwrap().success(), "ip {words}");
+}
+
+/// A machine beside this one, which is also the way out: without one pasta finds nothing to imitate.
+#[allow(dead_code)]
+pub(crate) fn uplink() -> Machine {
+    let machine = Machine::new();
+    ip("route add default via 192.0.2.2");
+    machine
 }

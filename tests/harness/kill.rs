@@ -108,3 +108,45 @@ fn a_sweep_visits_every_point() {
         assert!(killed.iter().any(|(what, text)| what.starts_with("rename") && text == "old"), "{killed:?}");
     });
 }
+
+/// The pid of the process that waits for the lock of `file`: `/proc/locks` lists it with an arrow.
+fn waiter(file: &std::fs::File) -> Option<i32> {
+    use std::os::unix::fs::MetadataExt;
+    let inode = format!(":{} ", file.metadata().unwrap().ino());
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    let line = locks.lines().find(|line| line.contains("-> FLOCK") && line.contains(&inode))?;
+    line.split_whitespace().nth(5)?.parse().ok()
+}
+
+#[test]
+fn a_call_that_the_kernel_restarts_counts_once() {
+    isolated(|env| {
+        let path = env.place.join("lock");
+        let held = std::fs::File::create(&path).unwrap();
+        held.lock().unwrap();
+        let mut command = Command::new("flock");
+        command.arg(&path).arg("true");
+        let traced = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut pid = None;
+                env::eventually("the command waits", || {
+                    pid = waiter(&held);
+                    pid.is_some()
+                });
+                let pid = pid.unwrap();
+                let signal = nix::sys::signal::Signal::SIGWINCH;
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
+                // It is taken out of the queue to look at its signal, and goes back into it.
+                env::eventually("the command waits again", || {
+                    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+                    let pending = status.lines().find(|line| line.starts_with("ShdPnd:")).unwrap();
+                    pending.ends_with(":\t0000000000000000") && waiter(&held) == Some(pid)
+                });
+                held.unlock().unwrap();
+            });
+            trace::run(command, &Plan { kill_at: None, counts: &everything, limit: Duration::from_secs(20) })
+        });
+        let locked = traced.calls.iter().filter(|call| call.what == "flock").count();
+        assert_eq!((locked, traced.status.unwrap().success()), (1, true), "{:?}", traced.calls);
+    });
+}

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::require;
 use crate::support::TestEnv;
+use crate::support::env::finished;
 use crate::support::image::{Flavor, Image, Layer, Packing};
 use crate::support::isolated;
 use crate::support::registry::Registry;
@@ -213,5 +214,33 @@ fn bad_words_are_said_in_one_line() {
                 break;
             }
         }
+    });
+}
+
+/// What a container is made from is found by its own name: other names are not even opened, however many there are.
+#[test]
+fn a_thousand_names_are_not_read() {
+    require!(strace);
+    isolated(|env| {
+        let image = Image::of(vec![Layer::new(&[Entry::file("a", 0o644, "a")], Packing::Gzip)]);
+        env.load(&image, "docker.io/library/app:1").ok();
+        let many: Vec<String> = (0..1000).map(|number| format!("many:{number}")).collect();
+        let words: Vec<&str> = ["tag", "app:1"].into_iter().chain(many.iter().map(String::as_str)).collect();
+        env.run(&words).ok();
+        let trace = env.place.join("trace").display().to_string();
+        for name in ["app:1", "docker.io/library/app:1", "many:500"] {
+            let dhow = env.dhow(&["create", "--network", "none", name, "/a"]);
+            let mut command = env.root.command("strace");
+            command.args(["-f", "-e", "trace=open,openat,openat2,getdents64", "-o", &trace]);
+            command.arg(dhow.get_program()).args(dhow.get_args());
+            finished(command, b"").ok();
+            let text = std::fs::read_to_string(&trace).unwrap();
+            let opened = text.lines().filter(|line| line.contains("/images/names")).count();
+            assert!((1..=4).contains(&opened), "{name}: {opened} opened\n{text}");
+        }
+        // By id the record says which names there are, and all of them are shown.
+        let shown = env.run(&["image", "inspect", &image.id()]).json();
+        assert_eq!(shown[0]["RepoTags"].as_array().unwrap().len(), 1001);
+        env.run(&["rm", "-a"]).ok();
     });
 }

@@ -5,6 +5,8 @@
 mod support;
 
 mod archive;
+mod deadline;
 mod image;
+mod interrupt;
 mod pull;
 mod registry;

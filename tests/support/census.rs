@@ -104,6 +104,40 @@ pub(crate) fn monitors() -> Vec<u32> {
     pids().into_iter().filter(|pid| command_line(*pid).split(' ').nth(1) == Some("monitor")).collect()
 }
 
+/// The processes that remove what idle networks have, a second after their last container.
+pub(crate) fn attendants() -> Vec<u32> {
+    let attends = |words: &[&str]| words.get(1) == Some(&"cleanup") && words.last() == Some(&"networks");
+    pids().into_iter().filter(|pid| attends(&command_line(*pid).split(' ').collect::<Vec<_>>())).collect()
+}
+
+/// Whether a process, unless it is over, has SIGTERM blocked, or is a zombie.
+fn takes_orders(pid: rustix::process::Pid) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("").trim();
+    let blocked = u64::from_str_radix(field("SigBlk:"), 16).unwrap_or(0);
+    blocked & (1 << 14) != 0 || field("State:").starts_with('Z')
+}
+
+/// Tells those who would take their time to do at once what they are there for, and waits until they have.
+pub(crate) fn hurry() {
+    for pid in attendants() {
+        let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { continue };
+        // Until it takes the signal as a message it would die of it. Who is gone has done it.
+        while !takes_orders(pid) && rustix::process::test_kill_process(pid).is_ok() {
+            std::thread::yield_now();
+        }
+        let Ok(fd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { continue };
+        rustix::process::pidfd_send_signal(&fd, rustix::process::Signal::TERM).ok();
+        let limit = rustix::event::Timespec { tv_sec: 30, tv_nsec: 0 };
+        let mut ended = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
+        assert_eq!(rustix::event::poll(&mut ended, Some(&limit)), Ok(1), "an attendant of networks does not end");
+        // Whoever adopted it reaps it at once.
+        while rustix::process::test_kill_process(pid).is_ok() {
+            std::thread::yield_now();
+        }
+    }
+}
+
 /// How many namespaces of each kind the processes here are in.
 fn namespaces() -> Vec<String> {
     let mut seen = BTreeSet::new();

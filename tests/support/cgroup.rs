@@ -154,8 +154,14 @@ pub(crate) fn groups() -> Vec<String> {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 let name = format!("{prefix}/{}", entry.file_name().to_string_lossy());
                 walk(&entry.path(), &name, out);
-                // The parent of all containers stays: making it anew at each start costs an RCU wait a hierarchy.
-                if prefix.contains('/') || entry.file_name() != "dhow" {
+                // The parent of all containers stays: making it anew at each start costs an RCU wait a hierarchy. So does
+                // the one place of all monitors, which nobody in it could remove.
+                let stays = if prefix.contains('/') {
+                    prefix.ends_with("/dhow") && entry.file_name() == "monitors"
+                } else {
+                    entry.file_name() == "dhow"
+                };
+                if !stays {
                     out.push(name);
                 }
             }

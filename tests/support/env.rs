@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::census::{Census, Scope};
+use super::census::{self, Census, Scope};
 use super::image::Image;
 use super::outcome::Outcome;
 
@@ -112,8 +112,9 @@ impl TestEnv {
         self.base = self.census();
     }
 
-    /// Counts now.
+    /// Counts now. Idle networks go a second later by themselves; here at once.
     pub(crate) fn census(&self) -> Census {
+        census::hurry();
         Census::take(&Scope { trees: &self.trees(), ignored: &self.ignored })
     }
 

@@ -34,9 +34,14 @@ impl Sweep<'_> {
             (self.prepare)(env);
             let traced = trace::run((self.command)(env), &plan(Some(point)));
             // A shorter run: nothing was killed, and there is nothing to heal.
-            let Some(call) = traced.killed else { continue };
+            let Some(call) = traced.killed else {
+                assert!(traced.status.is_some(), "the command hung before point {point}: {:?}", traced.calls.last());
+                continue;
+            };
             // What a check says when it fails is of no use without the point.
             println!("killed at {point} of {}: {call}", learnt.calls.len());
+            // It is dead, or one that it made is: then it notices.
+            assert!(traced.status.is_some(), "the command waited for the killed one for more than {limit:?}");
             check(env, &call);
         }
         learnt.calls

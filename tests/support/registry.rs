@@ -54,6 +54,8 @@ pub(crate) enum Fault {
     Broken { times: usize, status: u16 },
     /// The body is followed by this many blanks (a document that is too large, still valid JSON).
     Huge { bytes: usize },
+    /// So many more headers of so many bytes each.
+    Headers { count: usize, bytes: usize },
     /// No Docker-Content-Digest header.
     NoDigestHeader,
     /// Ranges are not honoured: 200 with the whole.
@@ -323,6 +325,9 @@ fn write_answer(writer: &mut TcpStream, state: &State, request: &Request, mut an
             Fault::WrongLength { more } => promised = Some(answer.body.len() + more),
             Fault::Huge { bytes } => answer.body.resize(answer.body.len() + bytes, b' '),
             Fault::Slow { bytes, pause } => slow = Some((*bytes, *pause)),
+            Fault::Headers { count, bytes } => {
+                answer.headers.extend((0..*count).map(|number| (format!("X-More-{number}"), "x".repeat(*bytes))));
+            }
             Fault::NoDigestHeader => answer.headers.retain(|(name, _)| name != "Docker-Content-Digest"),
             _ => {}
         }
@@ -378,7 +383,9 @@ impl State {
         }
         if path == "/v2/" || path == "/v2" {
             let faults = self.faults("", Part::Any);
-            return self.refusal(request, "", &faults).unwrap_or_else(|| Answer::new(200));
+            let mut answer = self.refusal(request, "", &faults).unwrap_or_else(|| Answer::new(200));
+            answer.faults = faults;
+            return answer;
         }
         let Some(rest) = path.strip_prefix("/v2/") else { return Answer::error(404, "NOT_FOUND") };
         let (repository, part, tail) = if let Some((repository, tail)) = rest.split_once("/manifests/") {

@@ -49,8 +49,11 @@ fn missing(need: &str) -> Option<String> {
             let any = ["/sys/fs/cgroup/cgroup.controllers", "/sys/fs/cgroup/memory/cgroup.procs"];
             (!any.iter().any(|path| Path::new(path).exists())).then(|| "no cgroup with a memory controller".to_owned())
         }
+        // What a pidfd tells of a process that somebody else has reaped.
+        "pidfd_exit" => (kernel() < (6, 15)).then(|| "Linux is older than 6.15".to_owned()),
         "tun" => (!Path::new("/dev/net/tun").exists()).then(|| "no /dev/net/tun".to_owned()),
         "loop_device" => (!Path::new("/dev/loop-control").exists()).then(|| "no loop devices".to_owned()),
+        "distribution" => super::distribution::missing(),
         "registry" => program_missing("docker-registry"),
         "nft" | "ip" | "pasta" | "crun" | "podman" | "skopeo" | "buildah" | "umoci" | "debootstrap" | "strace"
         | "busybox" | "newuidmap" => program_missing(need),
@@ -58,6 +61,13 @@ fn missing(need: &str) -> Option<String> {
         "xfs" => program_missing("mkfs.xfs"),
         other => panic!("no such requirement: {other}"),
     }
+}
+
+/// The kernel's version.
+fn kernel() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("read the kernel's release");
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 fn program_missing(name: &str) -> Option<String> {

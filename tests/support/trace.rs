@@ -57,7 +57,7 @@ pub(crate) fn not_payload(program: &str) -> bool {
 
 const GET_SYSCALL_INFO: libc::c_uint = 0x420e;
 
-/// `struct ptrace_syscall_info` at entry.
+/// `struct ptrace_syscall_info` at entry and at exit.
 #[repr(C)]
 #[derive(Default)]
 struct SyscallInfo {
@@ -66,9 +66,21 @@ struct SyscallInfo {
     arch: u32,
     instruction: u64,
     stack: u64,
+    /// The call's number at entry, its result at exit.
     number: u64,
     arguments: [u64; 6],
     more: [u64; 2],
+}
+
+impl SyscallInfo {
+    const ENTRY: u8 = 1;
+    const EXIT: u8 = 2;
+
+    /// Whether the kernel will enter the call that ends here once more, unseen by the program: `ERESTARTSYS` and its
+    /// siblings. Writing a network sysctl does so over and over while another process holds the links' lock.
+    fn restarts(&self) -> bool {
+        self.op == Self::EXIT && matches!(self.number.cast_signed(), -514..=-512 | -516)
+    }
 }
 
 /// One ptrace request whose two values are plain numbers.
@@ -127,6 +139,21 @@ struct Tracee {
     program: String,
     /// Whether it has executed something since the command's first exec.
     inside: bool,
+    /// The call that it entered last, and whether it is to enter it once more.
+    entered: u64,
+    restarts: bool,
+}
+
+impl Tracee {
+    /// Whether this entry is that of a call which was counted before.
+    fn enters_again(&mut self, info: &SyscallInfo) -> bool {
+        let before = std::mem::replace(&mut self.restarts, info.restarts());
+        if info.op != SyscallInfo::ENTRY {
+            return false;
+        }
+        let last = std::mem::replace(&mut self.entered, info.number);
+        before && last == info.number
+    }
 }
 
 struct Tracer<'a> {
@@ -142,7 +169,7 @@ struct Tracer<'a> {
 
 impl<'a> Tracer<'a> {
     fn new(root: i32, plan: &'a Plan<'a>) -> Self {
-        let first = Tracee { process: 0, program: String::new(), inside: false };
+        let first = Tracee { process: 0, program: String::new(), inside: false, entered: 0, restarts: false };
         Self {
             root,
             plan,
@@ -266,16 +293,18 @@ impl<'a> Tracer<'a> {
             }
         };
         let program = field("Name:").to_owned();
-        self.tracees.insert(pid, Tracee { process, program, inside: true });
+        self.tracees.insert(pid, Tracee { process, program, inside: true, entered: 0, restarts: false });
     }
 
     fn call(&mut self, pid: i32) {
         let mut info = SyscallInfo::default();
         let size = std::mem::size_of::<SyscallInfo>();
         ptrace(GET_SYSCALL_INFO, pid, size, &raw mut info as usize);
+        let again = self.tracees.get_mut(&pid).is_some_and(|tracee| tracee.enters_again(&info));
         let counted = self.tracees.get(&pid).filter(|t| t.inside && (self.plan.counts)(&t.program));
         if self.started
-            && info.op == 1
+            && info.op == SyscallInfo::ENTRY
+            && !again
             && let Some(tracee) = counted
             && let Some(what) = changes(pid, &info)
         {

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
-use super::names::{Choice, Outcomes};
+use super::names::Choice;
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
+use crate::cli::outcome::Outcomes;
 use crate::engine::list::Listed;
 use crate::engine::request::RemoveRequest;
 

@@ -36,10 +36,10 @@ fn variable(text: &str, host: Host<'_>, all: &mut Vec<(String, String)>) -> Resu
         Some((name, value)) => (name, Some(value)),
         None => (text, None),
     };
-    if name.is_empty() {
+    let name = name.trim_start();
+    if name.is_empty() || text.contains('\0') {
         return Err(Error::invalid(format!("invalid environment variable: {text:?}")));
     }
-    let name = name.trim_start();
     match (value, name.strip_suffix('*')) {
         (Some(value), _) => set(all, name.to_owned(), value.to_owned()),
         (None, Some(prefix)) => {
@@ -120,5 +120,18 @@ mod tests {
     fn labels_may_have_no_value() {
         let labels = labels(&[], &["a".into(), "b=c=d".into(), "a=1".into()]).unwrap();
         assert_eq!(labels.into_iter().collect::<Vec<_>>(), [("a".into(), "1".into()), ("b".into(), "c=d".into())]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_variable_is_one(texts in proptest::collection::vec("[A-C *=\\x00\\t#]{0,6}|\\PC{0,10}", 0..8)) {
+            let host = || [("A", "1"), ("AB", "2")].map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
+            let mut all = Vec::new();
+            texts.iter().for_each(|text| drop(variable(text, &host, &mut all)));
+            for (at, (name, value)) in all.iter().enumerate() {
+                proptest::prop_assert!(!name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0'), "{name:?}");
+                proptest::prop_assert!(all[..at].iter().all(|(other, _)| other != name), "{name:?} twice");
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::model::status::Status;
 use crate::model::time::{self, Direction};
 
 /// The keys that containers have.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "ancestor",
     "before",
     "command",
@@ -26,6 +26,7 @@ const KEYS: [&str; 14] = [
     "name",
     "network",
     "restart-policy",
+    "should-start-on-boot",
     "since",
     "status",
     "until",
@@ -77,6 +78,9 @@ impl Chosen {
             if !known && !matches!(value, "stopped" | "unknown" | "configured") {
                 return Err(Error::invalid(format!("unknown container state: {value}: invalid argument")).into());
             }
+        }
+        for value in values("should-start-on-boot") {
+            boolean(value)?;
         }
         let regex =
             |text: &str| Regex::new(text).map_err(|why| Error::invalid(format!("invalid filter {text:?}: {why}")));
@@ -130,6 +134,25 @@ impl Chosen {
             // There are no health checks yet: nobody is healthy or unhealthy.
             && filters.pass("health", |wanted| wanted == "none")
             && filters.pass("restart-policy", |wanted| restart(config.restart.kind) == wanted)
+            && filters.pass("should-start-on-boot", |wanted| boolean(wanted) == Ok(starts_on_boot(container)))
+    }
+}
+
+/// Whether the container is to run again after a boot.
+fn starts_on_boot(container: &Container) -> bool {
+    match container.config.restart.kind {
+        RestartKind::Always => true,
+        RestartKind::UnlessStopped => !container.state.stopped_by_user,
+        RestartKind::No | RestartKind::OnFailure => false,
+    }
+}
+
+/// A boolean as Go reads it.
+fn boolean(text: &str) -> Result<bool, Error> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(Error::invalid(format!("strconv.ParseBool: parsing {text:?}: invalid syntax"))),
     }
 }
 

@@ -6,7 +6,7 @@ use super::names::latest;
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
 use crate::cli::inspect;
-use crate::model::error::Error;
+use crate::model::error::{Error, ErrorKind};
 
 /// Display the configuration and state of containers
 #[derive(clap::Args)]
@@ -34,7 +34,17 @@ impl Run<Context> for InspectArgs {
             (false, true) => return Err(Error::invalid("you must provide at least one name or id").into()),
             (false, false) => self.containers,
         };
-        let find = |name: &str| engine.inspect_container(name, self.size);
+        let find = |name: &str| {
+            engine.inspect_container(name, self.size).map_err(|error| {
+                let unknown = error.downcast_ref::<Error>().is_some_and(|e| e.kind == ErrorKind::NotFound);
+                // podman's other words for it, of this command alone.
+                if unknown {
+                    Error::not_found(format!("no such container {}", name.escape_debug())).into()
+                } else {
+                    error
+                }
+            })
+        };
         inspect::each(context, "inspect", self.format.as_deref(), &names, find)
     }
 }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::names::{Choice, Outcomes};
+use super::names::Choice;
 use super::request::stop_signal;
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
+use crate::cli::outcome::Outcomes;
 use crate::model::status::Status;
 
 /// Send a signal to the first process of one or more containers

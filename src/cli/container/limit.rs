@@ -241,4 +241,16 @@ mod tests {
         assert!(quota(-1.0).is_err() && quota(f64::NAN).is_err() && quota(0.001).is_err());
         assert!(swappiness(Some(101)).is_err() && swappiness(Some(-2)).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[a-z/]{0,8}[:=][-0-9a-z/:]{0,12}|\\PC{0,30}") {
+            drop(device(&text));
+            drop(bytes("memory", Some(&text)));
+            if let Ok(limit) = ulimit(&text) {
+                proptest::prop_assert!(ULIMITS.contains(&limit.name.as_str()), "{}", limit.name);
+                proptest::prop_assert!(limit.hard == -1 || (0..=limit.hard).contains(&limit.soft), "{limit:?}");
+            }
+        }
+    }
 }

@@ -8,9 +8,10 @@ use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::names::{Outcomes, latest};
+use super::names::latest;
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
+use crate::cli::outcome::Outcomes;
 use crate::cli::output::escape;
 use crate::cli::output::stdout::OutputClosed;
 use crate::engine::Engine;

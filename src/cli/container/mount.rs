@@ -5,10 +5,11 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::names::{Choice, Outcomes, latest};
+use super::names::{Choice, latest};
 use crate::cli::context::Context;
 use crate::cli::flags::UsageError;
 use crate::cli::flags::tree::Run;
+use crate::cli::outcome::Outcomes;
 use crate::cli::output::{json, stdout, table};
 use crate::engine::mount::Mounted;
 

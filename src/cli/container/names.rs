@@ -1,18 +1,14 @@
-//! Which containers a command is for (`NAME…`, `--all`, `--latest`, `--filter`, `--cidfile`), and how a command over
-//! several ends: it goes on after an error, tells all of them, and the last one is its own.
+//! Which containers a command is for: `NAME…`, `--all`, `--latest`, `--filter`, `--cidfile`.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
 use super::filter;
-use crate::cli::exit;
-use crate::cli::output::stdout;
 use crate::engine::Engine;
-use crate::engine::container::{Container, is_damage};
+use crate::engine::container::Container;
 use crate::engine::list::Listed;
-use crate::model::error::{Error, ErrorKind};
+use crate::model::error::Error;
 use crate::model::status::Status;
 
 /// What the flags of a command choose by.
@@ -109,71 +105,6 @@ pub(super) fn one<'a>(engine: &Engine, latest: bool, words: &'a [String]) -> Res
     }
 }
 
-/// What a command over several containers says about each.
-#[derive(Debug, Default)]
-pub(super) struct Outcomes {
-    errors: Vec<anyhow::Error>,
-}
-
-impl Outcomes {
-    /// Does `work` for each, and prints those for which it went well.
-    pub(super) fn each<T>(names: &[String], mut work: impl FnMut(&str) -> Result<T>) -> Result<Self> {
-        let mut outcomes = Self::default();
-        for name in names {
-            match work(name) {
-                Ok(_) => stdout::print(&format!("{name}\n"))?,
-                Err(error) => outcomes.errors.push(error),
-            }
-        }
-        Ok(outcomes)
-    }
-
-    /// As [`Self::each`], where `false` is neither an error nor printed.
-    pub(super) fn each_if(names: &[String], mut work: impl FnMut(&str) -> Result<bool>) -> Result<Self> {
-        let mut outcomes = Self::default();
-        for name in names {
-            match work(name) {
-                Ok(true) => stdout::print(&format!("{name}\n"))?,
-                Ok(false) => {}
-                Err(error) => outcomes.errors.push(error),
-            }
-        }
-        Ok(outcomes)
-    }
-
-    pub(super) fn failed(&mut self, error: anyhow::Error) {
-        self.errors.push(error);
-    }
-
-    /// Tells the errors; the last one is the command's own.
-    pub(super) fn finish(mut self) -> Result<u8> {
-        let Some(last) = self.errors.pop() else { return Ok(0) };
-        let mut out = std::io::stderr().lock();
-        let terminal = out.is_terminal();
-        for error in &self.errors {
-            exit::report(error, &mut out, terminal);
-        }
-        Err(last)
-    }
-
-    /// As [`Self::finish`] with the exit codes of `rm`: 1 where one does not exist, else 2 where one runs. A damaged
-    /// record says neither.
-    pub(super) fn finish_removal(self) -> Result<u8> {
-        let has = |kind| self.errors.iter().any(|error| self::kind(error) == Some(kind) && !is_damage(error));
-        let code = match (has(ErrorKind::NotFound), has(ErrorKind::State)) {
-            (true, _) => 1,
-            (false, true) => 2,
-            (false, false) => return self.finish(),
-        };
-        self.finish().map_err(|error| exit::with_code(code, error))
-    }
-}
-
-/// The kind of an error, where it has one.
-pub(super) fn kind(error: &anyhow::Error) -> Option<ErrorKind> {
-    error.chain().find_map(|cause| cause.downcast_ref::<Error>()).map(|error| error.kind)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,17 +119,5 @@ mod tests {
         assert_eq!(check(&[], true, true).unwrap_err(), "--all and --latest cannot be used together");
         assert_eq!(check(&names, false, true).unwrap_err(), "--latest and containers cannot be used together");
         assert_eq!(check(&names, false, false), Ok(()));
-    }
-
-    #[test]
-    fn removals_have_exit_codes_of_their_own() {
-        let of = |errors: Vec<Error>| {
-            let outcomes = Outcomes { errors: errors.into_iter().map(Into::into).collect() };
-            outcomes.finish_removal().map_err(|error| exit::code_of(&error))
-        };
-        assert_eq!(of(vec![]), Ok(0));
-        assert_eq!(of(vec![Error::state("x"), Error::not_found("x")]), Err(1));
-        assert_eq!(of(vec![Error::state("x")]), Err(2));
-        assert_eq!(of(vec![Error::invalid("x")]), Err(125));
     }
 }

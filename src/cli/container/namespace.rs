@@ -55,6 +55,7 @@ pub(super) fn parse_user(
     Ok(match (mode, rest) {
         ("", "") => UserNamespaceRequest::Default,
         ("host", "") => UserNamespaceRequest::Host,
+        ("nomap", "") => UserNamespaceRequest::NoMap,
         ("keep-id", options) => {
             let (mut uid, mut gid) = (None, None);
             for (key, value) in options_of(options)? {
@@ -146,7 +147,8 @@ mod tests {
         assert_eq!(of("keep-id").unwrap(), UserNamespaceRequest::KeepId { uid: None, gid: None });
         assert_eq!(of("keep-id:uid=1,gid=2").unwrap(), UserNamespaceRequest::KeepId { uid: Some(1), gid: Some(2) });
         assert_eq!(of("auto:size=512").unwrap(), UserNamespaceRequest::Auto { size: Some(512) });
-        for bad in ["auto:x=1", "keep-id:uid", "private", "keep-id:uid=-1", "nope"] {
+        assert_eq!(of("nomap").unwrap(), UserNamespaceRequest::NoMap);
+        for bad in ["nomap:x", "auto:x=1", "keep-id:uid", "private", "keep-id:uid=-1", "nope"] {
             assert!(of(bad).is_err(), "{bad}");
         }
         let map = IdRange { inside: 0, outside: 1000, size: 10 };
@@ -156,5 +158,22 @@ mod tests {
             assert!(parse_user(None, &[bad.into()], &[]).is_err(), "{bad}");
         }
         assert!(parse_user(Some("host"), &["0:1".into()], &[]).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_namespace_or_refused(
+            text in "(keep-id|auto|nomap|ns|container|host)?[:=,a-z0-9/]{0,20}|\\PC{0,20}", map in "[0-9]{0,11}(:[0-9]{0,11}){0,3}",
+        ) {
+            drop(parse(Some(&text)));
+            drop(parse_ipc(Some(&text)));
+            drop(parse_user(Some(&text), &[], &[]));
+            drop(parse_user(None, std::slice::from_ref(&map), &[]));
+            if let Ok(range) = range(&map) {
+                // No id beyond 32 bits, which would wrap to another one.
+                proptest::prop_assert!(range.inside.checked_add(range.size - 1).is_some(), "{map}");
+                proptest::prop_assert!(range.outside.checked_add(range.size - 1).is_some(), "{map}");
+            }
+        }
     }
 }

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::names::{Choice, Outcomes};
+use super::names::Choice;
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
+use crate::cli::outcome::Outcomes;
 use crate::model::status::Status;
 
 /// Suspend every process of one or more containers

@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use super::filter::Chosen;
-use super::names::{Outcomes, kind};
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
+use crate::cli::outcome::{Outcomes, kind};
 use crate::cli::prompt;
 use crate::engine::list::Listed;
 use crate::engine::request::RemoveRequest;

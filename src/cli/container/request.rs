@@ -11,7 +11,7 @@ use crate::cli::flags::create::CreateFlags;
 use crate::engine::request::{CreateRequest, NamespaceRequest, PullPolicy, RegistryOptions, RootRequest};
 use crate::model::container::{Names, RestartKind, RestartPolicy};
 use crate::model::error::Error;
-use crate::model::log::LogConfig;
+use crate::model::log::{LogConfig, LogDriver};
 use crate::model::mount::Mount;
 use crate::model::network::{Attachment, DEFAULT, MacAddress, NetworkMode};
 use crate::model::platform::Platform;
@@ -52,7 +52,7 @@ pub(super) fn of(flags: &CreateFlags, words: Vec<String>) -> Result<CreateReques
         env: environment::variables(&flags.env_file, &flags.env)?,
         workdir: workdir(flags.workdir.as_deref())?,
         user: flags.user.clone().filter(|user| !user.is_empty()),
-        group_add: flags.group_add.clone(),
+        group_add: groups(&flags.group_add)?,
         hostname: flags.hostname.clone().filter(|name| !name.is_empty()),
         tty: flags.tty,
         stdin: flags.interactive,
@@ -115,6 +115,7 @@ fn root(flags: &CreateFlags, first: &str) -> Result<RootRequest> {
         tls_verify: flags.tls_verify,
         platform: platform(flags)?,
         quiet: flags.quiet,
+        ..RegistryOptions::default()
     };
     Ok(RootRequest::Image { name: first.to_owned(), pull, registry })
 }
@@ -285,7 +286,23 @@ fn log(flags: &CreateFlags) -> Result<LogConfig, Error> {
     for option in &flags.log_opt {
         log.option(option)?;
     }
+    if log.driver.is_passthrough() && flags.tty {
+        return Err(Error::invalid(format!("--log-driver {} cannot be used with --tty", log.driver.name())));
+    }
+    // A process that has the terminal could type for who is at it (TIOCSTI) on hosts that allow it.
+    if log.driver == LogDriver::Passthrough && crate::cli::terminal::is_any() {
+        return Err(Error::invalid("the '--log-driver passthrough' option cannot be used on a TTY")
+            .hint("passthrough-tty hands over a terminal"));
+    }
     Ok(log)
+}
+
+/// The supplementary groups: names or numbers.
+fn groups(texts: &[String]) -> Result<Vec<String>, Error> {
+    match texts.iter().any(String::is_empty) {
+        true => Err(Error::invalid("invalid argument \"\" for \"--group-add\": a group is a name or a number")),
+        false => Ok(texts.to_vec()),
+    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::names::{Choice, Outcomes};
+use super::names::Choice;
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
 use crate::cli::flags::value;
+use crate::cli::outcome::Outcomes;
 use crate::model::status::Status;
 
 /// Stop and start one or more containers

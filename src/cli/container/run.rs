@@ -45,6 +45,9 @@ impl Run<Context> for RunArgs {
         }
         let mut wanted = asked.unwrap_or(Wanted { stdin: true, ..Wanted::OUTPUT });
         wanted.stdin = if asked.is_some() { wanted.stdin || flags.interactive } else { flags.interactive };
+        if locked.config.log.driver.is_passthrough() {
+            wanted = Wanted::NOTHING;
+        }
         let proxy = self.sig_proxy.unwrap_or(true);
         let relay = Relay::prepare(engine, wanted, flags.tty, &keys, proxy)?;
         attend(engine, relay, engine.start_foreground(locked).map_err(refused)?)
@@ -70,7 +73,7 @@ pub(super) fn attend(engine: &Engine, relay: Relay<'_>, foreground: Foreground) 
         Ended::Detached => Ok(0),
         Ended::Lost => {
             // What became of it the records tell, or whoever took over.
-            let code = engine.wait_id(&foreground.id)?;
+            let code = engine.after_loss(&foreground)?;
             engine.finish(foreground)?;
             Ok(relay::exit_code(code))
         }

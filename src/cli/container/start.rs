@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
-use super::names::{Choice, Outcomes, latest};
+use super::names::{Choice, latest};
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
+use crate::cli::outcome::Outcomes;
 use crate::cli::relay::{self, Relay, Wanted};
 use crate::engine::container;
 use crate::model::error::Error;
@@ -83,7 +84,10 @@ impl StartArgs {
         let keys = self.detach_keys.clone().or_else(|| locked.config.detach_keys.clone());
         let keys = relay::detach_keys(keys.as_deref())?;
         let output = self.attach;
-        let wanted = Wanted { stdin: self.interactive, stdout: output, stderr: output };
+        let wanted = match locked.config.log.driver.is_passthrough() {
+            true => Wanted::NOTHING,
+            false => Wanted { stdin: self.interactive, stdout: output, stderr: output },
+        };
         if locked.state.status == Status::Running {
             drop(locked);
             return super::attach::join(engine, name, wanted, &keys, self.sig_proxy.unwrap_or(true));

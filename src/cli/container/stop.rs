@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::names::{Choice, Outcomes, kind};
+use super::names::Choice;
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
 use crate::cli::flags::value;
+use crate::cli::outcome::{Outcomes, kind};
 use crate::model::error::ErrorKind;
 
 /// Stop one or more containers

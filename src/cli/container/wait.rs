@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::names::{Outcomes, kind, latest};
+use super::names::latest;
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
+use crate::cli::outcome::{Outcomes, kind};
 use crate::cli::output::stdout;
 use crate::engine::Engine;
 use crate::model::error::{Error, ErrorKind};
@@ -21,9 +22,9 @@ pub(crate) struct WaitArgs {
     /// A container that does not exist is no error: -1 is printed
     #[arg(long)]
     ignore: bool,
-    /// How often to look, where the kernel does not tell: milliseconds, or a number with a unit
-    #[arg(short, long, value_name = "TIME", default_value = "250ms", value_parser = interval)]
-    interval: Duration,
+    /// For podman's sake: milliseconds, or a number with a unit; the kernel tells when there is something to see
+    #[arg(short = 'i', long = "interval", value_name = "TIME", default_value = "250ms", value_parser = interval)]
+    _interval: Duration,
     /// The container that was created last
     #[arg(short, long)]
     latest: bool,
@@ -54,7 +55,7 @@ impl Run<Context> for WaitArgs {
         let names = if self.latest { vec![latest(engine)?.config.id.to_string()] } else { self.containers };
         let mut outcomes = Outcomes::default();
         for name in &names {
-            match wait(engine, name, &conditions, self.interval) {
+            match wait(engine, name, &conditions) {
                 Ok(code) => stdout::print(&format!("{code}\n"))?,
                 Err(error) if self.ignore && kind(&error) == Some(ErrorKind::NotFound) => stdout::print("-1\n")?,
                 Err(error) => outcomes.failed(error),
@@ -76,16 +77,9 @@ fn condition(text: &str) -> Result<Status, Error> {
 }
 
 /// Waits for one of the states, or for the end.
-fn wait(engine: &Engine, name: &str, conditions: &[Status], interval: Duration) -> Result<i32> {
+fn wait(engine: &Engine, name: &str, conditions: &[Status]) -> Result<i32> {
     if conditions.is_empty() || conditions == [Status::Exited] {
         return engine.wait(name);
     }
-    loop {
-        let read = engine.read(name)?;
-        if conditions.contains(&read.state.status) {
-            let ended = read.state.status == Status::Exited;
-            return Ok(read.state.exit_code.filter(|_| ended).unwrap_or(-1));
-        }
-        std::thread::sleep(interval.max(Duration::from_millis(1)));
-    }
+    engine.wait_for(name, conditions)
 }

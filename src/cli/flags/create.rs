@@ -118,7 +118,7 @@ pub(crate) struct CreateFlags {
     /// Read labels from a file
     #[arg(long, value_name = "FILE")]
     pub(crate) label_file: Vec<PathBuf>,
-    /// Where output is kept: k8s-file, json-file, none, passthrough
+    /// Where output is kept: k8s-file, json-file, none, passthrough, passthrough-tty
     #[arg(long, value_name = "DRIVER")]
     pub(crate) log_driver: Option<String>,
     /// Options of the log: path=, max-size= (16m), max-file= (5), tag=
@@ -235,7 +235,7 @@ pub(crate) struct CreateFlags {
     /// User and perhaps group, by name or number
     #[arg(short, long, value_name = "USER[:GROUP]")]
     pub(crate) user: Option<String>,
-    /// User namespace: host, keep-id[:uid=,gid=], auto[:size=], container:ID, ns:PATH
+    /// User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH
     #[arg(long, value_name = "MODE")]
     pub(crate) userns: Option<String>,
     /// UTS namespace: private, host, container:ID, ns:PATH

@@ -19,7 +19,6 @@ pub(crate) struct Entry<C: 'static> {
     pub(crate) name: &'static str,
     pub(crate) aliases: &'static [&'static str],
     pub(crate) about: &'static str,
-    pub(crate) hidden: bool,
     pub(crate) entries: &'static [Entry<C>],
     augment: fn(Command) -> Command,
     run: Option<fn(&ArgMatches, &C) -> anyhow::Result<u8>>,
@@ -36,31 +35,17 @@ impl<C> Copy for Entry<C> {}
 impl<C: 'static> Entry<C> {
     /// Declares a command.
     pub(crate) const fn leaf<A: Run<C>>(name: &'static str, about: &'static str) -> Self {
-        Self {
-            name,
-            aliases: &[],
-            about,
-            hidden: false,
-            entries: &[],
-            augment: A::augment_args,
-            run: Some(run_args::<A, C>),
-        }
+        Self { name, aliases: &[], about, entries: &[], augment: A::augment_args, run: Some(run_args::<A, C>) }
     }
 
     /// Declares a noun with its commands.
     pub(crate) const fn noun(name: &'static str, about: &'static str, entries: &'static [Self]) -> Self {
-        Self { name, aliases: &[], about, hidden: false, entries, augment: unchanged, run: None }
+        Self { name, aliases: &[], about, entries, augment: unchanged, run: None }
     }
 
     /// Adds other names.
     pub(crate) const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
-        self
-    }
-
-    /// Leaves it out of lists and completions.
-    pub(crate) const fn hidden(mut self) -> Self {
-        self.hidden = true;
         self
     }
 
@@ -85,7 +70,7 @@ impl<C: 'static> Entry<C> {
     /// Builds the definition with everything below it, for manual pages and completions.
     fn whole(&self, path: &str) -> Command {
         let path = format!("{path} {}", self.name);
-        let below = self.entries.iter().filter(|e| !e.hidden).map(|e| e.whole(&path));
+        let below = self.entries.iter().map(|e| e.whole(&path));
         with_help(self.command(&path)).visible_aliases(self.aliases).subcommands(below)
     }
 }
@@ -116,8 +101,8 @@ pub(crate) struct Tree<C: 'static> {
 
 /// What the arguments ask for.
 pub(crate) enum Parsed<C: 'static> {
-    /// A command: the full name, its entry, the global and its own arguments.
-    Run { path: String, entry: &'static Entry<C>, globals: ArgMatches, matches: ArgMatches },
+    /// A command: its entry, the global and its own arguments.
+    Run { entry: &'static Entry<C>, globals: ArgMatches, matches: ArgMatches },
     /// Help was asked for: print this.
     Help(String),
     /// No command, only global flags such as `--version`: the caller decides, else it is [`Tree::missing`].
@@ -185,11 +170,12 @@ impl<C: 'static> Tree<C> {
         let command = entry.command(&path).mut_args(|a| a.value_delimiter(None::<char>));
         let matches = matches_of(command, &path, local, positionals)?;
         let globals = matches_of(self.global_command(), &path, global_words, vec![])?;
-        Ok(Parsed::Run { path, entry, globals, matches })
+        Ok(Parsed::Run { entry, globals, matches })
     }
 
     fn global_command(&self) -> Command {
-        let command = (self.globals)(Command::new(self.name).about(self.about));
+        // Afterwards: the definition of the flags brings a description of its own, which is not the program's.
+        let command = (self.globals)(Command::new(self.name)).about(self.about).long_about(None);
         command.disable_help_flag(true).disable_version_flag(true).disable_help_subcommand(true)
     }
 
@@ -217,7 +203,7 @@ impl<C: 'static> Tree<C> {
             Some(entry) => (entry.command(path), entry.entries),
             None => (self.global_command(), self.entries),
         };
-        let mut below: Vec<_> = entries.iter().filter(|e| !e.hidden).collect();
+        let mut below: Vec<_> = entries.iter().collect();
         below.sort_by_key(|e| e.name);
         let below = below.into_iter().map(|e| Command::new(e.name).about(e.about));
         let template = "{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}{after-help}";
@@ -230,7 +216,7 @@ impl<C: 'static> Tree<C> {
 
     /// Builds the whole definition, for manual pages and completions.
     pub(crate) fn command(&self) -> Command {
-        let mut below: Vec<_> = self.entries.iter().filter(|e| !e.hidden).collect();
+        let mut below: Vec<_> = self.entries.iter().collect();
         below.sort_by_key(|e| e.name);
         let below = below.into_iter().map(|e| e.whole(self.name));
         with_help(self.global_command()).subcommands(below)
@@ -302,7 +288,7 @@ fn line_of(error: &clap::Error) -> String {
 
 fn unrecognized<C>(entries: &[Entry<C>], path: &str, name: &str) -> UsageError {
     let lower = name.to_lowercase();
-    let near = |e: &&Entry<C>| !e.hidden && (distance(&lower, e.name) <= 2 || e.name.starts_with(&lower));
+    let near = |e: &&Entry<C>| distance(&lower, e.name) <= 2 || e.name.starts_with(&lower);
     let names: Vec<_> = entries.iter().filter(near).map(|e| format!("\t{}\n", e.name)).collect();
     let hint = if names.is_empty() { String::new() } else { format!("\nDid you mean this?\n{}\n", names.concat()) };
     UsageError::new(format!("unrecognized command `{path} {name}`"))
@@ -334,7 +320,6 @@ mod tests {
 
     use clap::FromArgMatches;
 
-    use super::super::value;
     use super::*;
 
     type Log = RefCell<String>;
@@ -371,7 +356,7 @@ mod tests {
         #[arg(long)]
         tls_verify: Option<bool>,
         /// Memory limit
-        #[arg(short, long, value_parser = value::size)]
+        #[arg(short, long, value_parser = crate::model::size::parse_ram)]
         memory: Option<u64>,
         #[arg(long, value_parser = ["always", "missing"])]
         pull: Option<String>,
@@ -428,11 +413,11 @@ mod tests {
     fn go(args: &[&str]) -> String {
         let args: Vec<_> = args.iter().map(OsString::from).collect();
         match TREE.parse(&args) {
-            Ok(Parsed::Run { path, entry, globals, matches }) => {
+            Ok(Parsed::Run { entry, globals, matches }) => {
                 let log = Log::default();
                 let code = entry.run(&matches, &log).unwrap();
                 let globals = GlobalArgs::from_arg_matches(&globals).unwrap();
-                format!("{path}: {code} {} root={:?}", log.into_inner(), globals.root)
+                format!("{}: {code} {} root={:?}", entry.name, log.into_inner(), globals.root)
             }
             Ok(Parsed::Help(text)) => text,
             Ok(Parsed::Bare { globals }) => {
@@ -466,10 +451,10 @@ mod tests {
                 "--",
                 "--foo"
             ]),
-            "dhow run: 7 i=true t=false h=Some(\"h\") e=[\"A=1\", \"-x\"] c=[\"a\", \"b,c\"] tls=Some(false) \
+            "run: 7 i=true t=false h=Some(\"h\") e=[\"A=1\", \"-x\"] c=[\"a\", \"b,c\"] tls=Some(false) \
              m=Some(1073741824) p=None img [\"-it\", \"--\", \"--foo\"] root=Some(\"/b\")"
         );
-        assert_eq!(go(&["volume", "list", "-q"]), "dhow volume ls: 0 q=true root=None");
+        assert_eq!(go(&["volume", "list", "-q"]), "ls: 0 q=true root=None");
         assert_eq!(go(&["-v"]), "bare true");
     }
 

@@ -1,21 +1,8 @@
-//! Value parsers that several commands share, for `#[arg(value_parser = value::size)]`.
+//! Value parsers that several commands share, for `#[arg(value_parser = value::duration)]`.
 
 use std::time::Duration;
 
-use crate::model::{size, time};
-
-/// Reads `512m`, `1.5g`, `1GiB` as bytes, powers of 1024.
-pub(crate) fn size(text: &str) -> Result<u64, size::SizeError> {
-    size::parse_ram(text)
-}
-
-/// Reads `512m` as bytes where `-1` is no limit.
-pub(crate) fn size_or_unlimited(text: &str) -> Result<i64, size::SizeError> {
-    match text {
-        "-1" => Ok(-1),
-        _ => size::parse_ram(text).map(|n| i64::try_from(n).unwrap_or(i64::MAX)),
-    }
-}
+use crate::model::time;
 
 /// Reads a Go duration: `1h30m`, `500ms`.
 pub(crate) fn duration(text: &str) -> Result<Duration, time::TimeError> {

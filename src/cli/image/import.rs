@@ -1,7 +1,8 @@
 //! `dhow import`.
 
 use std::fs::File;
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -42,12 +43,12 @@ impl Run<Context> for ImportArgs {
             let error = Error::unsupported("importing from a URL is not supported");
             return Err(error.hint(format!("download it first, or: curl {} | dhow import -", self.path)).into());
         }
-        let mut source: Box<dyn Read> = match self.path.as_str() {
+        let source = match self.path.as_str() {
             "-" if std::io::stdin().is_terminal() => {
                 return Err(UsageError::new("cannot read from terminal, use command-line redirection").into());
             }
-            "-" => Box::new(std::io::stdin().lock()),
-            path => Box::new(File::open(Path::new(path)).with_context(|| format!("open {path}"))?),
+            "-" => File::from(std::io::stdin().as_fd().try_clone_to_owned().context("read standard input")?),
+            path => File::open(Path::new(path)).with_context(|| format!("error opening \"{path}\""))?,
         };
         let options = ImportOptions {
             changes: self.change,
@@ -55,7 +56,7 @@ impl Run<Context> for ImportArgs {
             platform: self.platform.platform()?,
             name: self.name,
         };
-        let id = context.engine()?.import_image(&mut source, &options)?;
+        let id = context.engine()?.import_image(source, &options)?;
         stdout::print(&format!("sha256:{id}\n"))?;
         Ok(0)
     }

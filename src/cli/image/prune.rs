@@ -8,7 +8,8 @@ use crate::model::filter::Filters;
 
 /// Remove unused images
 ///
-/// Images without a name; with `--all` every image that no container uses.
+/// Images without a name; with `--all` every image that no container uses. An ordinary user's copies of layers, made for
+/// user namespaces like keep-id and auto, go when no container has such a namespace any more.
 #[derive(clap::Args)]
 pub(crate) struct PruneArgs {
     /// Remove every image that no container uses

@@ -1,6 +1,6 @@
 //! `dhow pull`.
 
-use super::registry::{PlatformArgs, RegistryArgs, credentials};
+use super::registry::{PlatformArgs, RegistryArgs, RetryArgs, credentials};
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
 use crate::cli::outcome::Outcomes;
@@ -11,7 +11,8 @@ use crate::engine::request::{PullPolicy, RegistryOptions};
 
 /// Pull images from a registry
 ///
-/// Also from an archive: docker-archive:PATH, oci-archive:PATH, oci:PATH.
+/// Also from an archive: docker-archive:PATH, oci-archive:PATH, oci:PATH. A registry may be silent for 30 seconds, or as
+/// many as DHOW_REGISTRY_TIMEOUT in the environment says.
 #[derive(clap::Args)]
 pub(crate) struct PullArgs {
     /// Whose credentials are used: USER[:PASSWORD]
@@ -26,9 +27,8 @@ pub(crate) struct PullArgs {
     /// Say nothing but the ids
     #[arg(short, long)]
     quiet: bool,
-    /// How often a request is tried again
-    #[arg(long, value_name = "TIMES")]
-    retry: Option<u32>,
+    #[command(flatten)]
+    retry: RetryArgs,
     #[command(flatten)]
     platform: PlatformArgs,
     #[command(flatten)]
@@ -44,6 +44,8 @@ impl Run<Context> for PullArgs {
             credentials: credentials(self.creds.as_deref())?,
             platform: self.platform.platform()?,
             quiet: self.quiet,
+            retries: self.retry.retry,
+            retry_delay: self.retry.retry_delay,
             ..self.registry.options()?
         };
         let policy = match self.policy.as_str() {
@@ -56,7 +58,7 @@ impl Run<Context> for PullArgs {
         let mut outcomes = Outcomes::default();
         for name in &self.names {
             let mut progress = progress::for_pull(self.quiet);
-            let pulled = engine.obtain_image(name, policy, &options, self.retry, progress.as_mut());
+            let pulled = engine.ensure_image(name, policy, &options, progress.as_mut());
             drop(progress);
             match pulled {
                 Ok(image) => stdout::print(&format!("{}\n", image.id))?,
@@ -64,6 +66,6 @@ impl Run<Context> for PullArgs {
                 Err(error) => outcomes.failed(error),
             }
         }
-        outcomes.finish_plain()
+        outcomes.finish()
     }
 }

@@ -1,10 +1,11 @@
 //! The flags by which registries are reached and platforms chosen, shared by the commands that pull.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::cli::flags::UsageError;
+use crate::cli::flags::{UsageError, value};
 use crate::engine::request::RegistryOptions;
 use crate::model::platform::Platform;
 use crate::model::secret::Secret;
@@ -42,6 +43,17 @@ impl RegistryArgs {
             ..RegistryOptions::default()
         }
     }
+}
+
+/// What is done about requests that fail for a passing reason.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct RetryArgs {
+    /// How often a request is tried again
+    #[arg(long, value_name = "TIMES")]
+    pub(crate) retry: Option<u32>,
+    /// The pause before that, such as 500ms or 2s
+    #[arg(long, value_name = "DURATION", value_parser = value::duration)]
+    pub(crate) retry_delay: Option<Duration>,
 }
 
 /// Which platform's image is wanted.

@@ -59,6 +59,6 @@ impl Run<Context> for RemoveArgs {
                 Err(error) => outcomes.failed(error),
             }
         }
-        outcomes.finish()
+        outcomes.finish_deletion()
     }
 }

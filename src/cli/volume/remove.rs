@@ -28,7 +28,7 @@ impl Run<Context> for RemoveArgs {
         let engine = context.engine()?;
         let names = match (self.all, self.names.is_empty()) {
             (true, false) => anyhow::bail!("when using the --all switch, you may not pass any volumes names or IDs"),
-            (false, true) => anyhow::bail!("choose at least one volume name or --all"),
+            (false, true) => anyhow::bail!("choose either one or more volumes or all"),
             (false, false) => self.names,
             (true, true) => {
                 let found = engine.volumes(&Filters::default())?;
@@ -43,6 +43,6 @@ impl Run<Context> for RemoveArgs {
                 Err(error) => outcomes.failed(error),
             }
         }
-        outcomes.finish()
+        outcomes.finish_deletion()
     }
 }

@@ -1,9 +1,8 @@
 //! Images from archives and into archives.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
@@ -45,14 +44,17 @@ impl Engine {
         let guard = Guard::new()?;
         let work = || {
             let (tree, name) = match input {
-                Input::Path(path) => (Tree::open(&path, &self.paths.tmp(), SPOOL)?, path.display().to_string()),
+                Input::Path(path) => {
+                    (Tree::open(&path, &self.paths.tmp(), SPOOL, &guard.cancel)?, path.display().to_string())
+                }
                 Input::Stream(file) => {
-                    let tree = Tree::from_file(file, &self.paths.tmp(), SPOOL).context("read standard input")?;
+                    let tree = Tree::from_file(file, &self.paths.tmp(), SPOOL, &guard.cancel)
+                        .context("read standard input")?;
                     (tree, "/dev/stdin".to_owned())
                 }
             };
             policy()?.check("docker-archive", &name)?;
-            let target = self.image_target(Arc::clone(&guard.cancel));
+            let target = self.image_target(guard.cancel.clone());
             let images = archive::read(&tree, &Platform::host())?;
             if images.is_empty() {
                 return Err(Error::invalid(format!("archive {name} has no image")).into());
@@ -90,10 +92,10 @@ impl Engine {
         let guard = Guard::new()?;
         let mut work = || {
             policy()?.check(transport, path)?;
-            let tree = Tree::open(Path::new(path), &self.paths.tmp(), SPOOL)?;
+            let tree = Tree::open(Path::new(path), &self.paths.tmp(), SPOOL, &guard.cancel)?;
             let platform = options.platform.clone().unwrap_or_else(Platform::host);
             let image: Archived = select(archive::read(&tree, &platform)?, selector)?;
-            let target = self.image_target(Arc::clone(&guard.cancel));
+            let target = self.image_target(guard.cancel.clone());
             let loaded = load::load(&target, &image, progress)?;
             progress.stored(&loaded.id);
             store.open(&loaded.id)
@@ -120,7 +122,7 @@ impl Engine {
             }
             let image = store.find(name)?;
             // Who asks by id gets no name.
-            let shown: Vec<String> = image.name_of(name).into_iter().collect();
+            let shown: Vec<String> = store.name_of(&image.id, name)?.into_iter().collect();
             match images.iter_mut().find(|saved| saved.id == image.id) {
                 Some(saved) => saved.names.extend(shown),
                 None => images.push(Saved { id: image.id, names: shown }),
@@ -134,10 +136,10 @@ impl Engine {
     }
 
     /// Makes an image of one layer from the tar of a file system; returns its id.
-    pub(crate) fn import_image(&self, source: &mut dyn Read, options: &ImportOptions) -> Result<String> {
+    pub(crate) fn import_image(&self, source: File, options: &ImportOptions) -> Result<String> {
         self.heal_images()?;
         let guard = Guard::new()?;
-        let target = self.image_target(Arc::clone(&guard.cancel));
+        let target = self.image_target(guard.cancel.clone());
         guard.outcome(import::import(&target, source, options))
     }
 }

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use anyhow::{Context, Result};
 
-use crate::engine::Engine;
 use crate::engine::container::{self, Container};
+use crate::engine::{Engine, owners, remove};
 use crate::image::gc;
 use crate::model::container::RootFs;
+use crate::storage::shift;
 
 impl Engine {
     /// Finishes what killed pulls, loads and removals left. Cheap when there is nothing.
@@ -16,6 +17,30 @@ impl Engine {
         let healed = gc::heal(&self.paths, &mut || self.used_layers().inspect_err(|_| unreadable = true));
         // A damaged container may stand on any layer: what was left goes once it is gone.
         if unreadable { Ok(()) } else { healed.context("clean up after an interrupted command") }
+    }
+
+    /// Removes the copies of layers for user namespaces that no container has any more. A record that cannot be read may
+    /// name any: then nothing goes.
+    pub(super) fn prune_copies(&self) -> Result<()> {
+        let mut unreadable = false;
+        let pruned = shift::collect(&self.paths, &mut || self.used_copies().inspect_err(|_| unreadable = true));
+        if unreadable { Ok(()) } else { pruned.context("remove copies of layers") }
+    }
+
+    fn used_copies(&self) -> Result<HashSet<shift::Copied>> {
+        let mut used = HashSet::new();
+        for id in container::ids(&self.paths)? {
+            let Some(read) = Container::read(&self.paths, &id)? else { continue };
+            let RootFs::Image { layers } = &read.config.root_fs else { continue };
+            match owners::maps(self, &read.config) {
+                Ok(None) => {}
+                Ok(Some(maps)) => used.extend(layers.iter().map(|chain| (chain.clone(), shift::name(&maps)))),
+                // Whose user namespace it shared is gone: it cannot be started any more.
+                Err(error) if remove::is_gone(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(used)
     }
 
     /// The chain ids of layers that containers stand on. A record that cannot be read may name any: then nothing goes.

@@ -33,6 +33,7 @@ impl Engine {
     pub(crate) fn inspect_image(&self, name: &str) -> Result<Value> {
         let store = ImageStore::new(&self.paths);
         let image = store.find(name)?;
+        let names = store.names(&image.id)?;
         let record = &image.record;
         let (bytes, manifest) = store.manifest(record)?;
         let annotations =
@@ -50,8 +51,8 @@ impl Engine {
         let mut document = json!({
             "Id": image.id,
             "Digest": image.digest().map(ToString::to_string),
-            "RepoTags": image.names,
-            "RepoDigests": repo_digests(record, &image.names),
+            "RepoTags": names,
+            "RepoDigests": repo_digests(record, &names),
             "Parent": "",
             "Comment": comment,
             "Created": text("created"),
@@ -97,14 +98,15 @@ impl Engine {
 
     /// How an image came to be, the latest step first.
     pub(crate) fn image_history(&self, name: &str) -> Result<Vec<Step>> {
-        let image = ImageStore::new(&self.paths).find(name)?;
+        let store = ImageStore::new(&self.paths);
+        let image = store.find(name)?;
         let config = serde_json::to_value(&image.config).context("write the configuration")?;
         let history = config.get("history").and_then(Value::as_array).cloned().unwrap_or_default();
-        Ok(steps(&image, &history))
+        Ok(steps(&image, store.names(&image.id)?, &history))
     }
 }
 
-fn steps(image: &Image, history: &[Value]) -> Vec<Step> {
+fn steps(image: &Image, names: Vec<String>, history: &[Value]) -> Vec<Step> {
     let mut layers = image.record.layers.iter();
     let mut steps: Vec<Step> = history
         .iter()
@@ -134,7 +136,7 @@ fn steps(image: &Image, history: &[Value]) -> Vec<Step> {
     steps.reverse();
     if let Some(first) = steps.first_mut() {
         first.id.clone_from(&image.id);
-        first.tags.clone_from(&image.names);
+        first.tags = names;
     }
     steps
 }

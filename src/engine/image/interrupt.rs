@@ -1,15 +1,17 @@
-//! Ctrl-C while an image arrives: the signal sets a flag, everything ends in order, and nothing is left.
+//! Ctrl-C while an image arrives: the signal sets a stop, everything ends in order, and nothing is left.
 
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags};
+
+use crate::sys::cancel::Cancel;
 
 /// A signal ended the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ impl std::error::Error for Interrupted {}
 
 /// Takes the signals that would kill, until it is dropped; then the next one kills again.
 pub(crate) struct Guard {
-    pub(crate) cancel: Arc<AtomicBool>,
+    pub(crate) cancel: Cancel,
     signal: Arc<AtomicI32>,
     before: SigSet,
     /// Closing it ends the thread.
@@ -41,11 +43,12 @@ impl Guard {
         let mut set = SigSet::empty();
         [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().for_each(|signal| set.add(signal));
         let before = set.thread_swap_mask(SigmaskHow::SIG_BLOCK).context("block signals")?;
-        let mut guard = Self { cancel: Arc::default(), signal: Arc::default(), before, end: None, thread: None };
+        let cancel = Cancel::new().context("make an event")?;
+        let mut guard = Self { cancel, signal: Arc::default(), before, end: None, thread: None };
         let signals =
             SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).context("listen for signals")?;
         let (ended, end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context("make a pipe")?;
-        let (cancel, signal) = (Arc::clone(&guard.cancel), Arc::clone(&guard.signal));
+        let (cancel, signal) = (guard.cancel.clone(), Arc::clone(&guard.signal));
         guard.end = Some(end);
         guard.thread = Some(
             std::thread::Builder::new()
@@ -65,7 +68,7 @@ impl Guard {
     }
 }
 
-fn listen(signals: &SignalFd, ended: &OwnedFd, cancel: &AtomicBool, signal: &AtomicI32) {
+fn listen(signals: &SignalFd, ended: &OwnedFd, cancel: &Cancel, signal: &AtomicI32) {
     loop {
         let mut ready = [PollFd::new(signals, PollFlags::IN), PollFd::from_borrowed_fd(ended.as_fd(), PollFlags::IN)];
         match rustix::event::poll(&mut ready, None) {
@@ -78,7 +81,7 @@ fn listen(signals: &SignalFd, ended: &OwnedFd, cancel: &AtomicBool, signal: &Ato
         }
         if let Ok(Some(info)) = signals.read_signal() {
             signal.store(i32::try_from(info.ssi_signo).unwrap_or(libc::SIGINT), Ordering::Relaxed);
-            cancel.store(true, Ordering::Relaxed);
+            cancel.cancel();
             return;
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use super::interrupt::Guard;
 use crate::engine::request::RegistryOptions;
 use crate::engine::{Engine, Privilege};
 use crate::image::credential::{AuthFiles, Credential};
@@ -13,6 +14,8 @@ use crate::image::registry::config::{Places, Registries};
 use crate::model::error::Error;
 use crate::model::reference::DOCKER_HUB;
 use crate::model::secret::Secret;
+use crate::state::account;
+use crate::sys::cancel::Cancel;
 
 /// A credential that is kept already.
 #[derive(Clone, Debug)]
@@ -27,6 +30,7 @@ pub(crate) struct Access {
     pub(crate) config: Registries,
     pub(crate) files: AuthFiles,
     options: Options,
+    privilege: Privilege,
 }
 
 impl Engine {
@@ -36,6 +40,8 @@ impl Engine {
             Privilege::Root => (0, true),
             Privilege::Rootless { uid, .. } => (uid, false),
         };
+        let privilege = self.privilege.clone();
+        let var = |name: &str| var(&privilege, name);
         let config = Registries::load(&Places::new(&var, privileged))?;
         let files = AuthFiles::new(options.authfile.as_deref(), &var, uid, &config.helpers);
         let credential = options.credentials.as_ref().map(|pair| Credential::from_pair(pair.expose())).transpose()?;
@@ -43,22 +49,36 @@ impl Engine {
             tls_verify: options.tls_verify,
             cert_dir: options.cert_dir.clone(),
             credential,
-            ..Options::default()
+            retry_delay: options.retry_delay,
+            retries: options.retries.unwrap_or(Options::default().retries),
+            cancel: None,
         };
-        Ok(Access { config, files, options })
+        Ok(Access { config, files, options, privilege })
     }
 }
 
-fn var(name: &str) -> Option<OsString> {
-    std::env::var_os(name)
+/// A variable of the environment; for an ordinary user with what stands in for a home or a runtime directory that is
+/// missing, or that another user's login left.
+fn var(privilege: &Privilege, name: &str) -> Option<OsString> {
+    match (privilege, name) {
+        (Privilege::Rootless { .. }, "XDG_RUNTIME_DIR") => Some(privilege.run_root().parent()?.into()),
+        (Privilege::Rootless { uid, .. }, "HOME") => account::home(*uid).map(PathBuf::into_os_string),
+        _ => std::env::var_os(name),
+    }
 }
 
 impl Access {
-    /// A client for these registries.
-    pub(crate) fn client(&self, change: impl FnOnce(&mut Options)) -> Result<Client> {
-        let mut options = self.options.clone();
-        change(&mut options);
-        Client::new(self.config.clone(), self.files.clone(), options, &var)
+    /// A client for these registries, which ends with `cancel`.
+    pub(crate) fn client(&self, cancel: &Cancel) -> Result<Client> {
+        let options = Options { cancel: Some(cancel.clone()), ..self.options.clone() };
+        Client::new(self.config.clone(), self.files.clone(), options, &|name| var(&self.privilege, name))
+    }
+
+    /// Works with the files of credentials; a signal ends that, and a helper that is asked.
+    fn guarded<T>(&self, work: impl FnOnce(&AuthFiles, &Cancel) -> Result<T>) -> Result<T> {
+        let guard = Guard::new()?;
+        let files = self.files.clone().until(Some(guard.cancel.clone()));
+        guard.outcome(work(&files, &guard.cancel))
     }
 
     /// The key under which a registry's credential is kept; without a name the first registry of the search list.
@@ -78,7 +98,7 @@ impl Access {
     /// The credential that is kept for a registry.
     pub(crate) fn logged_in(&self, key: &str) -> Result<Option<Existing>> {
         let (registry, repository) = key.split_once('/').unwrap_or((key, ""));
-        Ok(self.files.find(registry, repository)?.map(|credential| Existing {
+        Ok(self.guarded(|files, _| files.find(registry, repository))?.map(|credential| Existing {
             user: match &credential {
                 Credential::Basic { user, .. } => user.clone(),
                 Credential::Identity(_) => "<token>".to_owned(),
@@ -90,20 +110,20 @@ impl Access {
     /// Asks the registry whether it takes the credential.
     pub(crate) fn check(&self, key: &str, credential: &Credential) -> Result<()> {
         let registry = key.split('/').next().unwrap_or(key);
-        self.client(|_| {})?.check_login(registry, credential)
+        self.guarded(|_, cancel| self.client(cancel)?.check_login(registry, credential))
     }
 
     /// Tries a credential and keeps it; returns the file that knows it now.
     pub(crate) fn login(&self, key: &str, user: &str, password: Secret) -> Result<PathBuf> {
         let credential = Credential::Basic { user: user.to_owned(), password };
         self.check(key, &credential)?;
-        self.files.store(key, &credential)?;
+        self.guarded(|files, _| files.store(key, &credential))?;
         self.files.first().map(ToOwned::to_owned).context("no file for credentials")
     }
 
     /// Forgets the credential of a registry.
     pub(crate) fn logout(&self, key: &str) -> Result<()> {
-        match self.files.remove(key)? {
+        match self.guarded(|files, _| files.remove(key))? {
             true => Ok(()),
             false => Err(Error::not_found(format!("not logged into {key}")).into()),
         }

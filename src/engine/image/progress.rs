@@ -1,6 +1,6 @@
 //! What is told while an image comes or goes; the faces say it in their words.
 
-pub(crate) use crate::image::intake::{Progress, Silent};
+pub(crate) use crate::image::intake::Progress;
 
 /// What is told of a pull: the blobs, and the steps around them.
 pub(crate) trait PullProgress: Progress {
@@ -10,10 +10,4 @@ pub(crate) trait PullProgress: Progress {
     fn stored(&mut self, id: &str);
     /// Something is not as it was asked for.
     fn warn(&mut self, text: &str);
-}
-
-impl PullProgress for Silent {
-    fn trying(&mut self, _name: &str) {}
-    fn stored(&mut self, _id: &str) {}
-    fn warn(&mut self, _text: &str) {}
 }

@@ -1,8 +1,6 @@
 //! Images from registries: by a policy for `run` and `create`, at once for `pull`.
 
 use std::ffi::OsString;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
 
@@ -20,6 +18,10 @@ use crate::model::error::Error;
 use crate::model::platform::Platform;
 use crate::model::reference::{IdPrefix, Reference, Source};
 use crate::storage::extract::Limits;
+use crate::sys::cancel::Cancel;
+
+/// How often an image is pulled that others remove before it is looked at.
+const REPULLS: u32 = 20;
 
 impl Engine {
     /// The image that `name` means, pulled first where it is missing and `policy` allows, or wants it.
@@ -30,32 +32,16 @@ impl Engine {
         options: &RegistryOptions,
         progress: &mut dyn PullProgress,
     ) -> Result<Image> {
-        self.obtain_image(name, policy, options, None, progress)
-    }
-
-    /// As [`Self::ensure_image`], where requests are tried again `retries` times.
-    pub(crate) fn obtain_image(
-        &self,
-        name: &str,
-        policy: PullPolicy,
-        options: &RegistryOptions,
-        retries: Option<u32>,
-        progress: &mut dyn PullProgress,
-    ) -> Result<Image> {
         let images = ImageStore::new(&self.paths);
         let source: Source = match name.parse() {
             Ok(source) => source,
             // `sha256:…` is no name, and may be an id.
-            Err(error) => match images.resolve(name)? {
-                Some(id) => return images.open(&id),
-                None => return Err(error.into()),
-            },
+            Err(error) => return images.look(name)?.ok_or_else(|| error.into()),
         };
         let Source::Registry { reference, explicit } = source else {
             return self.image_from_archive(&source, options, progress);
         };
-        let local = if explicit { images.resolve(&reference.to_string())? } else { images.resolve(name)? };
-        let local = local.map(|id| images.open(&id)).transpose()?;
+        let local = if explicit { images.look(&reference.to_string())? } else { images.look(name)? };
         let by_id = |image: &Image| IdPrefix::parse(name).is_some_and(|prefix| prefix.matches(&image.id));
         match (&local, policy) {
             (None, PullPolicy::Never) => return Err(store::unknown(name).into()),
@@ -84,7 +70,7 @@ impl Engine {
             {
                 return Ok(image.clone());
             }
-            self.pull_first(&access, &candidates.names, &platform, retries, &guard.cancel, progress)
+            self.pull_first(&access, &candidates.names, &platform, &guard.cancel, progress)
         };
         guard.outcome(work())
     }
@@ -95,23 +81,30 @@ impl Engine {
         access: &Access,
         names: &[Reference],
         platform: &Platform,
-        retries: Option<u32>,
-        cancel: &Arc<AtomicBool>,
+        cancel: &Cancel,
         progress: &mut dyn PullProgress,
     ) -> Result<Image> {
-        let client = access.client(|options| {
-            options.cancel = Some(Arc::clone(cancel));
-            options.retries = retries.unwrap_or(options.retries);
-        })?;
+        let client = access.client(cancel)?;
         let policy = policy()?;
-        let target = self.image_target(Arc::clone(cancel));
+        let target = self.image_target(cancel.clone());
         let mut failed = Vec::new();
-        for name in names {
+        let images = ImageStore::new(&self.paths);
+        let mut again = 0;
+        let mut left = names.iter();
+        let mut next = left.next();
+        while let Some(name) = next {
             progress.trying(&store::text(name));
             match pull::pull(&target, &client, &policy, name, platform, progress) {
                 Ok(pulled) => {
+                    let Some(image) = images.look(&pulled.id)? else {
+                        // Somebody removed it at once.
+                        again += 1;
+                        if again == REPULLS {
+                            return Err(store::unknown(&pulled.id).into());
+                        }
+                        continue;
+                    };
                     progress.stored(&pulled.id);
-                    let image = ImageStore::new(&self.paths).open(&pulled.id)?;
                     if platform.rank(&offered(&image)).is_none() {
                         progress.warn(&format!(
                             "image platform ({}) does not match the expected platform ({platform})",
@@ -120,8 +113,11 @@ impl Engine {
                     }
                     return Ok(image);
                 }
-                Err(error) if cancel.load(std::sync::atomic::Ordering::Relaxed) => return Err(error),
-                Err(error) => failed.push(error),
+                Err(error) if cancel.is_cancelled() => return Err(error),
+                Err(error) => {
+                    failed.push(error);
+                    next = left.next();
+                }
             }
         }
         match failed.len() {
@@ -140,15 +136,15 @@ impl Engine {
         image: &Image,
         names: &[Reference],
         platform: &Platform,
-        cancel: &Arc<AtomicBool>,
+        cancel: &Cancel,
     ) -> bool {
-        let Ok(client) = access.client(|options| options.cancel = Some(Arc::clone(cancel))) else { return false };
+        let Ok(client) = access.client(cancel) else { return false };
         let resolved = names.iter().find_map(|name| client.resolve(name, platform).ok());
         resolved.is_some_and(|resolved| resolved.manifest_digest != image.record.manifest)
     }
 
     /// Where images go in this store.
-    pub(in crate::engine) fn image_target(&self, cancel: Arc<AtomicBool>) -> Target {
+    pub(in crate::engine) fn image_target(&self, cancel: Cancel) -> Target {
         let rootless = self.privilege.is_rootless();
         let limits = Limits { one_owner: rootless && maps_one_id(), ..Limits::default() };
         Target { paths: self.paths.clone(), rootless, limits, cancel }

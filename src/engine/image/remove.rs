@@ -66,7 +66,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes images without names, with `all` every image that no container uses; returns their ids.
+    /// Removes images without names, with `all` every image that no container uses; returns their ids. Without filters
+    /// also the copies of layers that were made for user namespaces which no container has any more.
     pub(crate) fn prune_images(&self, all: bool, filters: &Filters) -> Result<Vec<String>> {
         let mut removed = Vec::new();
         let found = self.images(filters)?;
@@ -80,6 +81,9 @@ impl Engine {
                 Err(error) if is_overtaken(&error) => {}
                 Err(error) => return Err(error),
             }
+        }
+        if filters.iter().next().is_none() {
+            self.prune_copies()?;
         }
         Ok(removed)
     }

@@ -106,7 +106,7 @@ fn layer(blob: Blob, diff_id: &Digest) -> Result<ArchivedLayer> {
         Compression::Zstd => (".zstd", hash(&blob)?),
     };
     let descriptor = Descriptor { media_type: format!("{LAYER}{suffix}"), digest, size: blob.size(), urls: Vec::new() };
-    Ok(ArchivedLayer { descriptor, diff_id: diff_id.clone(), blob, compression })
+    Ok(ArchivedLayer { descriptor, blob })
 }
 
 /// The digest of a compressed layer is written nowhere.

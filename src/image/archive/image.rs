@@ -26,17 +26,8 @@ pub(crate) struct Archived {
 /// A layer in an archive, from the lowest up.
 pub(crate) struct ArchivedLayer {
     pub(crate) descriptor: Descriptor,
-    pub(crate) diff_id: Digest,
     /// The bytes that the descriptor names.
     pub(crate) blob: Blob,
-    pub(crate) compression: Compression,
-}
-
-impl Archived {
-    /// The id of the image, the digest of its configuration.
-    pub(crate) fn id(&self) -> &Digest {
-        &self.manifest.config.digest
-    }
 }
 
 /// Chooses by the part after the path of a reference: `@N` or a name; without one an archive must have one image.

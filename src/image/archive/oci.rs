@@ -64,8 +64,7 @@ fn image(tree: &Tree, entry: &IndexEntry, platform: &Platform) -> Result<Archive
     let layers = manifest
         .layers
         .iter()
-        .zip(&config.diff_ids)
-        .map(|(descriptor, diff_id)| {
+        .map(|descriptor| {
             let blob = tree
                 .file(&path(&descriptor.digest))?
                 .ok_or_else(|| Error::invalid(format!("layer {} is missing in the archive", descriptor.digest)))?;
@@ -77,8 +76,8 @@ fn image(tree: &Tree, entry: &IndexEntry, platform: &Platform) -> Result<Archive
                     descriptor.size
                 )));
             }
-            let compression = layer_compression(&descriptor.media_type)?;
-            Ok(ArchivedLayer { descriptor: descriptor.clone(), diff_id: diff_id.clone(), blob, compression })
+            layer_compression(&descriptor.media_type)?;
+            Ok(ArchivedLayer { descriptor: descriptor.clone(), blob })
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(Archived { names, manifest_bytes: bytes, manifest, config_bytes, config, layers })

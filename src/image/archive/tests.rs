@@ -13,6 +13,7 @@ use super::{docker, oci, read};
 use crate::image::manifest::{Compression, DOCKER_CONFIG, DOCKER_MANIFEST, Descriptor, Manifest};
 use crate::model::digest::Digest;
 use crate::model::platform::Platform;
+use crate::sys::cancel::Cancel;
 
 struct Scratch(PathBuf);
 
@@ -128,7 +129,7 @@ fn run(command: &mut Command) {
 }
 
 fn open(scratch: &Scratch, path: &Path) -> Vec<super::image::Archived> {
-    let tree = Tree::open(path, &scratch.0, 1 << 30).unwrap();
+    let tree = Tree::open(path, &scratch.0, 1 << 30, &Cancel::new().unwrap()).unwrap();
     read(&tree, &"linux/amd64".parse::<Platform>().unwrap()).unwrap()
 }
 
@@ -137,13 +138,16 @@ fn check(scratch: &Scratch, path: &Path, sample: &Sample, name: Option<&str>) {
     let image = select(images, None).unwrap();
     assert_eq!(image.config.diff_ids, sample.diff_ids, "{}", path.display());
     assert_eq!(image.names.first().map(String::as_str), name, "{}", path.display());
-    for layer in &image.layers {
+    for (layer, diff_id) in image.layers.iter().zip(&image.config.diff_ids) {
         let mut raw = Vec::new();
         layer.blob.rewound().read_to_end(&mut raw).unwrap();
         assert_eq!(Digest::of(&raw), layer.descriptor.digest);
         let mut plain = Vec::new();
-        super::tree::inflate(layer.compression, layer.blob.rewound()).unwrap().read_to_end(&mut plain).unwrap();
-        assert_eq!(Digest::of(&plain), layer.diff_id);
+        super::tree::inflate(layer.blob.compression().unwrap(), layer.blob.rewound())
+            .unwrap()
+            .read_to_end(&mut plain)
+            .unwrap();
+        assert_eq!(Digest::of(&plain), *diff_id);
     }
 }
 
@@ -164,7 +168,9 @@ fn what_is_written_is_read_again() {
         let mut writer = writer;
         writer.write_all(&packed).unwrap();
     });
-    let tree = Tree::from_file(File::from(std::os::fd::OwnedFd::from(reader)), &scratch.0, 1 << 30).unwrap();
+    let tree =
+        Tree::from_file(File::from(std::os::fd::OwnedFd::from(reader)), &scratch.0, 1 << 30, &Cancel::new().unwrap())
+            .unwrap();
     feeder.join().unwrap();
     let images = read(&tree, &Platform::host()).unwrap();
     assert_eq!(images[0].config.diff_ids, sample.diff_ids);

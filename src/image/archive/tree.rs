@@ -18,6 +18,7 @@ use tar::EntryType;
 
 use crate::image::manifest::Compression;
 use crate::model::error::Error;
+use crate::sys::cancel::{Cancel, Reading};
 
 const BLOCK: u64 = 512;
 /// The largest long name or pax header.
@@ -100,26 +101,27 @@ pub(crate) fn inflate<'a>(compression: Compression, reader: impl Read + 'a) -> R
 
 impl Tree {
     /// Opens what is at `path`: a directory, or an archive (spooled to `spool` if need be, at most `limit` bytes).
-    pub(crate) fn open(path: &Path, spool: &Path, limit: u64) -> Result<Self> {
+    pub(crate) fn open(path: &Path, spool: &Path, limit: u64, stop: &Cancel) -> Result<Self> {
         let opening = || format!("open {}", path.display());
         let file = File::open(path).with_context(opening)?;
         if file.metadata().with_context(opening)?.is_dir() {
             return Ok(Self::Directory(file.into()));
         }
-        Self::from_file(file, spool, limit).with_context(|| format!("read archive {}", path.display()))
+        Self::from_file(file, spool, limit, stop).with_context(|| format!("read archive {}", path.display()))
     }
 
-    /// Reads an archive from an open file or pipe.
-    pub(crate) fn from_file(mut input: File, spool: &Path, limit: u64) -> Result<Self> {
-        let seekable = input.metadata().context("stat archive")?.is_file();
+    /// Reads an archive from an open file or pipe, until `stop` is set.
+    pub(crate) fn from_file(input: File, spool: &Path, limit: u64, stop: &Cancel) -> Result<Self> {
+        let mut input = Reading { file: input, stop };
+        let seekable = input.file.metadata().context("stat archive")?.is_file();
         if seekable {
-            input.rewind().context("seek in archive")?;
+            input.file.rewind().context("seek in archive")?;
         }
         let mut head = Vec::new();
         Read::by_ref(&mut input).take(BLOCK).read_to_end(&mut head).context("read archive")?;
         let compression = Compression::sniff(&head);
         if seekable && compression == Compression::None {
-            return Self::index(input);
+            return Self::index(input.file);
         }
         let reader = inflate(compression, io::Cursor::new(head).chain(input))?;
         Self::index(spool_to(spool, reader, limit)?)
@@ -387,7 +389,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> Result<Tree> {
-        Tree::from_file(memory(bytes), &std::env::temp_dir(), 1 << 20)
+        Tree::from_file(memory(bytes), &std::env::temp_dir(), 1 << 20, &Cancel::new().unwrap())
     }
 
     #[test]

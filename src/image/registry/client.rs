@@ -7,15 +7,17 @@
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::future::Future;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use futures_util::future::{Either, select};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Method, Response, StatusCode, Url};
+use tokio::net::unix::pipe;
 
 use super::auth::{self, Challenge, Token};
 use super::config::Registries;
@@ -28,6 +30,7 @@ use crate::model::digest::Digest;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::platform::Platform;
 use crate::model::reference::{DOCKER_HUB, Reference};
+use crate::sys::cancel::Cancel;
 
 /// Where Docker's registry really is.
 const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
@@ -45,13 +48,15 @@ pub(crate) struct Options {
     pub(crate) credential: Option<Credential>,
     /// How often a request is tried again.
     pub(crate) retries: u32,
-    /// Looked at ten times a second; when true, everything ends.
-    pub(crate) cancel: Option<Arc<AtomicBool>>,
+    /// The pause before each of these; `None` begins with a quarter of a second and grows.
+    pub(crate) retry_delay: Option<Duration>,
+    /// When it is set, everything ends.
+    pub(crate) cancel: Option<Cancel>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tls_verify: None, cert_dir: None, credential: None, retries: 3, cancel: None }
+        Self { tls_verify: None, cert_dir: None, credential: None, retries: 3, retry_delay: None, cancel: None }
     }
 }
 
@@ -101,6 +106,7 @@ impl Client {
             .map(PathBuf::from)
             .or_else(|| var("HOME").map(|home| PathBuf::from(home).join(".config")));
         cert_roots.extend(user.map(|dir| dir.join("containers/certs.d")));
+        let files = files.until(options.cancel.clone());
         Ok(Self { runtime: Some(runtime), config, files, options, cert_roots })
     }
 
@@ -176,26 +182,34 @@ impl Client {
 
     /// Runs a future on the runtime, unless the user cancels.
     pub(super) fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.block_on_until(None, work)
+    }
+
+    /// The same, unless `stop` is set.
+    pub(super) fn block_on_until<T>(&self, stop: Option<&Cancel>, work: impl Future<Output = Result<T>>) -> Result<T> {
         let runtime = self.runtime.as_ref().context("the network runtime is gone")?;
         runtime.block_on(async {
-            let Some(cancel) = self.options.cancel.clone() else { return work.await };
-            let cancelled = async {
-                while !cancel.load(Ordering::Relaxed) {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+            let (user, other) = (pin!(hear(self.options.cancel.as_ref())), pin!(hear(stop)));
+            match select(pin!(work), select(user, other)).await {
+                Either::Left((result, _)) => result,
+                Either::Right((heard, _)) => {
+                    heard.factor_first().0.context("listen for a stop")?;
+                    bail!(Error::state("cancelled"))
                 }
-            };
-            tokio::pin!(work);
-            tokio::pin!(cancelled);
-            match futures_util::future::select(work, cancelled).await {
-                futures_util::future::Either::Left((result, _)) => result,
-                futures_util::future::Either::Right(_) => bail!(Error::state("cancelled")),
             }
         })
     }
 
     /// Repeats what failed for a passing reason, with growing pauses or those that the registry asks for.
-    async fn again<T, F: Future<Output = Result<T>>>(&self, mut work: impl FnMut() -> F) -> Result<T> {
-        let mut pause = Pause::new(self.options.retries);
+    async fn again<T, F: Future<Output = Result<T>>>(&self, work: impl FnMut() -> F) -> Result<T> {
+        self.again_by(self.pause(), work).await
+    }
+
+    async fn again_by<T, F: Future<Output = Result<T>>>(
+        &self,
+        mut pause: Pause,
+        mut work: impl FnMut() -> F,
+    ) -> Result<T> {
         loop {
             match work().await {
                 Ok(value) => return Ok(value),
@@ -208,7 +222,7 @@ impl Client {
     }
 
     pub(super) fn pause(&self) -> Pause {
-        Pause::new(self.options.retries)
+        Pause::new(self.options.retries, self.options.retry_delay)
     }
 
     pub(super) fn session(resolved: &Resolved) -> Rc<Session> {
@@ -271,10 +285,12 @@ impl Client {
     ) -> Result<(Rc<Session>, T)> {
         let insecure = self.options.tls_verify.map_or(endpoint.insecure, |verify| !verify);
         let schemes: &[&str] = if insecure { &["https", "http"] } else { &["https"] };
+        // What a mirror does not give at once, the next place may.
+        let pause = if endpoint.mirror { Pause::new(0, None) } else { self.pause() };
         let mut first = None;
         for scheme in schemes {
             let session = Rc::new(self.connect(endpoint, scheme, insecure, credential.clone())?);
-            match self.again(|| work(Rc::clone(&session))).await {
+            match self.again_by(pause.clone(), || work(Rc::clone(&session))).await {
                 Ok(value) => return Ok((session, value)),
                 Err(error) => {
                     let unconnected = http::failure(&error).is_some_and(|failure| failure.unconnected);
@@ -311,17 +327,29 @@ impl Client {
     }
 }
 
+/// Ends when `stop` is set; where there is none, never.
+async fn hear(stop: Option<&Cancel>) -> std::io::Result<()> {
+    match stop {
+        Some(stop) => pipe::Receiver::from_owned_fd(stop.as_fd().try_clone_to_owned()?)?.readable().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Decides how long to wait before the next attempt.
 #[derive(Clone)]
 pub(super) struct Pause {
     left: u32,
     next: Duration,
+    grows: bool,
     budget: Duration,
 }
 
 impl Pause {
-    fn new(retries: u32) -> Self {
-        Self { left: retries, next: Duration::from_millis(250), budget: WAIT_BUDGET }
+    fn new(retries: u32, delay: Option<Duration>) -> Self {
+        let next = delay.unwrap_or(Duration::from_millis(250));
+        // Who asks for long pauses has the patience for them.
+        let budget = WAIT_BUDGET.max(delay.unwrap_or_default().saturating_mul(retries));
+        Self { left: retries, next, grows: delay.is_none(), budget }
     }
 
     /// The wait after `error`; `None` when there is no point, or no budget.
@@ -330,7 +358,9 @@ impl Pause {
         let wait = failure.after.unwrap_or(self.next);
         self.budget = self.budget.checked_sub(wait)?;
         self.left -= 1;
-        self.next = (self.next * 3).min(Duration::from_secs(10));
+        if self.grows {
+            self.next = (self.next * 3).min(Duration::from_secs(10));
+        }
         Some(wait)
     }
 }
@@ -519,13 +549,18 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_end() {
-        let mut pause = Pause::new(3);
+        let mut pause = Pause::new(3, None);
         let error = http::broken("h".into(), "x");
         assert_eq!(pause.after(&error), Some(Duration::from_millis(250)));
         assert_eq!(pause.after(&error), Some(Duration::from_millis(750)));
         assert!(pause.after(&error).is_some());
         assert_eq!(pause.after(&error), None);
-        assert_eq!(Pause::new(3).after(&anyhow::anyhow!("x")), None);
+        assert_eq!(Pause::new(3, None).after(&anyhow::anyhow!("x")), None);
+        let mut slow = Pause::new(2, Some(Duration::from_secs(60)));
+        assert_eq!(
+            (slow.after(&error), slow.after(&error)),
+            (Some(Duration::from_secs(60)), Some(Duration::from_secs(60)))
+        );
     }
 
     #[test]

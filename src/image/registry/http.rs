@@ -19,13 +19,17 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 
 use crate::model::error::{Error, ErrorKind};
 
+/// The longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long a registry may be silent, unless [`IDLE_SET`] says otherwise. The headers of an answer, redirects included, and
+/// a whole document (manifest, configuration, token, error) may take twice as long.
 const IDLE: Duration = Duration::from_secs(30);
-/// From a request to the end of the answer's headers, redirects included.
-const HEADERS: Duration = Duration::from_secs(60);
-/// For a whole document: manifest, configuration, token, error.
-const DOCUMENT: Duration = Duration::from_secs(60);
+/// In the environment: the longest silence in seconds.
+const IDLE_SET: &str = "DHOW_REGISTRY_TIMEOUT";
 const REDIRECTS: usize = 10;
+/// The most headers of an answer, in bytes (R12). reqwest cannot set hyper's own ceiling, which is about 400 KiB and 100
+/// headers: so much is in memory before it is counted.
+const HEADERS_MAX: usize = 64 << 10;
 /// The largest error body.
 pub(crate) const ERROR_MAX: usize = 1 << 20;
 
@@ -49,7 +53,6 @@ pub(crate) struct Failure {
     pub(crate) after: Option<Duration>,
     /// No HTTP was spoken: nobody listened, or TLS was not understood.
     pub(crate) unconnected: bool,
-    pub(crate) status: Option<u16>,
 }
 
 impl std::fmt::Display for Failure {
@@ -78,9 +81,19 @@ pub(crate) struct Trust {
     pub(crate) dirs: Vec<PathBuf>,
 }
 
+/// How long a registry may be silent.
+pub(crate) fn idle() -> Result<Duration> {
+    let Some(text) = std::env::var_os(IDLE_SET).filter(|text| !text.is_empty()) else { return Ok(IDLE) };
+    let seconds = text.to_str().and_then(|text| text.parse::<u32>().ok()).filter(|seconds| *seconds > 0);
+    let seconds =
+        seconds.ok_or_else(|| Error::invalid(format!("{IDLE_SET}: {} is not a number of seconds", text.display())))?;
+    Ok(Duration::from_secs(u64::from(seconds)))
+}
+
 /// Makes the client for one origin; `tls` is false for plain HTTP, where no roots are read.
 pub(crate) fn client(trust: &Trust, tls: bool) -> Result<reqwest::Client> {
     let insecure = !trust.verify;
+    let idle = idle()?;
     let redirects = reqwest::redirect::Policy::custom(move |attempt| {
         let downgrade = attempt.url().scheme() != "https"
             && attempt.previous().last().is_some_and(|previous| previous.scheme() == "https");
@@ -96,8 +109,8 @@ pub(crate) fn client(trust: &Trust, tls: bool) -> Result<reqwest::Client> {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls_config(trust, tls)?)
         .user_agent(concat!("dhow/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT)
-        .read_timeout(IDLE)
+        .connect_timeout(CONNECT.min(idle))
+        .read_timeout(idle)
         .redirect(redirects)
         .referer(false)
         .http1_only()
@@ -293,11 +306,21 @@ pub(crate) async fn send(request: RequestBuilder) -> Result<Response> {
     let (client, request) = request.build_split();
     let request = request.map_err(|error| Error::invalid(format!("invalid request: {}", deepest(&error))))?;
     let host = host(request.url());
-    match tokio::time::timeout(HEADERS, client.execute(request)).await {
-        Ok(Ok(response)) => Ok(response),
+    match tokio::time::timeout(idle()? * 2, client.execute(request)).await {
+        Ok(Ok(response)) => match headers_size(&response) {
+            size if size > HEADERS_MAX => {
+                bail!(Error::invalid(format!("registry {host} sends more than {HEADERS_MAX} bytes of headers")))
+            }
+            _ => Ok(response),
+        },
         Ok(Err(error)) => Err(transport(&error, host)),
         Err(_) => Err(timed_out(host)),
     }
+}
+
+/// The headers as they were on the wire.
+fn headers_size(response: &Response) -> usize {
+    response.headers().iter().map(|(name, value)| name.as_str().len() + ": \r\n".len() + value.len()).sum()
 }
 
 /// Reads a body of at most `limit` bytes.
@@ -318,7 +341,7 @@ pub(crate) async fn body(mut response: Response, limit: usize) -> Result<Vec<u8>
             }
         }
     };
-    match tokio::time::timeout(DOCUMENT, read).await {
+    match tokio::time::timeout(idle()? * 2, read).await {
         Ok(result) => result,
         Err(_) => Err(timed_out(host.clone())),
     }
@@ -331,8 +354,7 @@ pub(crate) async fn refused(response: Response) -> anyhow::Error {
         response.headers().get(reqwest::header::RETRY_AFTER).and_then(|v| v.to_str().ok()).and_then(retry_after);
     let bytes = body(response, ERROR_MAX).await.unwrap_or_default();
     let error = status_words(status, &bytes);
-    Failure { host, error, retry: status == 429 || status >= 500, after, unconnected: false, status: Some(status) }
-        .into()
+    Failure { host, error, retry: status == 429 || status >= 500, after, unconnected: false }.into()
 }
 
 /// The same where the body is there already.
@@ -376,7 +398,7 @@ fn retry_after(value: &str) -> Option<Duration> {
 
 fn timed_out(host: String) -> anyhow::Error {
     let error = Error::new(ErrorKind::Timeout, "timed out: the registry does not answer");
-    Failure { host, error, retry: true, after: None, unconnected: false, status: None }.into()
+    Failure { host, error, retry: true, after: None, unconnected: false }.into()
 }
 
 /// Puts a transport error in few words.
@@ -384,11 +406,14 @@ pub(crate) fn transport(error: &reqwest::Error, host: String) -> anyhow::Error {
     let words = deepest(error);
     let lower = words.to_ascii_lowercase();
     let (connect, timeout) = (error.is_connect(), error.is_timeout());
-    let permanent = lower.contains("certificate") || error.is_redirect() || error.is_builder();
+    let large = lower.contains("head is too large");
+    let permanent = lower.contains("certificate") || large || error.is_redirect() || error.is_builder();
     let error = if timeout {
         Error::new(ErrorKind::Timeout, if connect { "connection timed out" } else { "timed out: no data" })
     } else if error.is_redirect() {
         Error::new(ErrorKind::Denied, words)
+    } else if large {
+        Error::invalid(format!("sends more than {HEADERS_MAX} bytes of headers"))
     } else if lower.contains("certificate") {
         Error::new(ErrorKind::Denied, format!("TLS: {words}"))
             .hint("put the registry's root certificate into certs.d, or use --tls-verify=false")
@@ -404,13 +429,13 @@ pub(crate) fn transport(error: &reqwest::Error, host: String) -> anyhow::Error {
     };
     // Who refuses now will refuse in a second; a name that is not known stays so.
     let retry = !permanent && (!connect || timeout);
-    Failure { host, error, retry, after: None, unconnected: connect, status: None }.into()
+    Failure { host, error, retry, after: None, unconnected: connect }.into()
 }
 
 /// A failure in the middle of a body, worth resuming.
 pub(crate) fn broken(host: String, words: impl Into<String>) -> anyhow::Error {
     let error = Error::unavailable(words);
-    Failure { host, error, retry: true, after: None, unconnected: false, status: None }.into()
+    Failure { host, error, retry: true, after: None, unconnected: false }.into()
 }
 
 /// The innermost cause, which alone says something.

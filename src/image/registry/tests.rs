@@ -20,6 +20,7 @@ use crate::model::error::{Error, ErrorKind};
 use crate::model::platform::Platform;
 use crate::model::reference::Reference;
 use crate::model::secret::Secret;
+use crate::sys::cancel::Cancel;
 
 /// A request as the stub saw it.
 #[derive(Clone, Debug)]
@@ -211,7 +212,7 @@ fn layers(client: &Client, resolved: &Resolved) -> anyhow::Result<Vec<Vec<u8>>> 
             open: Box::new(|| Ok(Sinks { file: Some(file.try_clone()?), pipe: None })),
         })
         .collect();
-    client.fetch_all(resolved, jobs, 3, &mut |_| {})?;
+    client.fetch_all(resolved, jobs, 3, &Cancel::new().unwrap(), &mut |_| {})?;
     Ok(files
         .into_iter()
         .map(|mut file| {
@@ -479,11 +480,11 @@ fn nobody_listening_is_said_at_once() {
 fn a_silent_registry_can_be_cancelled() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let cancel = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let options = Options { tls_verify: Some(false), cancel: Some(Arc::clone(&cancel)), ..Options::default() };
+    let cancel = Cancel::new().unwrap();
+    let options = Options { tls_verify: Some(false), cancel: Some(cancel.clone()), ..Options::default() };
     std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(300));
-        cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+        cancel.cancel();
     });
     let begun = Instant::now();
     let name: Reference = format!("127.0.0.1:{port}/a/b").parse().unwrap();
@@ -526,7 +527,7 @@ fn a_slow_reader_holds_up_only_its_own_blob() {
         .collect();
     let mut sum = 0;
     client
-        .fetch_all(&resolved, jobs, 2, &mut |event| match event {
+        .fetch_all(&resolved, jobs, 2, &Cancel::new().unwrap(), &mut |event| match event {
             Event::Finished { job: 1 } => told.send(()).unwrap(),
             Event::Advanced { bytes, .. } => sum += bytes,
             _ => {}
@@ -550,7 +551,7 @@ fn a_reader_that_leaves_does_not_lose_the_blob() {
         descriptor: resolved.manifest.layers[0].clone(),
         open: Box::new(|| Ok(Sinks { file: Some(file.try_clone()?), pipe: Some(writer.into()) })),
     };
-    let fetched = client.fetch_all(&resolved, vec![job], 1, &mut |_| {}).unwrap();
+    let fetched = client.fetch_all(&resolved, vec![job], 1, &Cancel::new().unwrap(), &mut |_| {}).unwrap();
     assert!(fetched[0].reader_left);
     assert_eq!(file.metadata().unwrap().len(), image.layer.len() as u64);
 }

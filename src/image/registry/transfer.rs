@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -21,9 +22,12 @@ use super::http;
 use crate::image::hash::Hash;
 use crate::image::manifest::Descriptor;
 use crate::model::error::{Error, ErrorKind};
+use crate::sys::cancel::Cancel;
 
 /// How often a download may break off for each stretch of progress.
 const PROGRESS: u64 = 1 << 20;
+/// Who sends less than this in the time for which a registry may be silent, is as good as silent.
+const TRICKLE: u64 = 1 << 10;
 /// Room in the pipe to an unpacking process, so that neither side wakes the other for every page.
 const PIPE_SIZE: usize = 1 << 20;
 
@@ -65,19 +69,20 @@ pub(crate) struct Fetched {
 }
 
 impl Client {
-    /// Fetches all blobs, at most `parallel` at once; the first error ends the others.
+    /// Fetches all blobs, at most `parallel` at once; the first error, or `stop`, ends the others.
     pub(crate) fn fetch_all<'a>(
         &self,
         resolved: &Resolved,
         jobs: Vec<Job<'a>>,
         parallel: usize,
+        stop: &Cancel,
         progress: &mut dyn FnMut(Event),
     ) -> Result<Vec<Fetched>> {
         let session = Self::session(resolved);
         let progress = RefCell::new(progress);
         let tell = |event: Event| (progress.borrow_mut())(event);
         let mut results = vec![Fetched { reader_left: false }; jobs.len()];
-        self.block_on(async {
+        self.block_on_until(Some(stop), async {
             let mut waiting = jobs.into_iter().enumerate();
             let start = |(index, job): (usize, Job<'a>)| {
                 let (session, pause, tell) = (Rc::clone(&session), self.pause(), &tell);
@@ -172,15 +177,27 @@ impl Flow<'_> {
         {
             bail!(Error::new(ErrorKind::Unavailable, format!("registry offers {length} bytes instead of {rest}")));
         }
+        let idle = http::idle()?;
+        let (mut waited, mut trickled) = (Duration::ZERO, 0);
         loop {
+            let asked = Instant::now();
             let chunk = match response.chunk().await {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
                 Err(error) => return Err(http::transport(&error, session.host())),
             };
+            // Not the time that the reader of the pipe takes.
+            let came = asked.elapsed();
             let drop = usize::try_from(skip).unwrap_or(usize::MAX).min(chunk.len());
             skip -= drop as u64;
             self.take(&chunk[drop..]).await?;
+            waited += came;
+            trickled += chunk.len() as u64;
+            if trickled >= TRICKLE {
+                (waited, trickled) = (Duration::ZERO, 0);
+            } else if waited > idle {
+                return Err(http::broken(session.host(), "timed out: next to no data"));
+            }
         }
         if self.done < self.size {
             return Err(http::broken(
@@ -245,6 +262,14 @@ mod tests {
             ("bytes 99999999999999999999-1/2", None),
         ] {
             assert_eq!(range_start(value), want, "{value}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_range_is_read_or_not(text in "\\PC{0,30}", start: u64, end: u64) {
+            let _ = range_start(&text);
+            proptest::prop_assert_eq!(range_start(&format!("bytes {start}-{end}/*")), Some(start));
         }
     }
 }

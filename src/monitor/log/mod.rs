@@ -91,7 +91,7 @@ impl Log {
         let room = match config.driver {
             LogDriver::K8sFile => k8s_file::ROOM,
             LogDriver::JsonFile => json_file::ROOM,
-            LogDriver::None | LogDriver::Passthrough => return Ok(Self { file: None }),
+            LogDriver::None | LogDriver::Passthrough | LogDriver::PassthroughTty => return Ok(Self { file: None }),
         };
         let path = path(config, dir);
         if config.path.is_none() {

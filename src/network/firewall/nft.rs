@@ -104,7 +104,7 @@ impl Nft {
         let (bytes, first, count) = batch.finish();
         if bytes.len() > 100_000 {
             setsockopt(&self.socket, sockopt::SndBufForce, &(bytes.len() * 4))?;
-            setsockopt(&self.socket, sockopt::RcvBufForce, &(bytes.len() * 4))?;
+            setsockopt(&self.socket, sockopt::RcvBufForce, &(bytes.len() * 16))?;
         }
         send(self.socket.as_raw_fd(), &bytes, MsgFlags::empty())?;
         let mut buffer = vec![0; 32 * 1024];
@@ -226,6 +226,8 @@ impl Nft {
 pub(crate) struct Batch {
     bytes: Vec<u8>,
     count: u32,
+    /// Where the last operation begins.
+    last: usize,
 }
 
 /// The sequence number of operation 0; 1 is the begin.
@@ -240,13 +242,14 @@ impl Batch {
             attribute(&mut body, 1, &generation.to_be_bytes());
         }
         message(&mut bytes, BATCH_BEGIN, REQUEST, FIRST - 1, 0, SUBSYSTEM, &body);
-        Self { bytes, count: 0 }
+        Self { bytes, count: 0, last: 0 }
     }
 
     fn operation(&mut self, kind: u16, flags: u16, body: &[u8]) {
         let sequence = FIRST + self.count;
         self.count += 1;
-        message(&mut self.bytes, (SUBSYSTEM << 8) | kind, REQUEST | ACK | flags, sequence, FAMILY_INET, 0, body);
+        self.last = self.bytes.len();
+        message(&mut self.bytes, (SUBSYSTEM << 8) | kind, REQUEST | flags, sequence, FAMILY_INET, 0, body);
     }
 
     /// Makes the table, its sets, its chains and their rules; what is there stays, rules are written afresh.
@@ -391,7 +394,15 @@ impl Batch {
         self.operation(DEL_TABLE, 0, &body);
     }
 
+    /// The kernel answers for what it refuses anyway, and for the last operation when it is asked to: an answer for each of
+    /// ten thousand ports would not fit in the socket's buffer.
     fn finish(mut self) -> (Vec<u8>, u32, usize) {
+        if self.count > 0
+            && let Some(flags) = self.bytes.get_mut(self.last + 6..self.last + 8)
+        {
+            let asked = u16::from_ne_bytes([flags[0], flags[1]]) | ACK;
+            flags.copy_from_slice(&asked.to_ne_bytes());
+        }
         message(&mut self.bytes, BATCH_END, REQUEST, FIRST + self.count, 0, SUBSYSTEM, &[]);
         (self.bytes, FIRST, self.count as usize)
     }

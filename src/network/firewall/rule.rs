@@ -485,3 +485,22 @@ fn successor(mut address: Vec<u8>) -> Option<Vec<u8>> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn any_comment_is_an_owners_or_not(text in "\\PC{0,40}") {
+            drop(Owner::parse(&text));
+        }
+
+        #[test]
+        fn an_owner_is_read_back(container in "[0-9a-f]{64}", network in "[0-9a-f]{64}") {
+            for owner in [Owner::container(&container, &network), Owner::network(&network)] {
+                proptest::prop_assert_eq!(Owner::parse(&owner.to_string()), Some(owner));
+            }
+        }
+    }
+}

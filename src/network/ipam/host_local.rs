@@ -55,7 +55,7 @@ impl Leases {
             record::write_bytes(&mark, boot::id().as_bytes(), Durability::Lazy)?;
         }
         let mut holders = Vec::new();
-        for record in [&mark, &directory.join("last")] {
+        for record in [&mark, &directory.join("last"), &directory.join("up")] {
             record::heal(record).context("remove what a killed command left")?;
         }
         for entry in fs::read_dir(&leases).with_context(|| format!("read {}", leases.display()))? {
@@ -78,9 +78,9 @@ impl Leases {
         &self.holders
     }
 
-    /// Whether no container but `container` holds an address.
-    pub(crate) fn is_last(&self, container: &Id) -> bool {
-        self.holders.iter().all(|holder| holder.container == *container)
+    /// Whether `container` holds an address.
+    pub(crate) fn holds(&self, container: &Id) -> bool {
+        self.holders.iter().any(|holder| holder.container == *container)
     }
 
     /// Chooses an address in each subnet, the asked one where there is one. Nothing is written.

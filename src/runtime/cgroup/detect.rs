@@ -39,6 +39,8 @@ impl Host {
         let root = Path::new(ROOT);
         if is_unified() {
             let path = memberships.iter().find(|line| line.controllers.is_empty()).map_or("/", |line| line.path);
+            // Who cleans up after a monitor starts containers where its own starter did.
+            let path = path.strip_suffix(super::MONITORS).unwrap_or(path);
             return Ok(match anchor(root, path, rootless) {
                 Some(anchor) => Self::V2 { mount: root.to_owned(), anchor },
                 None => Self::None(format!("cgroup {path} was not delegated to this user")),
@@ -182,6 +184,19 @@ mod tests {
             ("/", None),
         ] {
             assert_eq!(manager(path), expected, "{path}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_membership_leads_out_of_the_mount(text in "([0-9]{0,2}:[a-z=,./]{0,8}:[/a-z.]{0,8}\n?){0,4}|\\PC{0,60}") {
+            for line in parse(&text) {
+                proptest::prop_assert!(line.path.starts_with('/'));
+                for directory in directories(Path::new("/sys/fs/cgroup"), &line) {
+                    let below = directory.strip_prefix("/sys/fs/cgroup").unwrap();
+                    proptest::prop_assert!(below.components().all(|part| matches!(part, std::path::Component::Normal(_))));
+                }
+            }
         }
     }
 }

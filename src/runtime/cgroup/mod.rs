@@ -29,6 +29,19 @@ use driver::Driver;
 /// Where containers are placed unless the user says otherwise.
 const PARENT: &str = "/dhow";
 
+/// Where all monitors are, so that neither logout nor the stop of the unit that started one ends it with the rest. One for
+/// all, made once: nobody can remove the cgroup that he is in, so each would leave its own behind.
+const MONITORS: &str = "/dhow/monitors";
+
+/// How a monitor comes to where monitors are; nothing where it has to stay with its starter.
+#[derive(Debug, Default)]
+pub(crate) struct Monitors {
+    /// The directory to be born in.
+    pub(crate) birthplace: Option<OwnedFd>,
+    /// Files to enter by, as those of [`Cgroup::entrances`].
+    pub(crate) entrances: Vec<File>,
+}
+
 /// The cgroup of one container, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "layout", rename_all = "snake_case")]
@@ -48,15 +61,6 @@ impl Host {
         self.at(&format!("{parent}/{id}"))
     }
 
-    /// Gives the place at a bundle's `cgroupsPath`; the form for systemd, `slice:prefix:name`, is read as its path.
-    pub(crate) fn place_at(&self, path: &str) -> Result<Cgroup> {
-        match path.split(':').collect::<Vec<_>>()[..] {
-            [slice, "", name] => self.at(&format!("{slice}/{name}.scope")),
-            [slice, prefix, name] => self.at(&format!("{slice}/{prefix}-{name}.scope")),
-            _ => self.at(path),
-        }
-    }
-
     fn at(&self, path: &str) -> Result<Cgroup> {
         let path = normal(path)?;
         Ok(match self {
@@ -74,6 +78,20 @@ impl Host {
                 Cgroup::V1(v1::Tree { mounts: mounts.clone(), unified, path })
             }
         })
+    }
+
+    /// Whether swap can be limited; `None` where this cannot be told.
+    pub(crate) fn limits_swap(&self) -> Option<bool> {
+        match self {
+            Self::None(_) => None,
+            Self::V1 { mounts, .. } => Some(mounts.get("memory")?.join("memory.memsw.limit_in_bytes").exists()),
+            Self::V2 { mount, anchor } => {
+                // The root has no limits; whatever is below has them where the kernel knows them.
+                let below = std::fs::read_dir(mount.join(anchor.trim_start_matches('/'))).ok()?.flatten();
+                let mut limited = below.map(|entry| entry.path()).filter(|path| path.join("memory.max").exists());
+                limited.next().map(|path| path.join("memory.swap.max").exists())
+            }
+        }
     }
 
     /// Lists the controllers that containers can be limited by, for people.
@@ -133,6 +151,27 @@ impl Cgroup {
         }
     }
 
+    /// Gives its path, with which its place in each hierarchy that the container joins ends.
+    pub(crate) fn path(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::V1(tree) => Some(&tree.path),
+            Self::V2(tree) => Some(&tree.path),
+        }
+    }
+
+    /// Gives the way to the place of monitors, beside the containers. Where there is none a monitor does without.
+    pub(crate) fn monitors(&self) -> Monitors {
+        match self {
+            Self::None => Monitors::default(),
+            Self::V1(tree) => {
+                let birthplace = tree.unified.as_ref().and_then(|tree| tree.open_made(MONITORS).ok());
+                Monitors { birthplace, entrances: tree.unit_entrance(MONITORS).into_iter().collect() }
+            }
+            Self::V2(tree) => Monitors { birthplace: tree.open_made(MONITORS).ok(), entrances: Vec::new() },
+        }
+    }
+
     fn driver(&self) -> Option<&dyn Driver> {
         match self {
             Self::None => None,
@@ -176,11 +215,6 @@ impl Cgroup {
     /// Lets all processes go on.
     pub(crate) fn thaw(&self) -> Result<()> {
         self.required("unpause")?.freeze(false)
-    }
-
-    /// Says whether the processes are stopped.
-    pub(crate) fn is_frozen(&self) -> Result<bool> {
-        self.driver().map_or(Ok(false), Driver::is_frozen)
     }
 
     /// Sends SIGKILL to all processes, stopped ones included.

@@ -206,3 +206,16 @@ pub(super) fn signal_all(dir: &Path) -> Result<usize> {
     }
     Ok(pids.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_has_the_key_or_not(text in "([a-z_]{0,8} ?[0-9-]{0,22}\n?){0,5}|\\PC{0,60}", key in "[a-z_]{1,8}", value: u64) {
+            let _ = keyed(&text, &key);
+            proptest::prop_assert_eq!(keyed(&format!("{key}x 1\n{key} {value}\n"), &key), Some(value));
+        }
+    }
+}

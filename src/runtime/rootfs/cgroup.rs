@@ -32,13 +32,21 @@ impl View {
         Self { unified: false, private, hierarchies: Vec::new() }
     }
 
-    /// Reads the cgroups that this process is in; to be called before it gets a cgroup namespace.
-    pub(crate) fn read(this: &Proc, private: bool) -> Result<Self> {
+    /// Reads the cgroups that this process is in; to be called before it gets a cgroup namespace. Of the hierarchies of v1
+    /// only those that it joined are kept, where its path ends with the container's, `own`: in the others it is where its
+    /// starter is, and would be shown what is the host's and other containers'.
+    pub(crate) fn read(this: &Proc, private: bool, own: Option<&str>) -> Result<Self> {
         let unified = rustix::fs::statfs(HOST)?.f_type == 0x6367_7270; // CGROUP2_SUPER_MAGIC
         let text = this.read("cgroup").context("read the cgroups of this process")?;
-        let hierarchies = parse(&String::from_utf8_lossy(&text), unified);
+        let mut hierarchies = parse(&String::from_utf8_lossy(&text), unified);
+        hierarchies.retain(|(_, path)| unified || is_own(path, own));
         Ok(Self { unified, private, hierarchies })
     }
+}
+
+/// Whether `path` is the container's own place, seen from whatever root of the hierarchy.
+fn is_own(path: &str, own: Option<&str>) -> bool {
+    own.is_some_and(|own| path.strip_suffix(own).is_some_and(|above| above.is_empty() || above.starts_with('/')))
 }
 
 /// Reads lines of `/proc/self/cgroup`: number, controllers, path. cgroups(7).
@@ -58,8 +66,8 @@ fn parse(text: &str, unified: bool) -> Vec<(String, String)> {
     text.lines().filter_map(line).collect()
 }
 
-/// Mounts `view` on `target` with the attributes of `planned`.
-pub(crate) fn mount(view: &View, planned: &Planned, target: &OwnedFd) -> Result<()> {
+/// Mounts `view` on `target` with the attributes of `planned`; gives the top mount.
+pub(crate) fn mount(view: &View, planned: &Planned, target: &OwnedFd) -> Result<OwnedFd> {
     let mut set = planned.attr.set;
     if !view.private && view.unified {
         // The whole tree of the host shows: only to be looked at.
@@ -75,7 +83,8 @@ pub(crate) fn mount(view: &View, planned: &Planned, target: &OwnedFd) -> Result<
             }
             Err(error) => return Err(error.into()),
         };
-        return Ok(attach(tree, target)?);
+        attach(&tree, target)?;
+        return Ok(tree);
     }
     let options = [FsOption::Text("source", "cgroup"), FsOption::Text("mode", "755"), FsOption::Text("size", "64k")];
     let writable = set & !libc::MOUNT_ATTR_RDONLY;
@@ -99,7 +108,7 @@ pub(crate) fn mount(view: &View, planned: &Planned, target: &OwnedFd) -> Result<
     if set & libc::MOUNT_ATTR_RDONLY != 0 {
         set_attr(&top, false, MountAttr { set: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() })?;
     }
-    Ok(())
+    Ok(top)
 }
 
 /// A detached bind of one hierarchy's directory.
@@ -121,5 +130,26 @@ mod tests {
         assert_eq!(parse(hybrid, false), expected.map(|(name, path)| (name.to_owned(), path.to_owned())));
         assert_eq!(parse("0::/x:y\n", true), [(String::new(), "/x:y".to_owned())]);
         assert_eq!(parse("0::/../x\n3:a/b:/\nrubbish\n", false), []);
+    }
+
+    #[test]
+    fn what_the_container_did_not_join_is_not_its_own() {
+        let own = Some("/dhow/abc");
+        assert!(is_own("/dhow/abc", own) && is_own("/user.slice/dhow/abc", own));
+        for (path, own) in
+            [("/", own), ("/dhow", own), ("/xdhow/abc/", own), ("/x/dhow/abcd", own), ("x/dhow/abc", own), ("/x", None)]
+        {
+            assert!(!is_own(path, own), "{path}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_line_leads_elsewhere(text in "([0-9]{0,2}:[a-z=,./]{0,8}:[/a-z.]{0,8}\n?){0,4}|\\PC{0,60}", unified: bool) {
+            for (directory, path) in parse(&text, unified) {
+                proptest::prop_assert!(!directory.contains('/') && path.starts_with('/'), "{directory:?} {path:?}");
+                proptest::prop_assert!(path.split('/').all(|part| part != ".."), "{path:?}");
+            }
+        }
     }
 }

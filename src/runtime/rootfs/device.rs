@@ -114,7 +114,8 @@ fn make(root: BorrowedFd<'_>, dev: BorrowedFd<'_>, node: &Node, bind: &mut bool)
             Err(Errno::PERM) if node.kind != FileType::Fifo => *bind = true,
             done => {
                 done?;
-                return verify(directory, name, node);
+                verify(directory, name, node)?;
+                return Ok(chown(directory, name, node)?);
             }
         }
     }
@@ -126,14 +127,18 @@ fn mknod(directory: BorrowedFd<'_>, name: &OsStr, node: &Node) -> rustix::io::Re
     let device = rustix::fs::makedev(node.major, node.minor);
     match rustix::fs::mknodat(directory, name, node.kind, Mode::from_raw_mode(node.mode), device) {
         // A rootfs that brings its own /dev: fine if it is the very device.
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(errno) => return Err(errno),
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(errno),
     }
-    if node.uid != 0 || node.gid != 0 {
-        let (uid, gid) = (Uid::from_raw(node.uid), Gid::from_raw(node.gid));
-        rustix::fs::chownat(directory, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+}
+
+/// Gives the node to its owner, once it is known to be the device and no file of somebody else's.
+fn chown(directory: BorrowedFd<'_>, name: &OsStr, node: &Node) -> rustix::io::Result<()> {
+    if node.uid == 0 && node.gid == 0 {
+        return Ok(());
     }
-    Ok(())
+    let (uid, gid) = (Uid::from_raw(node.uid), Gid::from_raw(node.gid));
+    rustix::fs::chownat(directory, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
 }
 
 /// Refuses whatever is not the device that `node` says.

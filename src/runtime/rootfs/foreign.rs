@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::runtime::channel::{Channel, Message};
 use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3, enter};
 use crate::sys::exec::leave;
+use crate::sys::identity;
 use crate::sys::mount::clone_tree;
 use crate::sys::pidfd;
 
@@ -34,7 +35,8 @@ pub(super) fn clone(path: &Path, recursive: bool) -> Result<Option<OwnedFd>> {
     let (ours, theirs) = Channel::pair()?;
     match clone3(CloneArgs::default()).context("make a process that looks into the other container")? {
         Cloned::Child => {
-            let tree = enter(namespace.as_fd(), Namespaces::MOUNT)
+            let tree = identity::hide()
+                .and_then(|()| enter(namespace.as_fd(), Namespaces::MOUNT))
                 .context("enter the other container's mount namespace")
                 .and_then(|()| Ok(clone_tree(rustix::fs::CWD, &inner, recursive)?));
             let told = match tree {

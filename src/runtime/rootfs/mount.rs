@@ -13,6 +13,7 @@ use rustix::mount::MountAttrFlags;
 use super::plan::{Attr, Kind, Planned};
 use super::target::{self, Leaf};
 use super::{cgroup, copy, foreign};
+use crate::model::error::Error;
 use crate::sys::clone::Namespaces;
 use crate::sys::mount::{FsOption, MountAttr, attach, clone_tree, fs_mount, set_attr};
 use crate::sys::path::{open_beneath, open_in_root};
@@ -31,7 +32,12 @@ pub(crate) struct Mounting<'a> {
     pub(crate) separate: Namespaces,
     /// Waits until the process is in its cgroups, and takes it into its cgroup namespace.
     pub(crate) enter_cgroup: &'a mut dyn FnMut() -> Result<cgroup::View>,
+    /// The numbers of the mounts made so far at [`TOPS`] and below; empty at first.
+    pub(crate) kernels: Vec<u64>,
 }
+
+/// Where what the kernel shows lies: only what is called by its name comes over it.
+const TOPS: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 impl Mounting<'_> {
     /// Makes all mounts of `plan`.
@@ -72,8 +78,8 @@ impl Mounting<'_> {
             Kind::Cgroup => {
                 let view = (self.enter_cgroup)()?;
                 let (target, _) = self.target(&planned.destination, Leaf::Directory)?;
-                cgroup::mount(&view, planned, &target)?;
-                Ok(())
+                let top = cgroup::mount(&view, planned, &target)?;
+                self.remember(&top, &planned.destination)
             }
         }
     }
@@ -110,14 +116,7 @@ impl Mounting<'_> {
                 set_attr(&tree, false, MountAttr { clear: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() })?;
             }
             copy::contents(target.as_fd(), tree.as_fd()).context("copy up")?;
-            if let Some(mode) =
-                planned.data.iter().find_map(|(key, value)| (key == "mode").then_some(value.as_deref()?))
-            {
-                // What was asked for goes before the mode of the directory below.
-                let mode = u32::from_str_radix(mode, 8).with_context(|| format!("mode of tmpfs {mode:?}"))?;
-                let top = open_beneath(&tree, ".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
-                rustix::fs::fchmod(top, Mode::from_raw_mode(mode & 0o7777)).context("set the mode of the tmpfs")?;
-            }
+            own_as_asked(&tree, &planned.data)?;
             if read_only {
                 set_attr(&tree, false, MountAttr { set: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() })?;
             }
@@ -159,19 +158,38 @@ impl Mounting<'_> {
         if let Some(name) = top {
             return Ok((target::ensure_real_directory(self.root, name)?, true));
         }
-        target::ensure(self.root, destination, leaf)
-            .with_context(|| format!("find the place {} in the root", destination.display()))
+        let found = target::ensure(self.root, destination, leaf)
+            .with_context(|| format!("find the place {} in the root", destination.display()))?;
+        if !is_below_tops(destination) && self.kernels.contains(&target::mount_id(&found.0)?) {
+            let text =
+                format!("mount on {} is not allowed: a link leads into /proc, /sys or /dev", destination.display());
+            bail!(Error::invalid(text));
+        }
+        Ok(found)
+    }
+
+    /// Keeps in mind that `tree` lies at one of the [`TOPS`] or below, if it does.
+    fn remember(&mut self, tree: &OwnedFd, destination: &Path) -> Result<()> {
+        // Images have a link to the shared memory, which is nobody's but the container's.
+        if is_below_tops(destination) && destination != Path::new("/dev/shm") {
+            self.kernels.push(target::mount_id(tree)?);
+        }
+        Ok(())
     }
 
     /// Attaches `tree`, and checks that the path now leads into it.
-    fn attach_checked(&self, tree: &OwnedFd, target: &OwnedFd, destination: &Path) -> Result<()> {
+    fn attach_checked(&mut self, tree: &OwnedFd, target: &OwnedFd, destination: &Path) -> Result<()> {
         attach(tree, target)?;
         let seen = open_in_root(self.root, destination, OFlags::PATH, Mode::empty())?;
         if target::mount_id(&seen)? != target::mount_id(tree)? {
             bail!("{} changed while it was mounted", destination.display());
         }
-        Ok(())
+        self.remember(tree, destination)
     }
+}
+
+fn is_below_tops(destination: &Path) -> bool {
+    TOPS.iter().any(|top| destination.starts_with(top))
 }
 
 /// Makes a detached instance of a file system.
@@ -254,7 +272,6 @@ pub(crate) fn sources(mounts: &[Planned], count: usize, bundle: &Path) -> Result
 }
 
 fn source_error(path: &Path, error: &io::Error) -> anyhow::Error {
-    use crate::model::error::Error;
     let path = path.display();
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOENT) => Error::not_found(format!("statfs {path}: no such file or directory")).into(),
@@ -274,4 +291,28 @@ pub(crate) fn make_read_only(root: BorrowedFd<'_>) -> Result<()> {
 /// Opens a directory of the container's root that must not be a link.
 pub(crate) fn open_real(root: BorrowedFd<'_>, path: &str) -> io::Result<OwnedFd> {
     open_beneath(root, path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
+}
+
+/// Gives the top of a tmpfs the owner and mode that were asked for: they go before those of the directory below.
+fn own_as_asked(tree: &OwnedFd, data: &[(String, Option<String>)]) -> Result<()> {
+    let asked = |name: &str, radix: u32| -> Result<Option<u32>> {
+        let text = data.iter().rev().find_map(|(key, value)| (key == name).then_some(value.as_deref()?));
+        let number = |text| u32::from_str_radix(text, radix).with_context(|| format!("{name} of tmpfs {text:?}"));
+        text.map(number).transpose()
+    };
+    let (uid, gid, mode) = (asked("uid", 10)?, asked("gid", 10)?, asked("mode", 8)?);
+    if uid.is_none() && gid.is_none() && mode.is_none() {
+        return Ok(());
+    }
+    let top = open_beneath(tree, ".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+    // -1 leaves an id as it is.
+    if uid == Some(u32::MAX) || gid == Some(u32::MAX) {
+        bail!("4294967295 is no owner of a tmpfs");
+    }
+    let (uid, gid) = (uid.map(rustix::fs::Uid::from_raw), gid.map(rustix::fs::Gid::from_raw));
+    rustix::fs::fchown(&top, uid, gid).context("set the owner of the tmpfs")?;
+    if let Some(mode) = mode {
+        rustix::fs::fchmod(&top, Mode::from_raw_mode(mode & 0o7777)).context("set the mode of the tmpfs")?;
+    }
+    Ok(())
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 
 use crate::model::error::Error;
+use crate::model::mount::Mount;
 use crate::model::volume::VolumeConfig;
 use crate::state::lock::{Lock, Rank};
 use crate::state::name;
@@ -94,7 +95,7 @@ impl Volumes {
         options: BTreeMap<String, String>,
         anonymous: bool,
     ) -> Result<VolumeConfig> {
-        name::check(name)?;
+        name::check(name).context("running volume create option")?;
         if name == "lock" {
             return Err(Error::invalid("\"lock\" cannot be the name of a volume").into());
         }
@@ -180,14 +181,21 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
             }
             _ => {
                 return Err(Error::invalid(format!(
-                    "invalid mount option \"{}\" for driver 'local'",
+                    "invalid mount option {} for driver 'local': invalid argument",
                     key.escape_debug()
                 ))
                 .into());
             }
         }
     }
-    let bind = matches!(options.get("type").map(String::as_str), Some("none" | "bind"));
+    let kind = options.get("type").map(String::as_str).unwrap_or_default();
+    let bind = matches!(kind, "none" | "bind");
+    if let Some(text) = options.get("o").filter(|text| !text.is_empty()) {
+        if kind.is_empty() {
+            return Err(Error::invalid("volume option o= needs a type=: tmpfs, bind or none").into());
+        }
+        Mount::volume_options(kind, text)?;
+    }
     let device = options.get("device").map(String::as_str).unwrap_or_default();
     if bind && !Path::new(device).is_absolute() {
         return Err(Error::invalid("a bind volume needs an absolute path as device=").into());

@@ -1,7 +1,9 @@
 //! Runs inside a container and says, as one JSON object on standard output, what the kernel shows it there. With
 //! arguments it only does one thing: `probe exit N`, `probe signal N` (kills itself), `probe wait` (until a signal),
 //! `probe flood BYTES` (writes that many), `probe eat MIB` (touches memory), `probe tree DIRECTORY` (a line of JSON for
-//! each file on that file system, as an unpacked image is compared).
+//! each file on that file system, as an unpacked image is compared), `probe type` (types into its own terminal, as the
+//! kernel sees the request and as a filter that compares 64 bits does, and says what came of it), `probe session` (the
+//! number of its session keyring).
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit, clippy::unwrap_used, unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -225,6 +227,17 @@ fn main() {
         Some("eat") => {
             let memory = vec![1_u8; usize::try_from(number()).unwrap_or(0) << 20];
             println!("{}", memory.iter().step_by(4096).map(|byte| u64::from(*byte)).sum::<u64>());
+        }
+        Some("type") => {
+            for request in [0x5412_u64, 0x1_0000_5412] {
+                // SAFETY: TIOCSTI reads one byte, which is live.
+                let code = unsafe { libc::syscall(libc::SYS_ioctl, 0, request, c"x".as_ptr()) };
+                println!("{code} {}", std::io::Error::last_os_error().raw_os_error().unwrap_or(0));
+            }
+        }
+        Some("session") => {
+            // SAFETY: numbers only: KEYCTL_GET_KEYRING_ID of KEY_SPEC_SESSION_KEYRING, which is not made.
+            println!("{}", unsafe { libc::syscall(libc::SYS_keyctl, 0, -3, 0) });
         }
         Some("tree") => {
             let root = std::path::PathBuf::from(&arguments[2]);

@@ -62,8 +62,6 @@ pub(crate) struct Fields {
 pub(crate) enum Escape {
     /// As it is: not a terminal.
     No,
-    /// Control characters except newline and tab are shown.
-    Text,
     /// Every control character is shown: cells of a table.
     Line,
 }
@@ -72,7 +70,6 @@ impl Escape {
     fn apply(self, text: &str) -> Rc<str> {
         match self {
             Self::No => text.into(),
-            Self::Text => escape::text(text).as_ref().into(),
             Self::Line => escape::line(text).as_ref().into(),
         }
     }

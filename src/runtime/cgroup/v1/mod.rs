@@ -79,6 +79,13 @@ impl Tree {
         Ok(self.dir_in(mount))
     }
 
+    /// Opens the way into `path` of the hierarchy by which systemd knows units, where we are in one; made where it is missing.
+    pub(super) fn unit_entrance(&self, path: &str) -> Option<File> {
+        let mount = self.mounts.get("name=systemd")?;
+        tree::make(mount, path, |_, _| Ok(())).ok()?;
+        OpenOptions::new().write(true).open(mount.join(path.trim_start_matches('/')).join("tasks")).ok()
+    }
+
     /// Makes the directory of a controller that the container has not joined, and moves its processes there.
     fn join(&self, controller: &str) -> Result<PathBuf> {
         if let Some(dir) = self.dir(controller).filter(|dir| dir.exists()) {

@@ -62,6 +62,19 @@ impl Tree {
         Ok(())
     }
 
+    /// Opens the directory at `path` of the part that is ours, made where it is missing.
+    pub(super) fn open_made(&self, path: &str) -> Result<OwnedFd> {
+        let dir = self.top().join(path.trim_start_matches('/'));
+        let file = match File::open(&dir) {
+            Err(error) if tree::is_gone(&error) => {
+                tree::make(&self.top(), path, |_, _| Ok(()))?;
+                File::open(&dir)
+            }
+            opened => opened,
+        };
+        Ok(file.with_context(|| format!("open cgroup {}", dir.display()))?.into())
+    }
+
     fn write(&self, file: &str, value: &str) -> Result<()> {
         let dir = self.dir();
         tree::write(&dir, file, value).with_context(|| format!("write {value:?} to {file} of cgroup {}", dir.display()))

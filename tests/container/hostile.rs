@@ -1,0 +1,213 @@
+//! Images whose author means harm: files and links where the engine looks, configuration that says more than it should.
+
+use serde_json::{Value, json};
+
+use super::stage;
+use crate::support::env;
+use crate::support::image::{Image, Packing};
+use crate::support::isolated;
+use crate::support::tar::Entry;
+
+fn with(entries: &[Entry]) -> Image {
+    Image::busybox().layer(entries, Packing::Gzip)
+}
+
+/// Files of users and groups that are none.
+#[test]
+fn files_of_users_are_read_with_care() {
+    isolated(|env| {
+        let huge = |name: &str| Entry::file(name, 0o644, vec![b'x'; (1 << 20) + 1]);
+        let not_regular = "is not a regular file";
+        for (entry, words) in [
+            (Entry::fifo("etc/passwd", 0o644), not_regular),
+            (Entry::fifo("etc/group", 0o644), not_regular),
+            (Entry::char_device("etc/passwd", 0o644, 1, 5), not_regular),
+            (huge("etc/passwd"), "is larger than 1 MiB"),
+            (huge("etc/group"), "is larger than 1 MiB"),
+            (Entry::symlink("etc/passwd", "passwd"), "ymbolic link loop"),
+            (Entry::symlink("etc/passwd", "/proc/1/root/etc/passwd"), "unable to find user web"),
+            (Entry::symlink("etc/passwd", "../../../../../../../../etc/hosts"), "unable to find user web"),
+        ] {
+            let what = format!("{entry:?}").chars().take(200).collect::<String>();
+            let changed = [Entry::whiteout("etc/passwd"), entry];
+            env.load(&with(&changed[usize::from(!what.contains("passwd"))..]), "bad").ok();
+            let outcome = env.run(&["run", "--rm", "--network", "none", "-u", "web", "bad", "true"]);
+            assert!([125, 126].contains(&outcome.code) && outcome.stderr.contains(words), "{what}: {outcome}");
+            env.run(&["rmi", "bad"]).ok();
+        }
+    });
+}
+
+#[test]
+fn links_in_the_place_of_our_directories_are_refused() {
+    isolated(|env| {
+        for name in ["proc", "dev", "sys"] {
+            let entries = [Entry::whiteout(name), Entry::symlink(name, "/tmp")];
+            let mut image = Image::busybox();
+            image = image.layer(&entries[..1], Packing::Gzip).layer(&entries[1..], Packing::Gzip);
+            env.load(&image, "bad").ok();
+            let outcome = env.run(&["run", "--rm", "--network", "none", "bad", "true"]);
+            assert!(outcome.code == 125 && outcome.stderr.contains("ymbolic link loop"), "{name}: {outcome}");
+            env.run(&["rmi", "bad"]).ok();
+        }
+    });
+}
+
+/// CVE-2019-16884 and its kin: what lies over the kernel's files can lie to who reads or writes them.
+#[test]
+fn no_mount_comes_over_what_the_kernel_shows() {
+    isolated(|env| {
+        let links = [
+            Entry::symlink("toproc", "/proc"),
+            Entry::symlink("tosys", "sys/"),
+            Entry::symlink("todev", "/../dev/."),
+            Entry::symlink("around", "toproc/self"),
+        ];
+        let volumes = json!({"/toproc/self/attr": {}});
+        env.load(&with(&links), "links").ok();
+        env.load(&with(&links).with("Volumes", volumes), "declared").ok();
+        let refused = "a link leads into /proc, /sys or /dev";
+        for target in ["/toproc", "/toproc/self/attr", "/around/attr", "/tosys/firmware", "/tosys/fs/cgroup", "/todev"]
+        {
+            for flags in [&["--tmpfs", target][..], &["--mount", &format!("type=volume,dst={target}")]] {
+                let words = [&["run", "--rm", "--network", "none"], flags, &["links", "true"]].concat();
+                let outcome = env.run(&words);
+                assert!(outcome.code == 125 && outcome.stderr.contains(refused), "{outcome}");
+            }
+        }
+        let outcome = env.run(&["run", "--rm", "--network", "none", "declared", "true"]);
+        assert!(outcome.code == 125 && outcome.stderr.contains(refused), "{outcome}");
+        // By its name it is the user's to say; what is in the container's shared memory is its own.
+        let run = |target: &str| env.run(&["run", "--rm", "--network", "none", "--tmpfs", target, "links", "true"]);
+        run("/dev/shm/x").ok();
+        run("/todev/shm/x").ok();
+        run("/proc/self/attr").fails(125, "mount on /proc/self/attr is not allowed");
+    });
+}
+
+/// A declared volume is a path: it names no directory of the host, no volume of the user, no option.
+#[test]
+fn declared_volumes_are_paths_and_nothing_else() {
+    isolated(|env| {
+        let path = env.place.display().to_string();
+        let declared = json!({
+            format!("{path}:/mnt"): {}, "/etc:/mnt:rw": {}, "mine:/taken": {}, "/data:U": {}, "/dev": {}, "/dev/shm": {},
+            "/sys/fs/cgroup": {}, "/proc": {}, "/": {}, "relative": {}, "/new\nline": {}, "/good": {}, "/srv/../better/": {},
+        });
+        env.load(&Image::busybox().with("Volumes", declared), "declared").ok();
+        env.run(&["volume", "create", "mine"]).ok();
+        env.run(&["create", "--name", "box", "declared"]).ok();
+        let mut targets: Vec<Value> = stage::inspect(env, "box")["Mounts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|mount| mount["Destination"].clone())
+            .collect();
+        targets.sort_by_key(Value::to_string);
+        assert_eq!(targets, ["/better", "/good"]);
+        env.run(&["rm", "-v", "box"]).ok();
+        let script = "ls /mnt /taken; stat -c %t:%T /dev/null; awk '$2 ~ /mnt|taken/' /proc/mounts";
+        let outcome = env.run(&["run", "--rm", "--network", "none", "declared", "sh", "-c", script]);
+        assert_eq!(outcome.text(), "1:3", "{outcome}");
+        env.run(&["volume", "rm", "mine"]).ok();
+    });
+}
+
+#[test]
+fn configuration_chooses_nothing_but_what_is_its_own() {
+    isolated(|env| {
+        for (key, value, words) in [
+            ("User", json!("0:999999999999"), "out of range"),
+            ("User", json!("4294967295"), "out of range"),
+            ("User", json!("-1"), "unable to find user"),
+            ("User", json!("0\n"), "invalid user"),
+            ("WorkingDir", json!("relative/../.."), "not absolute"),
+            ("Env", json!(["A=b\u{0}c"]), "NUL"),
+            ("Cmd", json!(["true", "a\u{0}b"]), "NUL"),
+        ] {
+            env.load(&Image::busybox().with(key, value.clone()), "bad").ok();
+            let words_of_run: &[&str] = if key == "Cmd" { &["bad"] } else { &["bad", "true"] };
+            let outcome = env.run(&[&["run", "--rm", "--network", "none"], words_of_run].concat());
+            assert!([125, 126].contains(&outcome.code) && outcome.stderr.contains(words), "{key} {value}: {outcome}");
+            env.run(&["rmi", "bad"]).ok();
+        }
+        // Labels and annotations that other engines obey.
+        let labels = json!({
+            "io.podman.annotations.privileged": "TRUE", "io.podman.annotations.seccomp": "unconfined",
+            "run.oci.hooks.stderr": "/dev/null", "org.systemd.property.KillMode": "'none'", "seccomp.security.alpha.kubernetes.io/pod": "unconfined",
+            "io.containers.autoupdate": "registry", "devices": "/dev/mem",
+        });
+        let image = Image::busybox()
+            .with("Labels", labels)
+            .with("StopSignal", json!("SIGNONE"))
+            .with("ExposedPorts", json!({"99999/x": {}}));
+        env.load(&image, "labels").ok();
+        let status = ["grep", "-E", "^(CapEff|Seccomp):", "/proc/self/status"];
+        let seen = env.run(&[&["run", "--rm", "--network", "none", "labels"][..], &status].concat()).ok();
+        assert_eq!(seen, "CapEff:\t00000000800405fb\nSeccomp:\t2");
+    });
+}
+
+/// What an image calls itself reaches a terminal as text.
+#[test]
+fn names_and_labels_do_not_drive_a_terminal() {
+    isolated(|env| {
+        let evil = "\u{1b}]0;x\u{7}\u{9b}31m\u{202e}";
+        let image = Image::busybox().with("Labels", json!({"a": evil})).with("Cmd", json!(["sh", evil]));
+        env.load(&image, "evil").ok();
+        env.run(&["create", "--name", "box", "evil"]).ok();
+        for words in [
+            &["ps", "-a", "--no-trunc"][..],
+            &["ps", "-a", "--format", "{{.Labels}} {{.Command}}"],
+            &["inspect", "box"],
+            &["inspect", "box", "--format", "{{.Config.Labels}}"],
+            &["image", "inspect", "evil"],
+            &["history", "--no-trunc", "evil"],
+            &["rm", evil],
+        ] {
+            let mut command = env.root.command("script");
+            let path = |path: &std::path::Path| path.display().to_string();
+            let (binary, store, runtime) = (path(&env.root.binary), path(&env.root.store), path(&env.root.runtime));
+            let line = [&[&binary[..], "--root", &store, "--runroot", &runtime], words]
+                .concat()
+                .iter()
+                .map(|word| format!("'{word}'"))
+                .collect::<Vec<_>>()
+                .join(" ");
+            command.args(["-qec", &line, "/dev/null"]);
+            let shown = String::from_utf8_lossy(&env::finished(command, b"").stdout).into_owned();
+            let drives = shown.chars().find(|c| (c.is_control() && !"\r\n\t".contains(*c)) || *c == '\u{202e}');
+            assert_eq!(drives, None, "{words:?}: {shown:?}");
+            assert!(!shown.trim().is_empty(), "{words:?}");
+        }
+        env.run(&["rm", "box"]).ok();
+    });
+}
+
+/// A container exchanges a directory of a shared volume for a link to `/`, over and over, while others are mounted there.
+#[test]
+fn a_race_in_a_shared_volume_leads_nowhere() {
+    isolated(|env| {
+        stage::busybox(env);
+        let source = env.place.join("source");
+        std::fs::create_dir(&source).unwrap();
+        std::fs::write(source.join("mark"), "").unwrap();
+        let (racer, bind) = (env::program("racer").display().to_string(), format!("{}:/v/a/target", source.display()));
+        env.run(&["volume", "create", "shared"]).ok();
+        let words = ["run", "-d", "--name", "racer", "--network", "none", "-v", "shared:/v", "-v"];
+        let racer = format!("{racer}:/racer:ro");
+        env.run(&[&words[..], &[&racer, "busybox", "/racer", "/v", "a", "b", "60"]].concat()).ok();
+        let host = std::fs::read_dir("/").unwrap().count();
+        for _ in 0..20 {
+            let flags = ["run", "--rm", "--network", "none", "-v", "shared:/v", "-v", &bind];
+            // It comes to lie in the volume or in the container's own root, as the race has it; or it is refused.
+            let outcome = env.run(&[&flags[..], &["busybox", "true"]].concat());
+            assert!(outcome.code == 0 || outcome.code == 125 && outcome.stderr.contains("/v/a/target"), "{outcome}");
+            assert!(!std::path::Path::new("/target").exists(), "made in the host's root");
+        }
+        assert_eq!(std::fs::read_dir("/").unwrap().count(), host);
+        env.run(&["rm", "-f", "-t", "0", "racer"]).ok();
+        env.run(&["volume", "rm", "shared"]).ok();
+        std::fs::remove_dir_all(source).unwrap();
+    });
+}

@@ -1,0 +1,123 @@
+//! Limits in force: memory, processes, processor time and sets; ulimits that the host does not allow.
+
+use std::path::PathBuf;
+
+use super::stage::{self, inspect};
+use crate::require;
+use crate::support::isolated;
+
+/// Reads a file of the running container's cgroup, under the name of v1 or of v2.
+fn value(env: &crate::support::TestEnv, controller: &str, v1: &str, v2: &str) -> String {
+    let pid = inspect(env, "box")["State"]["Pid"].to_string();
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let path = |wanted: &str| {
+        groups.lines().find_map(|line| {
+            let mut parts = line.splitn(3, ':').skip(1);
+            let (controllers, path) = (parts.next()?, parts.next()?);
+            controllers.split(',').any(|name| name == wanted).then(|| path.to_owned())
+        })
+    };
+    let (mount, name, path) = match path(controller) {
+        Some(path) => (PathBuf::from("/sys/fs/cgroup").join(controller), v1, path),
+        None => (PathBuf::from("/sys/fs/cgroup"), v2, path("").unwrap()),
+    };
+    let file = mount.join(path.trim_start_matches('/')).join(name);
+    std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())).trim().to_owned()
+}
+
+#[test]
+fn limits_are_in_force() {
+    require!(root, cgroup);
+    isolated(|env| {
+        stage::busybox(env);
+        let words = ["run", "-d", "--name", "box", "--network", "none", "--memory", "64m", "--cpus", "0.5"];
+        let more = ["--cpuset-cpus", "0", "--pids-limit", "30", "--cpu-shares", "512", "busybox", "sleep", "1000"];
+        env.run(&[&words[..], &more].concat()).ok();
+        assert_eq!(value(env, "memory", "memory.limit_in_bytes", "memory.max"), (64 << 20).to_string());
+        assert_eq!(value(env, "pids", "pids.max", "pids.max"), "30");
+        let quota = value(env, "cpu", "cpu.cfs_quota_us", "cpu.max");
+        assert!(quota == "50000" || quota == "50000 100000", "{quota}");
+        assert_eq!(value(env, "cpuset", "cpuset.cpus", "cpuset.cpus"), "0");
+        assert_eq!(env.run(&["exec", "box", "nproc"]).ok(), "1");
+        let host = &inspect(env, "box")["HostConfig"];
+        assert_eq!((&host["Memory"], &host["NanoCpus"]), (&(64 << 20).into(), &500_000_000.into()));
+        assert_eq!((&host["PidsLimit"], &host["CpusetCpus"]), (&30.into(), &"0".into()));
+        env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+    });
+}
+
+#[test]
+fn who_takes_too_much_memory_is_killed_and_it_is_said() {
+    require!(root, cgroup);
+    isolated(|env| {
+        stage::busybox(env);
+        // The whole output of tail's memory: it keeps one endless line.
+        let words = ["run", "--name", "box", "--network", "none", "--memory", "16m", "--memory-swap", "16m", "busybox"];
+        env.run(&[&words[..], &["tail", "/dev/zero"]].concat()).exits(137);
+        let state = &inspect(env, "box")["State"];
+        assert_eq!((&state["OOMKilled"], &state["ExitCode"]), (&true.into(), &137.into()));
+        env.run(&["start", "box"]).ok();
+        assert_eq!(env.run(&["wait", "box"]).ok(), "137");
+        env.run(&["rm", "box"]).ok();
+        // A death by another hand is not one.
+        env.run(&["run", "-d", "--name", "box", "--network", "none", "busybox", "sleep", "1000"]).ok();
+        env.run(&["kill", "box"]).ok();
+        assert_eq!(env.run(&["wait", "box"]).ok(), "137");
+        assert_eq!(inspect(env, "box")["State"]["OOMKilled"], false);
+        env.run(&["rm", "box"]).ok();
+    });
+}
+
+#[test]
+fn no_more_processes_than_allowed() {
+    require!(root, cgroup);
+    isolated(|env| {
+        stage::busybox(env);
+        let script = "i=0; while [ $i -lt 20 ]; do sleep 1000 & i=$((i+1)); done";
+        let words = ["run", "--rm", "--network", "none", "--pids-limit", "8", "busybox", "sh", "-c", script];
+        let outcome = env.run(&words);
+        assert!(outcome.code != 0 && outcome.stderr.contains("fork"), "{outcome}");
+        let words = ["run", "--rm", "--network", "none", "--pids-limit", "-1", "busybox", "sh", "-c", script];
+        env.run(&words).ok();
+    });
+}
+
+#[test]
+fn processor_time_is_rationed() {
+    require!(root, cgroup);
+    isolated(|env| {
+        stage::busybox(env);
+        let words = ["run", "-d", "--name", "box", "--network", "none", "--cpus", "0.1", "busybox", "sh", "-c"];
+        env.run(&[&words[..], &["while :; do :; done"]].concat()).ok();
+        // Two periods after its first throttling the kernel has counted more than one.
+        crate::support::env::eventually("it is throttled", || {
+            let stat = value(env, "cpu", "cpu.stat", "cpu.stat");
+            stat.lines().any(|line| line.strip_prefix("nr_throttled ").is_some_and(|n| n.parse::<u64>().unwrap() > 1))
+        });
+        env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+    });
+}
+
+#[test]
+fn a_ulimit_above_the_hosts_is_lowered_and_said_once() {
+    isolated(|env| {
+        stage::busybox(env);
+        // The host's own, for this test: a hard limit that nobody here may raise.
+        let script = "ulimit -n 4000; exec setpriv --bounding-set -sys_resource \"$@\"";
+        let run = |flag: &str| {
+            let dhow =
+                env.dhow(&["run", "--rm", "--network", "none", "--ulimit", flag, "busybox", "sh", "-c", "ulimit -Hn"]);
+            let mut command = env.root.command("sh");
+            command.args(["-c", script, "sh"]).arg(dhow.get_program()).args(dhow.get_args());
+            crate::support::env::finished(command, b"")
+        };
+        let outcome = run("nofile=1000:9000");
+        assert_eq!(outcome.ok(), "4000", "{outcome}");
+        assert_eq!(outcome.stderr, "WARNING: ulimit nofile: 9000 is above the host's 4000, which is used\n");
+        let outcome = run("nofile=1000:3000");
+        assert_eq!((outcome.ok().as_str(), outcome.stderr.as_str()), ("3000", ""));
+        // The default is lowered too; that is told by info.
+        let outcome = run("core=0:0");
+        assert_eq!((outcome.ok().as_str(), outcome.stderr.as_str()), ("4000", ""));
+    });
+}

@@ -1,0 +1,96 @@
+//! Runs a session, by dhow and by podman: one shell after another in one directory, `podman` being the program.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use crate::case::{Answer, Case};
+use crate::normal::Normal;
+use crate::support::TestEnv;
+use crate::support::env::finished;
+use crate::support::image::Image;
+use crate::support::tools::Tools;
+
+/// Runs every file `command.N` and keeps what it says.
+const DRIVER: &str = r#"
+n=0
+while [ -e "../steps/command.$n" ]; do
+    sh "../steps/command.$n" >"../steps/out.$n" 2>"../steps/err.$n" </dev/null
+    echo $? >"../steps/code.$n"
+    n=$((n + 1))
+done
+podman rm -a -f -t 0 >/dev/null 2>&1
+podman volume prune -f >/dev/null 2>&1
+true
+"#;
+
+/// What podman must be told on a machine where hard limits cannot be raised and no systemd runs.
+const CONFIG: &str = r#"
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
+log_driver = "k8s-file"
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "crun"
+"#;
+
+/// The answers of dhow.
+pub(crate) fn dhow(env: &mut TestEnv, case: &Case) -> Vec<Answer> {
+    let command = env.root.command("sh");
+    let (store, runtime) = (env.root.store.display().to_string(), env.root.runtime.display().to_string());
+    let words = format!("{} --root {store} --runroot {runtime}", env.root.binary.display());
+    let answers = run(env, "dhow", case, command, &words);
+    env.ignore(&format!("file: {store}/cache/"));
+    env.ignore(&format!("file: {store}/networks/podman/last"));
+    answers
+}
+
+/// The answers of podman.
+pub(crate) fn podman(env: &TestEnv, case: &Case) -> Vec<Answer> {
+    let tools = Tools::new(env);
+    let command = tools.command(&["sh"]);
+    std::fs::create_dir_all(env.place.join("tools/xdg")).unwrap();
+    let words = tools.podman_words().join(" ");
+    let program = std::env::var("DHOW_TEST_PODMAN").unwrap_or_else(|_| "/usr/bin/podman".to_owned());
+    let words = words.replacen("podman", &program, 1);
+    let config = env.place.join("containers.conf");
+    std::fs::write(&config, CONFIG).unwrap();
+    run(env, "podman", case, command, &format!("env CONTAINERS_CONF={} {words}", config.display()))
+}
+
+fn run(env: &TestEnv, name: &str, case: &Case, mut shell: Command, words: &str) -> Vec<Answer> {
+    let place = env.place.join(format!("session-{name}"));
+    let (bin, steps, here) = (place.join("bin"), place.join("steps"), place.join("here"));
+    for directory in [&bin, &steps, &here] {
+        std::fs::create_dir_all(directory).unwrap();
+    }
+    let program = bin.join("podman");
+    std::fs::write(&program, format!("#!/bin/sh\nexec {words} \"$@\"\n")).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::write(here.join("busybox.tar"), Image::busybox().docker_archive(&["docker.io/library/busybox:latest"]))
+        .unwrap();
+    for (number, step) in case.steps.iter().enumerate() {
+        std::fs::write(steps.join(format!("command.{number}")), format!("{}\n", step.command)).unwrap();
+    }
+    let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
+    shell.args(["-c", DRIVER]).env("PATH", path).current_dir(&here);
+    finished(shell, b"").ok();
+    let mut normal = Normal::new();
+    let read = |file: &str, number: usize| {
+        let bytes = std::fs::read(steps.join(format!("{file}.{number}"))).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let answer = |number: usize| {
+        normal.next();
+        let mut lines = |file: &str| normal.lines(&read(file, number), &place.display().to_string());
+        let stdout = lines("out");
+        let stderr = lines("err").into_iter().map(|line| named(&line)).collect();
+        Answer { stdout, stderr, code: read("code", number).trim().parse().unwrap() }
+    };
+    (0..case.steps.len()).map(answer).collect()
+}
+
+/// Messages say the program's name; both are `podman` to the user.
+fn named(line: &str) -> String {
+    line.replace("dhow", "podman")
+}
