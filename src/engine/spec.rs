@@ -220,7 +220,8 @@ fn namespaces(config: &ContainerConfig, facts: &Facts) -> Result<Vec<LinuxNamesp
     Ok(list)
 }
 
-fn id_map(ranges: &[IdRange]) -> Result<Vec<LinuxIdMapping>> {
+/// The ranges in the words of the runtime specification.
+pub(crate) fn id_map(ranges: &[IdRange]) -> Result<Vec<LinuxIdMapping>> {
     let build = |range: &IdRange| {
         let builder =
             LinuxIdMappingBuilder::default().container_id(range.inside).host_id(range.outside).size(range.size);
@@ -234,6 +235,17 @@ fn resources(asked: &Resources, facts: &Facts) -> Result<LinuxResources> {
     if facts.has_cgroup {
         builder = builder.devices(facts.device_rules.clone());
     }
+    let asked =
+        &Resources { pids: asked.pids.filter(|_| facts.counts_pids || !asked.pids_is_default), ..asked.clone() };
+    limited(builder, asked)
+}
+
+/// The limits alone, for a container that runs.
+pub(crate) fn limits(asked: &Resources) -> Result<LinuxResources> {
+    limited(LinuxResourcesBuilder::default(), asked)
+}
+
+fn limited(mut builder: LinuxResourcesBuilder, asked: &Resources) -> Result<LinuxResources> {
     let memory =
         (asked.memory, asked.memory_reservation, asked.memory_swap, asked.memory_swappiness, asked.oom_kill_disable);
     if memory != (None, None, None, None, false) {
@@ -276,7 +288,7 @@ fn resources(asked: &Resources, facts: &Facts) -> Result<LinuxResources> {
         }
         builder = builder.cpu(cpu.build().context("build cpu limits")?);
     }
-    if let Some(limit) = asked.pids.filter(|_| facts.counts_pids || !asked.pids_is_default) {
+    if let Some(limit) = asked.pids {
         builder = builder.pids(LinuxPidsBuilder::default().limit(limit).build().context("build pids limit")?);
     }
     builder.build().context("build resources")

@@ -64,6 +64,16 @@ impl Family {
     }
 }
 
+/// A manifest that is made here, with the media types of `family`, whatever those of its parts were.
+pub(crate) fn translate(mut manifest: Manifest, family: Family) -> Result<Manifest> {
+    family.manifest().clone_into(&mut manifest.media_type);
+    family.config().clone_into(&mut manifest.config.media_type);
+    for layer in &mut manifest.layers {
+        layer.media_type = family.layer(layer_compression(&layer.media_type)?)?;
+    }
+    Ok(manifest)
+}
+
 /// The manifest in the words of `family`, with `layers` (digests and sizes; their own media types say how they are
 /// packed); with its bytes.
 pub(crate) fn rewrite(

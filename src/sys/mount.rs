@@ -148,12 +148,26 @@ fn overlay_over<'a>(
     }
     if dirs.userxattr {
         options.push(FsOption::Flag("userxattr"));
+    } else if dirs.upper.is_some() {
+        // Whatever the kernel's defaults are, an upper directory is whole: diff and commit read it on its own.
+        options.push(FsOption::Text("redirect_dir", "off"));
+        options.push(FsOption::Text("metacopy", "off"));
     }
     fs_mount("overlay", &options, attr)
 }
 
 fn text(path: &Path) -> io::Result<&str> {
     path.to_str().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))
+}
+
+/// Whether `path` is where something is mounted; false where nothing is. statx(2), STATX_ATTR_MOUNT_ROOT, Linux 5.8.
+pub(crate) fn is_mounted(path: &Path) -> io::Result<bool> {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
+    match rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE) {
+        Ok(stat) => Ok(stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)),
+        Err(rustix::io::Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// Unmounts what is at `path`, lazily. umount2(2).

@@ -5,6 +5,8 @@
 mod support;
 
 mod bad_input;
+mod commit;
+mod copy;
 mod crowd;
 mod damage;
 mod escape;
@@ -30,5 +32,7 @@ mod rootless;
 mod security;
 mod stage;
 mod stream;
+mod update;
+mod visible;
 mod volume;
 mod wire;

@@ -8,7 +8,6 @@ mod list;
 mod load;
 mod login;
 mod logout;
-mod output_file;
 mod prune;
 mod pull;
 mod push;
@@ -38,6 +37,7 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
         "Manage images",
         &[
             Entry::leaf::<exists::ExistsArgs>("exists", "Check if an image exists"),
+            Entry::leaf::<super::diff::ImageArgs>("diff", "Show what an image's top layer changed"),
             HISTORY,
             IMPORT,
             Entry::leaf::<inspect::InspectArgs>("inspect", "Display the configuration of one or more images"),

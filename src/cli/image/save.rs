@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::output_file::OutputFile;
 use crate::cli::context::Context;
 use crate::cli::flags::UsageError;
 use crate::cli::flags::tree::Run;
-use crate::cli::output::stdout::OutputClosed;
+use crate::cli::output::file::OutputFile;
+use crate::cli::output::stdout;
 use crate::cli::progress;
 use crate::engine::image::archive::Format;
 use crate::engine::image::push::{Family, Wish};
@@ -69,7 +69,9 @@ impl Run<Context> for SaveArgs {
             }
             None => {
                 let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
-                save(&mut out).and_then(|()| out.flush().context("write to standard output")).map_err(closed)?;
+                save(&mut out)
+                    .and_then(|()| out.flush().context("write to standard output"))
+                    .map_err(stdout::closed)?;
             }
         }
         Ok(0)
@@ -100,12 +102,4 @@ impl SaveArgs {
         context.engine()?.push_image(name, Some(&destination), wish, &options, progress.as_mut())?;
         Ok(0)
     }
-}
-
-/// A reader that went away ends the command silently.
-fn closed(error: anyhow::Error) -> anyhow::Error {
-    let broken = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-    };
-    if error.chain().any(broken) { OutputClosed.into() } else { error }
 }

@@ -173,7 +173,7 @@ impl Engine {
     }
 
     /// Where images go in this store.
-    pub(super) fn image_target(&self, cancel: Cancel) -> Target {
+    pub(in crate::engine) fn image_target(&self, cancel: Cancel) -> Target {
         let rootless = self.privilege.is_rootless();
         let limits = Limits { one_owner: rootless && maps_one_id(), ..Limits::default() };
         Target { paths: self.paths.clone(), rootless, limits, cancel }

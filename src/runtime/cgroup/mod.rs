@@ -21,6 +21,7 @@ use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use detect::{Host, is_unified};
+pub(crate) use driver::Stats;
 
 use crate::model::error::{Error, ErrorKind};
 use driver::Driver;
@@ -230,6 +231,11 @@ impl Cgroup {
     /// Removes it, waiting for its last processes to end; gone is fine.
     pub(crate) fn remove(&self) -> Result<()> {
         self.driver().map_or(Ok(()), Driver::remove)
+    }
+
+    /// Measures; without a cgroup nothing is known.
+    pub(crate) fn stats(&self) -> Result<Stats> {
+        self.driver().map_or_else(|| Ok(Stats::default()), Driver::stats)
     }
 
     /// Counts the processes that were killed for want of memory. To be asked before `remove`.

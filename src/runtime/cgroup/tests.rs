@@ -149,6 +149,9 @@ fn limits_reach_the_kernel_and_can_be_changed() {
     assert_eq!(value("cpuset", "cgroup.procs").trim(), pid(&child).to_string());
     assert_eq!(value("cpuset", "cpuset.cpus").trim(), "0");
 
+    let stats = place.0.stats().unwrap();
+    assert_eq!((stats.processes, stats.memory_limit), (Some(1), Some(268_435_456)));
+    assert!(stats.memory.is_some() && stats.cpu_nanoseconds.is_some(), "{stats:?}");
     assert_eq!(place.0.oom_kills().unwrap(), 0);
 
     let error = place.0.create(&asked).unwrap_err().to_string();
