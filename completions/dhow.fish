@@ -56,6 +56,7 @@ complete -c dhow -n "__fish_dhow_needs_command" -f -a "pause" -d 'Suspend every 
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "port" -d 'List the published ports of a container, or where one of them is published'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "ps" -d 'List containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "pull" -d 'Pull images from a registry'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "push" -d 'Push an image to a registry'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "rename" -d 'Give a container another name'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "restart" -d 'Stop and start one or more containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "rm" -d 'Remove one or more containers'
@@ -615,22 +616,23 @@ complete -c dhow -n "__fish_dhow_using_subcommand history" -l no-trunc -d 'Do no
 complete -c dhow -n "__fish_dhow_using_subcommand history" -s n -l noheading -d 'Leave the headings out'
 complete -c dhow -n "__fish_dhow_using_subcommand history" -s q -l quiet -d 'Print ids only'
 complete -c dhow -n "__fish_dhow_using_subcommand history" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "exists" -d 'Check if an image exists'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "diff" -d 'Show what an image\'s top layer changed of those below'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "history" -d 'Show the history of an image'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "import" -d 'Make an image from the tar of a file system'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "inspect" -d 'Display the configuration of one or more images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "load" -d 'Load images from an archive'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "ls" -d 'List images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "list" -d 'List images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "prune" -d 'Remove unused images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "pull" -d 'Pull images from a registry'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "rm" -d 'Remove one or more images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "remove" -d 'Remove one or more images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "save" -d 'Save images to an archive'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "tag" -d 'Give an image additional names'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull rm remove save tag untag" -f -a "untag" -d 'Take names from an image'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "exists" -d 'Check if an image exists'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "diff" -d 'Show what an image\'s top layer changed of those below'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "history" -d 'Show the history of an image'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "import" -d 'Make an image from the tar of a file system'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "inspect" -d 'Display the configuration of one or more images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "load" -d 'Load images from an archive'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "ls" -d 'List images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "list" -d 'List images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "prune" -d 'Remove unused images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "pull" -d 'Pull images from a registry'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "push" -d 'Push an image to a registry'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "rm" -d 'Remove one or more images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "remove" -d 'Remove one or more images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "save" -d 'Save images to an archive'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "tag" -d 'Give an image additional names'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "untag" -d 'Take names from an image'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from diff" -l format -d 'The form: json' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print this help'
@@ -693,9 +695,27 @@ complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcomm
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l cert-dir -d 'The directory of certificates and keys' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -s a -l all-tags -d 'Pull all tags of the repository'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l disable-content-trust -d 'Docker\'s; it does nothing'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Say nothing but the ids'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-format -d 'How layers that are not packed go: gzip or zstd' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-level -d 'How hard they are packed: gzip 1 to 9, zstd 1 to 20' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l creds -d 'Whose credentials are used: USER[:PASSWORD]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the digest of the manifest to a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -s f -l format -d 'The manifest\'s format: oci or v2s2; that of the image where none is given' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l retry -d 'How often a request is tried again' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l retry-delay -d 'The pause before that, such as 500ms or 2s' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l authfile -d 'The file of credentials, instead of the user\'s' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l cert-dir -d 'The directory of certificates and keys' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l compress -d 'Pack layers that are not packed also for a directory or archive'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l disable-content-trust -d 'Docker\'s; it does nothing'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l force-compression -d 'Pack layers anew that are packed otherwise'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Say nothing'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l remove-signatures -d 'There are none; accepted for podman\'s sake'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from rm" -s a -l all -d 'Remove all images'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Remove containers that use the image, and all its names'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'An image that does not exist is no error'
@@ -706,7 +726,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcomm
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from remove" -s i -l ignore -d 'An image that does not exist is no error'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from remove" -l no-prune -d 'Keep untagged parents; dhow has none'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'The format: docker-archive or oci-archive' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'The format: docker-archive, oci-archive, docker-dir or oci-dir' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -s o -l output -d 'The file, instead of standard output' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -l uncompressed -d 'Layers are saved as they are kept; accepted for podman\'s sake'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -s m -l multi-image-archive -d 'Every argument is an image, not a name of the first'
@@ -820,9 +840,27 @@ complete -c dhow -n "__fish_dhow_using_subcommand pull" -l authfile -d 'The file
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l cert-dir -d 'The directory of certificates and keys' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand pull" -s a -l all-tags -d 'Pull all tags of the repository'
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l disable-content-trust -d 'Docker\'s; it does nothing'
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -s q -l quiet -d 'Say nothing but the ids'
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l compression-format -d 'How layers that are not packed go: gzip or zstd' -r
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l compression-level -d 'How hard they are packed: gzip 1 to 9, zstd 1 to 20' -r
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l creds -d 'Whose credentials are used: USER[:PASSWORD]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l digestfile -d 'Write the digest of the manifest to a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand push" -s f -l format -d 'The manifest\'s format: oci or v2s2; that of the image where none is given' -r
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l retry -d 'How often a request is tried again' -r
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l retry-delay -d 'The pause before that, such as 500ms or 2s' -r
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l authfile -d 'The file of credentials, instead of the user\'s' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l cert-dir -d 'The directory of certificates and keys' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l compress -d 'Pack layers that are not packed also for a directory or archive'
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l disable-content-trust -d 'Docker\'s; it does nothing'
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l force-compression -d 'Pack layers anew that are packed otherwise'
+complete -c dhow -n "__fish_dhow_using_subcommand push" -s q -l quiet -d 'Say nothing'
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l remove-signatures -d 'There are none; accepted for podman\'s sake'
+complete -c dhow -n "__fish_dhow_using_subcommand push" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand rename" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand restart" -l cidfile -d 'Read a container\'s ID from a file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand restart" -s f -l filter -d 'Restart what the filter chooses' -r
@@ -933,7 +971,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l rm -d 'Remove the cont
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s t -l tty -d 'Allocate a terminal'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand save" -l format -d 'The format: docker-archive or oci-archive' -r
+complete -c dhow -n "__fish_dhow_using_subcommand save" -l format -d 'The format: docker-archive, oci-archive, docker-dir or oci-dir' -r
 complete -c dhow -n "__fish_dhow_using_subcommand save" -s o -l output -d 'The file, instead of standard output' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand save" -l uncompressed -d 'Layers are saved as they are kept; accepted for podman\'s sake'
 complete -c dhow -n "__fish_dhow_using_subcommand save" -s m -l multi-image-archive -d 'Every argument is an image, not a name of the first'

@@ -141,12 +141,7 @@ fn undo_start(engine: &Engine, locked: &mut Locked) -> Result<()> {
     if locked.state.boot == boot::id() {
         lock::wait_free(&path, MONITOR_PATIENCE)?;
     }
-    if let Some(record) = locked.snapshot().init(&engine.paths)?
-        && let Some(fd) = process::open(record.init.pid, record.init.start_time).context("open init")?
-    {
-        process::signal(&fd, libc::SIGKILL).context("kill init")?;
-        process::wait(&fd, Some(MONITOR_PATIENCE)).context("wait for init")?;
-    }
+    undo::end_init(engine, locked)?;
     undo::tidy(engine, locked)?;
     locked.state.effects = false;
     locked.state.init = None;

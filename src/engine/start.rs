@@ -102,8 +102,9 @@ impl Engine {
             Ok(started) => Ok(started),
             Err(error) => {
                 locked.state.error = format!("{error:#}");
+                let ended = super::undo::end_init(self, locked);
                 let undone = super::undo::tidy(self, locked);
-                locked.state.effects = undone.is_err();
+                locked.state.effects = ended.is_err() || undone.is_err();
                 locked.state.init = None;
                 locked.state.monitor = None;
                 locked.save(Durability::Lazy)?;

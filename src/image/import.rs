@@ -6,8 +6,11 @@ use std::io::{Read, Write};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
+use super::convert::{Family, rewrite};
 use super::intake::{Documents, Intake, Target};
-use super::manifest::{Compression, Config, Descriptor, Manifest, OCI_CONFIG, OCI_MANIFEST, oci_layer_type};
+use super::manifest::{
+    Compression, Config, DOCKER_MANIFEST, Descriptor, Manifest, OCI_CONFIG, OCI_MANIFEST, oci_layer_type,
+};
 use super::store;
 use crate::model::digest::Digest;
 use crate::model::error::Error;
@@ -72,8 +75,10 @@ pub(super) fn publish(
     names: &[String],
 ) -> Result<String> {
     let config = Config::parse(&image.config_bytes)?;
-    let oci = Manifest {
-        media_type: OCI_MANIFEST.to_owned(),
+    // Written in the other family's words, so that those of all layers are put into its own.
+    let (family, other) = if image.docker { (Family::Docker, OCI_MANIFEST) } else { (Family::Oci, DOCKER_MANIFEST) };
+    let draft = Manifest {
+        media_type: other.to_owned(),
         config: Descriptor {
             media_type: OCI_CONFIG.to_owned(),
             digest: Digest::of(&image.config_bytes),
@@ -82,8 +87,7 @@ pub(super) fn publish(
         },
         layers: image.layers.clone(),
     };
-    let manifest = if image.docker { oci.to_docker() } else { oci.to_oci() };
-    let manifest_bytes = manifest.to_json()?;
+    let (manifest_bytes, manifest) = rewrite(&draft.to_json()?, &draft, family, &draft.layers)?;
     let documents = Documents {
         manifest_bytes: &manifest_bytes,
         manifest: &manifest,

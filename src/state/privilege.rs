@@ -38,6 +38,14 @@ impl Privilege {
         matches!(self, Self::Rootless { .. })
     }
 
+    /// The user's own id outside; None for root.
+    pub(crate) fn ordinary_user(&self) -> Option<u32> {
+        match self {
+            Self::Root => None,
+            Self::Rootless { uid, .. } => Some(*uid),
+        }
+    }
+
     /// Where the store is without `--root`.
     pub(crate) fn data_root(&self) -> Result<PathBuf> {
         let Self::Rootless { uid, .. } = *self else { return Ok(PathBuf::from("/var/lib/dhow")) };

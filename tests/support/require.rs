@@ -55,6 +55,11 @@ fn missing(need: &str) -> Option<String> {
         "loop_device" => (!Path::new("/dev/loop-control").exists()).then(|| "no loop devices".to_owned()),
         "distribution" => super::distribution::missing(),
         "registry" => program_missing("docker-registry"),
+        "qemu" => program_missing("qemu-system-x86_64"),
+        "long_guest" => {
+            let asked = std::env::var_os("DHOW_TEST_VM").is_some();
+            (!asked).then(|| "a second guest takes minutes: DHOW_TEST_VM=all asks for it".to_owned())
+        }
         "nft" | "ip" | "pasta" | "crun" | "podman" | "skopeo" | "buildah" | "umoci" | "debootstrap" | "strace"
         | "busybox" | "newuidmap" => program_missing(need),
         "ext4" => program_missing("mke2fs"),

@@ -124,9 +124,10 @@ fn normal(path: &str) -> Result<String> {
 }
 
 impl Cgroup {
-    /// Gives the place of container `id` on this host below `parent`, or below the default one. Makes nothing.
-    pub(crate) fn plan(parent: Option<&str>, id: &str, rootless: bool) -> Result<Self> {
-        Host::detect(rootless)?.place(parent, id)
+    /// Gives the place of container `id` on this host below `parent`, or below the default one, for root or for an
+    /// ordinary `user`. Makes nothing.
+    pub(crate) fn plan(parent: Option<&str>, id: &str, user: Option<u32>) -> Result<Self> {
+        Host::detect(user)?.place(parent, id)
     }
 
     /// Gives the cgroup of a container that has none.

@@ -65,7 +65,7 @@ struct Place(Cgroup, String);
 impl Place {
     /// None where this host does not let us, which is said.
     fn new(name: &str) -> Option<Self> {
-        let host = Host::detect(false).unwrap();
+        let host = Host::detect(None).unwrap();
         if let Host::None(why) = &host {
             eprintln!("skipped: {why}");
             return None;
@@ -87,7 +87,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         drop(self.0.kill_all());
         drop(self.0.remove());
-        drop(Host::detect(false).unwrap().at(&self.1).unwrap().remove());
+        drop(Host::detect(None).unwrap().at(&self.1).unwrap().remove());
     }
 }
 
