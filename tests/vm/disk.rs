@@ -15,8 +15,9 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// Finds it in the cache, or builds it there, which takes some minutes.
-    pub(crate) fn get() -> Self {
+    /// Finds it in the cache, or builds it there, which takes some minutes and the packages of Debian; an error says what
+    /// came of it.
+    pub(crate) fn get() -> Result<Self, String> {
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| {
             let home = std::env::var_os("HOME")?;
             Some(Path::new(&home).join(".cache"))
@@ -30,9 +31,9 @@ impl System {
         lock.lock().expect("lock the guest's cache");
         if !directory.exists() {
             forget_old(&cache);
-            build(&cache.join(format!("{hash}.new")), &directory);
+            build(&cache.join(format!("{hash}.new")), &directory)?;
         }
-        Self { directory }
+        Ok(Self { directory })
     }
 
     pub(crate) fn disk(&self) -> PathBuf {
@@ -60,7 +61,7 @@ fn forget_old(cache: &Path) {
     }
 }
 
-fn build(new: &Path, directory: &Path) {
+fn build(new: &Path, directory: &Path) -> Result<(), String> {
     let script = new.with_extension("build");
     std::fs::write(&script, BUILD).expect("write the guest's build");
     let output = Command::new("sh").arg(&script).arg(new).output().expect("run the guest's build");
@@ -69,8 +70,11 @@ fn build(new: &Path, directory: &Path) {
     let last: Vec<&str> = text.lines().rev().take(30).collect();
     let said: String = last.iter().rev().map(|line| format!("{line}\n")).collect();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the guest's disk was not built:\n{said}{errors}");
+    if !output.status.success() {
+        return Err(format!("the guest's disk was not built:\n{said}{errors}"));
+    }
     std::fs::rename(new, directory).expect("keep the guest's disk");
+    Ok(())
 }
 
 /// What comes with the guest's second disk.
