@@ -10,6 +10,7 @@ use super::{Engine, policy, spec};
 use crate::model::container::{ContainerConfig, Names, ProcessRef};
 use crate::model::network::{Endpoint, NetworkMode};
 use crate::network;
+use crate::network::driver::Remaining;
 use crate::network::hosts::{self, Hosts, Resolv};
 use crate::network::rootless::Files;
 use crate::sys::signal::Signals;
@@ -51,9 +52,8 @@ pub(crate) fn connect(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
 pub(crate) fn disconnect(engine: &Engine, locked: &mut Locked) -> Result<()> {
     match locked.config.network {
         NetworkMode::Bridge(_) => {
-            let links: Vec<&str> = locked.state.endpoints.iter().map(|at| at.host_interface.as_str()).collect();
-            let networks = engine.paths.networks();
-            network::disconnect(&networks, locked.id(), &links).context("disconnect the network")?;
+            network::disconnect(&engine.paths.networks(), locked.id(), Remaining::Leave)
+                .context("disconnect the network")?;
             attend(engine)?;
         }
         NetworkMode::Pasta(_) => {

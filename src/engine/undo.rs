@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::Engine;
 use super::container::Locked;
 use crate::model::id::Id;
+use crate::network::driver::Remaining;
 use crate::network::rootless::Files;
 use crate::runtime::cgroup::Cgroup;
 use crate::storage::tree;
@@ -56,7 +57,8 @@ pub(crate) fn by_id(engine: &Engine, id: &Id) -> Result<()> {
     if engine.privilege.is_rootless() {
         crate::network::rootless::stop(&Files::of(&engine.paths.container(id), &run)).context("end pasta")?;
     } else {
-        crate::network::disconnect(&engine.paths.networks(), id, &[]).context("disconnect the network")?;
+        crate::network::disconnect(&engine.paths.networks(), id, Remaining::Remove)
+            .context("disconnect the network")?;
         super::network::attend(engine)?;
     }
     tree::remove_path(&run)

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use ipnetwork::IpNetwork;
 use sha2::Digest as _;
 
-use super::driver::{Driver, Job, Kernel};
+use super::driver::{Driver, Job, Kernel, Remaining};
 use super::firewall::Firewall;
 use super::firewall::rule::{self, Element, NetworkFacts, Owner};
 use super::ipam::host_local::{Lease, Leases};
@@ -140,6 +140,7 @@ impl Driver for Bridge {
             sysctl::enable_forwarding(ipv6).context("enable forwarding of packets")?;
         }
         idle::announce(job.directory)?;
+        idle::stays(job.directory, &endpoint.host_interface)?;
         let (bridge, made) = ensure_bridge(kernel, network)?;
         let links = kernel.links()?;
         if made {
@@ -186,6 +187,7 @@ impl Driver for Bridge {
         network: &NetworkConfig,
         directory: &Path,
         container: &Id,
+        leaving: Remaining,
     ) -> Vec<anyhow::Error> {
         let mut leases = match Leases::open(directory) {
             Ok(leases) => leases,
@@ -217,8 +219,10 @@ impl Driver for Bridge {
             elements.extend(lease_elements(network, container, lease));
         }
         links.retain(|name| link::exists(name));
-        if !links.is_empty() {
-            let names: Vec<&str> = links.iter().map(String::as_str).collect();
+        let names: Vec<&str> = links.iter().map(String::as_str).collect();
+        if leaving == Remaining::Leave && !known.is_empty() {
+            keep(names.iter().try_for_each(|name| idle::leaves(directory, name)));
+        } else if !names.is_empty() {
             keep(
                 kernel.links().and_then(|links| {
                     links.remove(&names).with_context(|| format!("remove links {}", names.join(", ")))

@@ -65,6 +65,15 @@ impl Job<'_> {
     }
 }
 
+/// What is done with links of the host that are still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remaining {
+    /// They are removed, which takes the kernel tens of milliseconds.
+    Remove,
+    /// Their namespace is going and takes them along; an attendant looks after them.
+    Leave,
+}
+
 /// A kind of network. Every method is called with the network lock held.
 pub(crate) trait Driver {
     /// Checks what can be checked before anything changes.
@@ -81,6 +90,7 @@ pub(crate) trait Driver {
         network: &NetworkConfig,
         directory: &Path,
         container: &Id,
+        links: Remaining,
     ) -> Vec<anyhow::Error>;
 
     /// Puts what a network and its containers have in the firewall there again.

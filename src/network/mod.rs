@@ -20,20 +20,16 @@ mod tests;
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use self::driver::{Driver, Job, Kernel};
+use self::driver::{Driver, Job, Kernel, Remaining};
 use self::ipam::host_local::Leases;
 use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::network::{Attachment, Endpoint, NetworkConfig};
 use crate::model::port::PortMapping;
 use crate::state::lock::{Lock, Rank};
-
-/// How long the kernel may take to remove a link whose namespace is gone, before we do it.
-const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What `connect` made.
 #[derive(Debug)]
@@ -79,7 +75,7 @@ pub(crate) fn connect(
     for (number, ((network, directory), attachment)) in configs.iter().zip(&directories).zip(attachments).enumerate() {
         let driver = choose(network)?;
         // What a run that was killed left would stand in the way of this one.
-        collect(driver.teardown(&kernel, network, directory, container))?;
+        collect(driver.teardown(&kernel, network, directory, container, Remaining::Remove))?;
         let job = Job { network, directory, container, attachment, number, ports };
         driver.validate(&job)?;
         jobs.push((driver, job));
@@ -91,7 +87,7 @@ pub(crate) fn connect(
             Err(error) => {
                 let mut undone = Vec::new();
                 for (driver, job) in jobs[..=done].iter().rev() {
-                    undone.extend(driver.teardown(&kernel, job.network, job.directory, container));
+                    undone.extend(driver.teardown(&kernel, job.network, job.directory, container, Remaining::Remove));
                 }
                 let error = error.context(format!("connect to network {}", job.network.name));
                 return Err(undone.into_iter().fold(error, |error, more| error.context(format!("undo: {more:#}"))));
@@ -108,11 +104,9 @@ pub(crate) fn connect(
     Ok(Connected { endpoints, warnings })
 }
 
-/// Takes everything away that `container` has in any network. Works when its namespace is gone, and again. `links` are its
-/// links of the host as far as they are known: they go with its namespace, which is waited for a little.
-pub(crate) fn disconnect(networks: &Path, container: &Id, links: &[&str]) -> Result<()> {
-    // Before the lock: others need not wait with us. What is still there afterwards, teardown removes.
-    link::wait_gone(links, PATIENCE).context("wait for links to go")?;
+/// Takes everything away that `container` has in any network. Works when its namespace is gone, and again. Links that go
+/// with its namespace are left to the kernel where `links` says so, and to the attendant of [`idle`].
+pub(crate) fn disconnect(networks: &Path, container: &Id, links: Remaining) -> Result<()> {
     let kernel = Kernel::default();
     let lock = lock(networks)?;
     let mut errors = Vec::new();
@@ -129,7 +123,7 @@ pub(crate) fn disconnect(networks: &Path, container: &Id, links: &[&str]) -> Res
             continue;
         }
         match choose(&network) {
-            Ok(driver) => errors.extend(driver.teardown(&kernel, &network, &directory, container)),
+            Ok(driver) => errors.extend(driver.teardown(&kernel, &network, &directory, container, links)),
             Err(error) => errors.push(error),
         }
     }

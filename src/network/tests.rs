@@ -84,7 +84,7 @@ fn ports(specs: &[&str]) -> Vec<PortMapping> {
 
 /// Takes a container out of all networks.
 fn leave(networks: &Path, container: &Id) {
-    disconnect(networks, container, &[]).unwrap();
+    disconnect(networks, container, Remaining::Remove).unwrap();
 }
 
 /// What an attendant does that is in a hurry.
@@ -398,13 +398,35 @@ fn a_link_goes_with_its_namespace() {
     let one = fresh();
     let endpoint = world.connect(&id('a'), &one, &[]).endpoints.remove(0);
     let link = endpoint.host_interface.as_str();
-    // The namespace is held: nothing goes by itself, and teardown does not wait for ever.
+    // The namespace is held: nothing goes by itself, and who waits does not wait for ever.
     link::wait_gone(&[link], Duration::from_millis(10)).unwrap();
     assert!(link::exists(link));
     drop(one);
     link::wait_gone(&[link], Duration::from_secs(60)).unwrap();
     assert!(!link::exists(link));
     leave(&world.networks, &id('a'));
+    retire(&world.networks);
+}
+
+#[test]
+fn a_link_whose_namespace_is_held_is_removed_by_the_attendant() {
+    let Some(world) = world("held") else { return };
+    let (held, other) = (fresh(), fresh());
+    // Somebody stays: the network does not become idle.
+    world.connect(&id('b'), &other, &[]);
+    let endpoint = world.connect(&id('a'), &held, &[]).endpoints.remove(0);
+    let link = endpoint.host_interface.as_str();
+    disconnect(&world.networks, &id('a'), Remaining::Leave).unwrap();
+    assert!(link::exists(link) && idle::unattended(&world.networks).unwrap());
+    // Who comes back at once makes it anew; nobody removes that one.
+    world.connect(&id('a'), &held, &[]);
+    assert!(!idle::unattended(&world.networks).unwrap());
+    retire(&world.networks);
+    assert!(link::exists(link));
+    disconnect(&world.networks, &id('a'), Remaining::Leave).unwrap();
+    retire(&world.networks);
+    assert!(!link::exists(link) && !idle::unattended(&world.networks).unwrap());
+    leave(&world.networks, &id('b'));
     retire(&world.networks);
 }
 
@@ -523,11 +545,11 @@ fn the_cost_of_a_container() {
             let port = ports(&["8080:80"]);
             let started = std::time::Instant::now();
             let attachment = [Attachment::to("podman")];
-            let got = connect(&world.networks, &id('a'), namespace.as_fd(), &attachment, &port).unwrap();
+            connect(&world.networks, &id('a'), namespace.as_fd(), &attachment, &port).unwrap();
             on.push(started.elapsed());
             drop(namespace);
             let started = std::time::Instant::now();
-            disconnect(&world.networks, &id('a'), &[&got.endpoints[0].host_interface]).unwrap();
+            disconnect(&world.networks, &id('a'), Remaining::Leave).unwrap();
             off.push(started.elapsed());
         }
         on.sort();
