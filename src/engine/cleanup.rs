@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::Engine;
 use super::container::Locked;
+use super::start::Streams;
 use crate::model::id::Id;
 use crate::model::status::Status;
 use crate::state::record::Durability;
@@ -46,6 +47,6 @@ impl Engine {
         }
         state.restart_at = None;
         state.restarts += 1;
-        self.start_locked(&mut locked, None).map(drop)
+        self.start_locked(&mut locked, Streams::default()).map(drop)
     }
 }

@@ -318,13 +318,16 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         }
     };
     let root = super::owners::maps(engine, config)?.map(|maps| maps.root());
+    let give = |path: &Path| match root {
+        Some((uid, gid)) => {
+            std::os::unix::fs::lchown(path, Some(uid), Some(gid)).with_context(|| format!("chown {}", path.display()))
+        }
+        None => Ok(()),
+    };
     let write = |name: &str, text: &str| -> Result<PathBuf> {
         let path = bundle.join(name);
-        super::files::write_shared(&path, text)?;
-        if let Some((uid, gid)) = root {
-            std::os::unix::fs::lchown(&path, Some(uid), Some(gid))
-                .with_context(|| format!("chown {}", path.display()))?;
-        }
+        super::files::write_shared(&path, text.as_bytes())?;
+        give(&path)?;
         Ok(path)
     };
     if let NetworkMode::Container(id) = &config.network {
@@ -338,7 +341,7 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         }
     } else {
         if !config.names.no_hosts {
-            add(write("hosts", &super::network::hosts(config, &[])?)?, "/etc/hosts", false);
+            add(write("hosts", &super::network::hosts(engine, config, &[])?)?, "/etc/hosts", false);
         }
         if super::network::has_resolv(&config.names) {
             add(write("resolv.conf", &super::network::resolv(config)?)?, "/etc/resolv.conf", false);
@@ -361,6 +364,19 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         );
     }
     add(write(".containerenv", &env)?, "/run/.containerenv", false);
+    if let Some(zone) = &config.timezone {
+        let path = bundle.join("localtime");
+        super::files::write_shared(&path, &super::account::zone(zone)?)?;
+        give(&path)?;
+        add(path, "/etc/localtime", false);
+    }
+    for dir in &config.chroot_dirs {
+        for at in 0..files.len() {
+            let file = &files[at];
+            let target = format!("{}{}", dir.trim_end_matches('/'), file.target);
+            files.push(BoundFile { source: file.source.clone(), target, options: file.options.clone() });
+        }
+    }
     if config.init {
         let own = crate::monitor::spawn::installed().context("find our own binary")?;
         let options = ["bind", "rprivate", "nosuid", "nodev", "ro"].map(str::to_owned).into();

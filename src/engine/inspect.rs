@@ -102,8 +102,8 @@ impl Engine {
         let mut more = json!({
             "OCIConfigPath": file("config.json"),
             "OCIRuntime": "dhow",
-            "ConmonPidFile": "",
-            "PidFile": "",
+            "ConmonPidFile": config.monitor_pidfile.as_deref().unwrap_or_default(),
+            "PidFile": config.pidfile.as_deref().unwrap_or_default(),
             "Name": config.name,
             "RestartCount": read.state.restarts,
             "Driver": "overlay",
@@ -269,7 +269,7 @@ impl Engine {
             "Cgroup": "",
             "Cgroups": "default",
             "Links": null,
-            "OomScoreAdj": 0,
+            "OomScoreAdj": config.oom_score_adj.unwrap_or(0),
             "PidMode": namespace(&config.pid),
             "Privileged": config.security.privileged,
             "PublishAllPorts": false,
@@ -397,6 +397,7 @@ fn dependencies(config: &ContainerConfig) -> Vec<String> {
     if let UserNamespace::Container { of } = &config.userns {
         all.push(of.to_string());
     }
+    all.extend(config.requires.iter().map(ToString::to_string));
     all.sort();
     all.dedup();
     all
@@ -587,10 +588,10 @@ fn config_document(config: &ContainerConfig) -> Value {
         "StopSignal": signal::name(config.stop_signal),
         "HealthcheckOnFailureAction": "none",
         "CreateCommand": config.create_command,
-        "Umask": "0022",
-        "Timeout": 0,
+        "Umask": format!("{:04o}", config.umask.unwrap_or(0o022)),
+        "Timeout": config.timeout,
         "StopTimeout": config.stop_timeout,
-        "Passwd": true,
+        "Passwd": !config.accounts.untouched,
         "sdNotifyMode": "container",
     });
     if !exposed.is_empty()

@@ -3,10 +3,12 @@
 //! Each call does its work in the calling process and leaves files behind. A container's lock is held through a start
 //! and a removal, never through a grace period, a back-off or a registry.
 
+mod account;
 pub(crate) mod attach;
 pub(crate) mod cleanup;
 pub(crate) mod container;
 pub(crate) mod create;
+mod environment;
 pub(crate) mod exec;
 pub(crate) mod facts;
 pub(crate) mod files;
@@ -26,6 +28,7 @@ pub(crate) mod policy;
 pub(crate) mod port;
 pub(crate) mod remove;
 pub(crate) mod request;
+mod require;
 pub(crate) mod rootfs;
 pub(crate) mod session;
 pub(crate) mod spec;

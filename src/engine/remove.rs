@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use super::Engine;
 use super::container::{self, Locked};
 use super::request::RemoveRequest;
+use crate::image::store::ImageStore;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
 use crate::model::status::{Action, Status};
@@ -42,6 +43,7 @@ impl Engine {
         let action =
             if request.force && !locked.state.status.is_alive() { Action::RemoveForce } else { Action::Remove };
         locked.check(action)?;
+        super::require::check_unused(self, locked.id())?;
         if !request.volumes && !locked.config.remove {
             locked.config.anonymous_volumes.clear();
             // The volumes stay: the record that is about to go must not take them along.
@@ -58,10 +60,22 @@ pub(crate) fn finish(engine: &Engine, mut locked: Locked) -> Result<()> {
     super::undo::tidy(engine, &mut locked)?;
     let volumes = locked.config.anonymous_volumes.clone();
     let id = locked.id().clone();
+    let image = locked.config.image.clone().filter(|_| locked.config.remove_image && locked.state.run > 0);
     for volume in &volumes {
         super::volume::remove_anonymous(engine, volume, &id).with_context(|| format!("remove volume {volume}"))?;
     }
-    locked.delete()
+    locked.delete()?;
+    // The name may be another image's by now.
+    if let Some(image) = image
+        && ImageStore::new(&engine.paths).resolve(&image.name)?.as_ref() == Some(&image.id)
+    {
+        match engine.remove_image(&image.name, false, false) {
+            // Others use it, or another took it away: the container is gone all the same.
+            Err(error) if is_conflict(&error) || is_gone(&error) => {}
+            removed => drop(removed.context("remove the image of the container")?),
+        }
+    }
+    Ok(())
 }
 
 /// Whether an error says that the object is not there.

@@ -9,8 +9,9 @@ use anyhow::{Context, Result};
 use oci_spec::runtime::{
     LinuxBuilder, LinuxCapabilities, LinuxCpuBuilder, LinuxDevice, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder,
     LinuxIdMapping, LinuxIdMappingBuilder, LinuxMemoryBuilder, LinuxNamespace, LinuxNamespaceBuilder,
-    LinuxNamespaceType, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder, LinuxSeccomp, Mount, MountBuilder,
-    PosixRlimit, Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
+    LinuxNamespaceType, LinuxPersonalityBuilder, LinuxPersonalityDomain, LinuxPidsBuilder, LinuxResources,
+    LinuxResourcesBuilder, LinuxSeccomp, Mount, MountBuilder, PosixRlimit, Process, ProcessBuilder, RootBuilder, Spec,
+    SpecBuilder, User, UserBuilder,
 };
 
 use super::volume::Content;
@@ -106,6 +107,11 @@ pub(crate) fn generate(config: &ContainerConfig, facts: &Facts) -> Result<Spec> 
     if let Some(path) = &facts.cgroup_path {
         linux = linux.cgroups_path(path);
     }
+    if let Some(is_32) = config.personality32 {
+        let domain = if is_32 { LinuxPersonalityDomain::PerLinux32 } else { LinuxPersonalityDomain::PerLinux };
+        linux =
+            linux.personality(LinuxPersonalityBuilder::default().domain(domain).build().context("build personality")?);
+    }
     if let Some(seccomp) = &facts.seccomp {
         linux = linux.seccomp(seccomp.clone());
     }
@@ -151,7 +157,7 @@ fn process(config: &ContainerConfig, facts: &Facts) -> Result<Process> {
     args.extend(config.command.iter().cloned());
     let mut process = ProcessBuilder::default()
         .terminal(config.tty)
-        .user(UserBuilder::default().uid(0_u32).gid(0_u32).build().context("build user")?)
+        .user(user(config)?)
         .args(args)
         .env(environment(config))
         .cwd(if config.workdir.is_empty() { "/" } else { &config.workdir })
@@ -161,23 +167,34 @@ fn process(config: &ContainerConfig, facts: &Facts) -> Result<Process> {
         .build()
         .context("build the process")?;
     process.set_apparmor_profile(facts.apparmor.clone());
+    process.set_oom_score_adj(config.oom_score_adj);
     Ok(process)
+}
+
+/// Root, until the container's own files tell who it is, with the mask that was asked for.
+pub(crate) fn user(config: &ContainerConfig) -> Result<User> {
+    let mut user = UserBuilder::default().uid(0_u32).gid(0_u32).build().context("build user")?;
+    user.set_umask(config.umask);
+    Ok(user)
 }
 
 /// podman's environment: its own, the image's and the user's (merged in the configuration already).
 pub(crate) fn environment(config: &ContainerConfig) -> Vec<String> {
-    let mut env = vec!["container=podman".to_owned()];
+    let mut env = Vec::new();
     let has = |key: &str| config.env.iter().any(|pair| pair.split_once('=').is_some_and(|(name, _)| name == key));
-    if !has("PATH") {
-        env.push("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
+    let wants = |key: &str| !config.unset_env_all && !config.unset_env.iter().any(|name| name == key) && !has(key);
+    if wants("container") {
+        env.push("container=podman".to_owned());
     }
-    if config.tty && !has("TERM") {
+    if wants("PATH") {
+        env.push(format!("PATH={}", super::environment::PATH));
+    }
+    if config.tty && wants("TERM") {
         env.push("TERM=xterm".to_owned());
     }
     if !has("HOSTNAME") {
         env.push(format!("HOSTNAME={}", hostname(config)));
     }
-    env.retain(|pair| !has(pair.split_once('=').map_or("", |(key, _)| key)));
     env.extend(config.env.iter().cloned());
     env
 }

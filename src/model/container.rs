@@ -174,6 +174,23 @@ pub(crate) struct Names {
     /// `NAME[;NAME…]:ADDRESS`.
     pub(crate) add_host: Vec<String>,
     pub(crate) no_hosts: bool,
+    /// What the hosts file begins with in place of the host's: a path, `image` or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hosts_file: Option<String>,
+}
+
+/// What is written into the container's passwd and group files: a line for a user that has none there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Accounts {
+    /// `--passwd=false`: the files stay as they are.
+    pub(crate) untouched: bool,
+    /// `--passwd-entry`, with `$USERNAME $UID $GID $NAME $HOME`.
+    pub(crate) passwd_entry: Option<String>,
+    /// `--group-entry`, with `$GROUPNAME $GID $USERLIST`.
+    pub(crate) group_entry: Option<String>,
+    /// Lines for users of the host (`--hostuser`).
+    pub(crate) host_users: Vec<String>,
 }
 
 /// What was asked for, with what the image says already merged in. `config.json`.
@@ -193,10 +210,29 @@ pub(crate) struct ContainerConfig {
     pub(crate) create_command: Vec<String>,
     /// `KEY=VALUE`, the image's and the user's, one of each key.
     pub(crate) env: Vec<String>,
+    /// Variables of dhow's own that the user does not want.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unset_env: Vec<String>,
+    /// None of dhow's own variables.
+    #[serde(default)]
+    pub(crate) unset_env_all: bool,
     pub(crate) workdir: String,
     /// `USER[:GROUP]`, names or numbers; empty is 0.
     pub(crate) user: String,
     pub(crate) group_add: Vec<String>,
+    #[serde(default)]
+    pub(crate) accounts: Accounts,
+    /// `None` is 0022.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) umask: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) oom_score_adj: Option<i32>,
+    /// Report a 32-bit machine (`--personality LINUX32`); `Some(false)` is `LINUX`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) personality32: Option<bool>,
+    /// A zone below the host's zoneinfo, or `local`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timezone: Option<String>,
     /// Empty: the short id.
     pub(crate) hostname: String,
     pub(crate) tty: bool,
@@ -241,6 +277,23 @@ pub(crate) struct ContainerConfig {
     pub(crate) remove: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) detach_keys: Option<String>,
+    /// Where each start writes the pids of the first process and of its monitor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pidfile: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) monitor_pidfile: Option<String>,
+    /// Seconds after which a run is killed; 0 is never.
+    #[serde(default)]
+    pub(crate) timeout: u32,
+    /// Containers that run before this one starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) requires: Vec<Id>,
+    /// The image goes with the container, unless others use it (`--rmi`).
+    #[serde(default)]
+    pub(crate) remove_image: bool,
+    /// Directories inside that get dhow's own files too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) chroot_dirs: Vec<String>,
     /// Anonymous volumes that go with the container.
     #[serde(default)]
     pub(crate) anonymous_volumes: Vec<String>,

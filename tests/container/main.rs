@@ -29,6 +29,7 @@ mod restart;
 mod rootless;
 mod security;
 mod stage;
+mod startup;
 mod stream;
 mod volume;
 mod wire;
