@@ -107,9 +107,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l arch -d 'Architecture of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s a -l attach -d 'Attach only to these streams: stdin, stdout, stderr' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l authfile -d 'File of registry credentials' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l blkio-weight -d 'Relative weight of block input and output, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l blkio-weight-device -d 'The same for one device, DEVICE:WEIGHT' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-add -d 'Add capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-drop -d 'Drop capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cert-dir -d 'Directory of certificates for registries' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroup-conf -d 'Write a file of the unified cgroup hierarchy, FILE=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroup-parent -d 'Cgroup below which the container\'s is made' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroupns -d 'Cgroup namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l chrootdirs -d 'Directories inside that get the hosts file and the like too' -r
@@ -117,6 +120,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l conmon-pidfile -d 'Write the pid of the container\'s monitor to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cpu-quota -d 'Microseconds of processor time in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cpu-rt-runtime -d 'Microseconds of realtime in a period' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s c -l cpu-shares -d 'Relative weight of processor time' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cpus -d 'Number of processors, with a fraction' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cpuset-cpus -d 'Processors that may be used: 0-3,5' -r
@@ -124,6 +129,11 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l creds -d 'Credentials for the registry, USER[:PASSWORD]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l detach-keys -d 'Keys that detach: characters and ctrl-a to ctrl-z, separated by commas; empty disables' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device -d 'Add a device of the host: HOST[:CONTAINER][:rwm]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device-cgroup-rule -d 'Allow devices without adding them: KIND MAJOR:MINOR ACCESS, as c 1:* rwm' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device-read-bps -d 'Bytes in a second that are read from a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device-read-iops -d 'Reads in a second from a device at most, DEVICE:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device-write-bps -d 'Bytes in a second that are written to a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device-write-iops -d 'Writes in a second to a device at most, DEVICE:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l dns -d 'Name servers; none leaves resolv.conf to the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-option -d 'Options of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-search -d 'Search domains of resolv.conf' -r
@@ -173,7 +183,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l requires -d 'Containers that are started first' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, label=' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
@@ -324,9 +334,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l arch -d 'Architecture of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach only to these streams: stdin, stdout, stderr' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l authfile -d 'File of registry credentials' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l blkio-weight -d 'Relative weight of block input and output, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l blkio-weight-device -d 'The same for one device, DEVICE:WEIGHT' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cert-dir -d 'Directory of certificates for registries' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroup-conf -d 'Write a file of the unified cgroup hierarchy, FILE=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroup-parent -d 'Cgroup below which the container\'s is made' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroupns -d 'Cgroup namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l chrootdirs -d 'Directories inside that get the hosts file and the like too' -r
@@ -334,6 +347,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l conmon-pidfile -d 'Write the pid of the container\'s monitor to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cpu-quota -d 'Microseconds of processor time in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cpu-rt-runtime -d 'Microseconds of realtime in a period' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s c -l cpu-shares -d 'Relative weight of processor time' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cpus -d 'Number of processors, with a fraction' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cpuset-cpus -d 'Processors that may be used: 0-3,5' -r
@@ -341,6 +356,11 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l creds -d 'Credentials for the registry, USER[:PASSWORD]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l detach-keys -d 'Keys that detach: characters and ctrl-a to ctrl-z, separated by commas; empty disables' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device -d 'Add a device of the host: HOST[:CONTAINER][:rwm]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device-cgroup-rule -d 'Allow devices without adding them: KIND MAJOR:MINOR ACCESS, as c 1:* rwm' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device-read-bps -d 'Bytes in a second that are read from a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device-read-iops -d 'Reads in a second from a device at most, DEVICE:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device-write-bps -d 'Bytes in a second that are written to a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device-write-iops -d 'Writes in a second to a device at most, DEVICE:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l dns -d 'Name servers; none leaves resolv.conf to the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-option -d 'Options of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-search -d 'Search domains of resolv.conf' -r
@@ -390,7 +410,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l requires -d 'Containers that are started first' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, label=' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
@@ -462,9 +482,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l annotation -d 'Add 
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l arch -d 'Architecture of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s a -l attach -d 'Attach only to these streams: stdin, stdout, stderr' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l authfile -d 'File of registry credentials' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l blkio-weight -d 'Relative weight of block input and output, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l blkio-weight-device -d 'The same for one device, DEVICE:WEIGHT' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cap-add -d 'Add capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cap-drop -d 'Drop capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cert-dir -d 'Directory of certificates for registries' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l cgroup-conf -d 'Write a file of the unified cgroup hierarchy, FILE=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cgroup-parent -d 'Cgroup below which the container\'s is made' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cgroupns -d 'Cgroup namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l chrootdirs -d 'Directories inside that get the hosts file and the like too' -r
@@ -472,6 +495,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l cidfile -d 'Write t
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l conmon-pidfile -d 'Write the pid of the container\'s monitor to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cpu-quota -d 'Microseconds of processor time in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l cpu-rt-runtime -d 'Microseconds of realtime in a period' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s c -l cpu-shares -d 'Relative weight of processor time' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cpus -d 'Number of processors, with a fraction' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cpuset-cpus -d 'Processors that may be used: 0-3,5' -r
@@ -479,6 +504,11 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l cpuset-mems -d 'Mem
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l creds -d 'Credentials for the registry, USER[:PASSWORD]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l detach-keys -d 'Keys that detach: characters and ctrl-a to ctrl-z, separated by commas; empty disables' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l device -d 'Add a device of the host: HOST[:CONTAINER][:rwm]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l device-cgroup-rule -d 'Allow devices without adding them: KIND MAJOR:MINOR ACCESS, as c 1:* rwm' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l device-read-bps -d 'Bytes in a second that are read from a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l device-read-iops -d 'Reads in a second from a device at most, DEVICE:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l device-write-bps -d 'Bytes in a second that are written to a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l device-write-iops -d 'Writes in a second to a device at most, DEVICE:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l dns -d 'Name servers; none leaves resolv.conf to the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l dns-option -d 'Options of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l dns-search -d 'Search domains of resolv.conf' -r
@@ -528,7 +558,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l read-only-tmpfs -d 
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l requires -d 'Containers that are started first' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, label=' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
@@ -812,9 +842,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l annotation -d 'Add an 
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l arch -d 'Architecture of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s a -l attach -d 'Attach only to these streams: stdin, stdout, stderr' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l authfile -d 'File of registry credentials' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l blkio-weight -d 'Relative weight of block input and output, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l blkio-weight-device -d 'The same for one device, DEVICE:WEIGHT' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cap-add -d 'Add capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cap-drop -d 'Drop capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cert-dir -d 'Directory of certificates for registries' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l cgroup-conf -d 'Write a file of the unified cgroup hierarchy, FILE=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cgroup-parent -d 'Cgroup below which the container\'s is made' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cgroupns -d 'Cgroup namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l chrootdirs -d 'Directories inside that get the hosts file and the like too' -r
@@ -822,6 +855,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l cidfile -d 'Write the 
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l conmon-pidfile -d 'Write the pid of the container\'s monitor to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cpu-quota -d 'Microseconds of processor time in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l cpu-rt-runtime -d 'Microseconds of realtime in a period' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s c -l cpu-shares -d 'Relative weight of processor time' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cpus -d 'Number of processors, with a fraction' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cpuset-cpus -d 'Processors that may be used: 0-3,5' -r
@@ -829,6 +864,11 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l cpuset-mems -d 'Memory
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l creds -d 'Credentials for the registry, USER[:PASSWORD]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l detach-keys -d 'Keys that detach: characters and ctrl-a to ctrl-z, separated by commas; empty disables' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l device -d 'Add a device of the host: HOST[:CONTAINER][:rwm]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l device-cgroup-rule -d 'Allow devices without adding them: KIND MAJOR:MINOR ACCESS, as c 1:* rwm' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l device-read-bps -d 'Bytes in a second that are read from a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l device-read-iops -d 'Reads in a second from a device at most, DEVICE:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l device-write-bps -d 'Bytes in a second that are written to a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l device-write-iops -d 'Writes in a second to a device at most, DEVICE:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l dns -d 'Name servers; none leaves resolv.conf to the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l dns-option -d 'Options of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l dns-search -d 'Search domains of resolv.conf' -r
@@ -878,7 +918,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l read-only-tmpfs -d 'Wi
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l requires -d 'Containers that are started first' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, label=' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r

@@ -226,6 +226,7 @@ impl Engine {
             resources,
             security: request.security.clone(),
             devices: request.devices.clone(),
+            device_rules: request.device_rules.clone(),
             ulimits: request.ulimits.clone(),
             sysctls: request.sysctls.clone(),
             names: request.names.clone(),

@@ -1,6 +1,7 @@
 //! What the specification of a container needs to know about the host, the store and other containers: looked up here, so
 //! that [`super::spec`] stays pure.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use oci_spec::runtime::{
 use super::Engine;
 use super::container::Locked;
 use super::spec::{self, BoundFile, Facts, Joined};
-use crate::model::container::{ContainerConfig, Device, Namespace, UserNamespace};
+use crate::model::container::{ContainerConfig, Device, DeviceLimit, DeviceRule, Namespace, UserNamespace};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
@@ -33,7 +34,7 @@ pub(crate) struct Prepared {
 pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup> {
     let planned = Cgroup::plan(config.cgroup_parent.as_deref(), config.id.as_str(), engine.privilege.is_rootless())
         .context("plan the cgroup")?;
-    if planned.is_none() && config.resources.is_asked() {
+    if planned.is_none() && (config.resources.is_asked() || !config.device_rules.is_empty()) {
         let message = "resource limits were asked for, and this user has no cgroup to set them in";
         return Err(Error::unsupported(message)
             .hint("log in through systemd with cgroup v2 delegation, or leave the limits out")
@@ -70,6 +71,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         throttles: throttles(),
         shm: shm(engine, config)?,
         cgroup_path: None,
+        numbers: numbers(config)?,
         has_cgroup: !cgroup.is_none(),
         counts_pids: cgroup.offers("pids"),
         root: PathBuf::from("rootfs"),
@@ -93,6 +95,7 @@ pub(crate) fn check(config: &ContainerConfig) -> Result<Vec<String>> {
     if !config.devices.is_empty() {
         devices(config, true)?;
     }
+    numbers(config)?;
     if config.ulimits.is_empty() {
         return Ok(Vec::new());
     }
@@ -168,7 +171,40 @@ fn devices(config: &ContainerConfig, bound: bool) -> Result<(Vec<LinuxDevice>, V
         nodes.push(node);
         rules.push(rule);
     }
+    for rule in &config.device_rules {
+        rules.push(device_rule(rule)?);
+    }
     Ok((nodes, rules))
+}
+
+/// The numbers of the devices that limits name.
+fn numbers(config: &ContainerConfig) -> Result<BTreeMap<String, (i64, i64)>> {
+    let number = |limit: &DeviceLimit| {
+        let meta = fs::metadata(&limit.path).with_context(|| format!("stat {}", limit.path))?;
+        if !meta.file_type().is_block_device() {
+            return Err(Error::invalid(format!("{} is not a block device", limit.path)).into());
+        }
+        let rdev = meta.rdev();
+        Ok((limit.path.clone(), (i64::from(rustix::fs::major(rdev)), i64::from(rustix::fs::minor(rdev)))))
+    };
+    config.resources.device_limits().map(number).collect()
+}
+
+/// A rule of `--device-cgroup-rule`, or of a device.
+fn device_rule(rule: &DeviceRule) -> Result<LinuxDeviceCgroup> {
+    let kind = match rule.kind {
+        'b' => LinuxDeviceType::B,
+        'c' => LinuxDeviceType::C,
+        _ => LinuxDeviceType::A,
+    };
+    let mut builder = LinuxDeviceCgroupBuilder::default().allow(true).typ(kind).access(rule.access.clone());
+    if let Some(major) = rule.major {
+        builder = builder.major(major);
+    }
+    if let Some(minor) = rule.minor {
+        builder = builder.minor(minor);
+    }
+    builder.build().context("build a device rule")
 }
 
 fn device_node(device: &Device) -> Result<(LinuxDevice, LinuxDeviceCgroup)> {

@@ -18,6 +18,7 @@ pub(crate) mod image;
 pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod kill;
+mod limit;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod naming;

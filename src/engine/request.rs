@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::container::{Accounts, Device, Names, Namespace, Resources, RestartPolicy, Security, Ulimit};
+use crate::model::container::{
+    Accounts, Device, DeviceRule, Names, Namespace, Resources, RestartPolicy, Security, Ulimit,
+};
 use crate::model::log::LogConfig;
 use crate::model::mount::Mount;
 use crate::model::network::NetworkMode;
@@ -169,6 +171,7 @@ pub(crate) struct CreateRequest {
     pub(crate) resources: Resources,
     pub(crate) security: Security,
     pub(crate) devices: Vec<Device>,
+    pub(crate) device_rules: Vec<DeviceRule>,
     pub(crate) ulimits: Vec<Ulimit>,
     pub(crate) sysctls: BTreeMap<String, String>,
     pub(crate) names: Names,

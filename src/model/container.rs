@@ -95,6 +95,25 @@ pub(crate) struct RestartPolicy {
     pub(crate) retries: u32,
 }
 
+/// A limit of one device of the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeviceLimit {
+    /// The path of its node.
+    pub(crate) path: String,
+    pub(crate) value: u64,
+}
+
+/// `--device-cgroup-rule`: which devices may be used, without nodes for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeviceRule {
+    /// `a`, `b` or `c`.
+    pub(crate) kind: char,
+    /// `None` is every one.
+    pub(crate) major: Option<i64>,
+    pub(crate) minor: Option<i64>,
+    pub(crate) access: String,
+}
+
 /// Limits; `None` is what the parent gives.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -113,6 +132,20 @@ pub(crate) struct Resources {
     pub(crate) cpu_period: Option<u64>,
     pub(crate) cpuset_cpus: Option<String>,
     pub(crate) cpuset_mems: Option<String>,
+    /// Microseconds of the realtime scheduler.
+    pub(crate) cpu_rt_period: Option<u64>,
+    pub(crate) cpu_rt_runtime: Option<i64>,
+    /// 10 to 1000.
+    pub(crate) blkio_weight: Option<u16>,
+    pub(crate) blkio_weight_device: Vec<DeviceLimit>,
+    /// Bytes in a second.
+    pub(crate) device_read_bps: Vec<DeviceLimit>,
+    pub(crate) device_write_bps: Vec<DeviceLimit>,
+    /// Operations in a second.
+    pub(crate) device_read_iops: Vec<DeviceLimit>,
+    pub(crate) device_write_iops: Vec<DeviceLimit>,
+    /// Files of the unified hierarchy and what is written to them (`--cgroup-conf`).
+    pub(crate) cgroup_conf: BTreeMap<String, String>,
     /// -1 is without limit.
     pub(crate) pids: Option<i64>,
     /// Whether a user asked for the pids limit, or it is dhow's default, which a host without cgroups may refuse.
@@ -120,6 +153,12 @@ pub(crate) struct Resources {
 }
 
 impl Resources {
+    /// The limits that name a device.
+    pub(crate) fn device_limits(&self) -> impl Iterator<Item = &DeviceLimit> {
+        let of = [&self.device_read_bps, &self.device_write_bps, &self.device_read_iops, &self.device_write_iops];
+        of.into_iter().chain([&self.blkio_weight_device]).flatten()
+    }
+
     /// Whether a user asked for any limit: then a host without cgroups is an error.
     pub(crate) fn is_asked(&self) -> bool {
         let pids = self.pids.filter(|_| !self.pids_is_default);
@@ -143,6 +182,8 @@ pub(crate) struct Security {
     pub(crate) mask: Vec<String>,
     /// Paths, or `ALL`.
     pub(crate) unmask: Vec<String>,
+    /// Options of /proc: `hidepid=2`, `subset=pid`.
+    pub(crate) proc_options: Vec<String>,
 }
 
 /// `--device HOST[:INSIDE][:rwm]`.
@@ -268,6 +309,8 @@ pub(crate) struct ContainerConfig {
     pub(crate) resources: Resources,
     pub(crate) security: Security,
     pub(crate) devices: Vec<Device>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) device_rules: Vec<DeviceRule>,
     pub(crate) ulimits: Vec<Ulimit>,
     pub(crate) sysctls: BTreeMap<String, String>,
     pub(crate) names: Names,

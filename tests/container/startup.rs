@@ -239,3 +239,24 @@ fn hosts_begin_with_another_file_and_are_in_other_roots() {
         env.run(&["create", "--no-hosts", "--hosts-file", "none", "busybox"]).fails(125, "cannot be set together");
     });
 }
+
+#[test]
+fn processes_of_others_are_hidden_by_options_of_proc() {
+    isolated(|env| {
+        stage::busybox(env);
+        // The shell is another user's than root's first process.
+        let script = "test -e /proc/1/status && echo seen || echo hidden";
+        let run = |flags: &[&str]| {
+            env.run(
+                &[&["run", "-d", "--name", "box", "--network", "none"], flags, &["busybox", "sleep", "1000"]].concat(),
+            )
+            .ok();
+            let seen = env.run(&["exec", "-u", "1000", "box", "sh", "-c", script]).ok();
+            env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+            seen
+        };
+        assert_eq!(run(&[]), "seen");
+        assert_eq!(run(&["--security-opt", "proc-opts=hidepid=2"]), "hidden");
+        env.run(&["create", "--security-opt", "proc-opts=rw", "busybox"]).fails(125, "is no option of procfs");
+    });
+}

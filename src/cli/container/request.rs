@@ -88,6 +88,7 @@ pub(super) fn of(flags: &CreateFlags, words: Vec<String>) -> Result<CreateReques
         resources: limit::resources(flags)?,
         security: confinement::security(flags, &cwd)?,
         devices: flags.device.iter().map(|text| limit::device(text)).collect::<Result<_, _>>()?,
+        device_rules: flags.device_cgroup_rule.iter().map(|text| limit::device_rule(text)).collect::<Result<_, _>>()?,
         ulimits: limit::ulimits(&flags.ulimit)?,
         sysctls: confinement::sysctls(&flags.sysctl, &ipc, &network)?,
         ipc,

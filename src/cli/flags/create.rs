@@ -22,6 +22,12 @@ pub(crate) struct CreateFlags {
     /// File of registry credentials
     #[arg(long, value_name = "FILE")]
     pub(crate) authfile: Option<PathBuf>,
+    /// Relative weight of block input and output, 10 to 1000
+    #[arg(long, value_name = "WEIGHT")]
+    pub(crate) blkio_weight: Option<u16>,
+    /// The same for one device, DEVICE:WEIGHT
+    #[arg(long, value_name = "DEVICE:WEIGHT")]
+    pub(crate) blkio_weight_device: Vec<String>,
     /// Add capabilities; all is every one
     #[arg(long, value_name = "CAP", value_delimiter = ',')]
     pub(crate) cap_add: Vec<String>,
@@ -31,6 +37,9 @@ pub(crate) struct CreateFlags {
     /// Directory of certificates for registries
     #[arg(long, value_name = "DIR")]
     pub(crate) cert_dir: Option<PathBuf>,
+    /// Write a file of the unified cgroup hierarchy, FILE=VALUE
+    #[arg(long, value_name = "FILE=VALUE")]
+    pub(crate) cgroup_conf: Vec<String>,
     /// Cgroup below which the container's is made
     #[arg(long, value_name = "PATH")]
     pub(crate) cgroup_parent: Option<String>,
@@ -52,6 +61,12 @@ pub(crate) struct CreateFlags {
     /// Microseconds of processor time in a period
     #[arg(long, value_name = "MICROSECONDS")]
     pub(crate) cpu_quota: Option<i64>,
+    /// Length of the realtime scheduler's period in microseconds
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub(crate) cpu_rt_period: Option<u64>,
+    /// Microseconds of realtime in a period
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub(crate) cpu_rt_runtime: Option<i64>,
     /// Relative weight of processor time
     #[arg(short = 'c', long, value_name = "SHARES")]
     pub(crate) cpu_shares: Option<u64>,
@@ -73,6 +88,21 @@ pub(crate) struct CreateFlags {
     /// Add a device of the host: HOST[:CONTAINER][:rwm]
     #[arg(long, value_name = "DEVICE", value_delimiter = ',')]
     pub(crate) device: Vec<String>,
+    /// Allow devices without adding them: KIND MAJOR:MINOR ACCESS, as c 1:* rwm
+    #[arg(long, value_name = "RULE")]
+    pub(crate) device_cgroup_rule: Vec<String>,
+    /// Bytes in a second that are read from a device at most, DEVICE:SIZE
+    #[arg(long, value_name = "DEVICE:SIZE", value_delimiter = ',')]
+    pub(crate) device_read_bps: Vec<String>,
+    /// Reads in a second from a device at most, DEVICE:NUMBER
+    #[arg(long, value_name = "DEVICE:NUMBER", value_delimiter = ',')]
+    pub(crate) device_read_iops: Vec<String>,
+    /// Bytes in a second that are written to a device at most, DEVICE:SIZE
+    #[arg(long, value_name = "DEVICE:SIZE", value_delimiter = ',')]
+    pub(crate) device_write_bps: Vec<String>,
+    /// Writes in a second to a device at most, DEVICE:NUMBER
+    #[arg(long, value_name = "DEVICE:NUMBER", value_delimiter = ',')]
+    pub(crate) device_write_iops: Vec<String>,
     /// Name servers; none leaves resolv.conf to the image
     #[arg(long, value_name = "IP", value_delimiter = ',')]
     pub(crate) dns: Vec<String>,
@@ -247,7 +277,7 @@ pub(crate) struct CreateFlags {
     /// The first argument is a directory, with :O never written to, instead of an image
     #[arg(long)]
     pub(crate) rootfs: bool,
-    /// Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, label=
+    /// Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=
     #[arg(long, value_name = "OPTION")]
     pub(crate) security_opt: Vec<String>,
     /// Size of /dev/shm
