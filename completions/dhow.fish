@@ -32,10 +32,14 @@ complete -c dhow -n "__fish_dhow_needs_command" -l cgroup-manager -d 'Who manage
 complete -c dhow -n "__fish_dhow_needs_command" -s v -l version -d 'Print the version'
 complete -c dhow -n "__fish_dhow_needs_command" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "attach" -d 'Attach to a running container'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "commit" -d 'Make an image of what a container changed'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "completion" -d 'Generate shell autocompletions'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "container" -d 'Manage containers'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "cp" -d 'Copy files between a container and the host, or two containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "create" -d 'Create a container without starting it'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "diff" -d 'Show what a container changed of its image, or an image\'s top layer of those below'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "exec" -d 'Run a command in a running container'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "export" -d 'Write the files of a container as a tar archive'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "history" -d 'Show the history of an image'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "image" -d 'Manage images'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "images" -d 'List images'
@@ -47,22 +51,30 @@ complete -c dhow -n "__fish_dhow_needs_command" -f -a "load" -d 'Load images fro
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "login" -d 'Log in to a registry'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "logout" -d 'Log out of a registry'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "logs" -d 'Show the output of one or more containers'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "mount" -d 'Mount the root file systems of containers, and print where; without names: list what is mounted'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "pause" -d 'Suspend every process of one or more containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "port" -d 'List the published ports of a container, or where one of them is published'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "ps" -d 'List containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "pull" -d 'Pull images from a registry'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "push" -d 'Push an image to a registry'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "rename" -d 'Give a container another name'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "restart" -d 'Stop and start one or more containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "rm" -d 'Remove one or more containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "rmi" -d 'Remove one or more images'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "run" -d 'Run a command in a new container'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "save" -d 'Save images to an archive'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "start" -d 'Start one or more containers'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "stats" -d 'Show what running containers use'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "stop" -d 'Stop one or more containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "system" -d 'Manage dhow'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "tag" -d 'Give an image additional names'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "top" -d 'Show the processes of a container'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "unmount" -d 'Unmount the root file systems of containers'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "umount" -d 'Unmount the root file systems of containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "unpause" -d 'Let the processes of one or more containers run again'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "unshare" -d 'Run a command in the user namespace of your containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "untag" -d 'Take names from an image'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "update" -d 'Change the limits and the restart policy of a container'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "version" -d 'Display the version information'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "volume" -d 'Manage volumes'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "wait" -d 'Wait until one or more containers have ended, and print their exit codes'
@@ -72,36 +84,76 @@ false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand attach" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand attach" -l no-stdin -d 'Do not pass standard input on'
 complete -c dhow -n "__fish_dhow_using_subcommand attach" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand commit" -s a -l author -d 'Who made it' -r
+complete -c dhow -n "__fish_dhow_using_subcommand commit" -s c -l change -d 'Change the configuration: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR' -r
+complete -c dhow -n "__fish_dhow_using_subcommand commit" -s f -l format -d 'The format: oci or docker' -r
+complete -c dhow -n "__fish_dhow_using_subcommand commit" -l iidfile -d 'Write the image\'s ID to a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand commit" -s m -l message -d 'A message for the image\'s history (docker format)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand commit" -l include-volumes -d 'The container\'s volumes become volumes of the image'
+complete -c dhow -n "__fish_dhow_using_subcommand commit" -s p -l pause -d 'The container\'s processes stand still meanwhile'
+complete -c dhow -n "__fish_dhow_using_subcommand commit" -s q -l quiet -d 'Say nothing but the ID'
+complete -c dhow -n "__fish_dhow_using_subcommand commit" -s s -l squash -d 'All layers become one'
+complete -c dhow -n "__fish_dhow_using_subcommand commit" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand completion" -s f -l file -d 'Write to a file instead of standard output' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand completion" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "attach" -d 'Attach to a running container'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "create" -d 'Create a container without starting it'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "exec" -d 'Run a command in a running container'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "exists" -d 'Check whether a container exists: exit code 0, or 1'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "inspect" -d 'Display the configuration and state of containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "kill" -d 'Send a signal to the first process of one or more containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "list" -d 'List containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "ls" -d 'List containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "logs" -d 'Show the output of one or more containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "pause" -d 'Suspend every process of one or more containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "port" -d 'List the published ports of a container, or where one of them is published'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "prune" -d 'Remove all containers that do not run'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "ps" -d 'List containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "restart" -d 'Stop and start one or more containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "rm" -d 'Remove one or more containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "run" -d 'Run a command in a new container'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "start" -d 'Start one or more containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "stop" -d 'Stop one or more containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "top" -d 'Show the processes of a container'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "unpause" -d 'Let the processes of one or more containers run again'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach create exec exists inspect kill list ls logs pause port prune ps restart rm run start stop top unpause wait" -f -a "wait" -d 'Wait until one or more containers have ended, and print their exit codes'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "attach" -d 'Attach to a running container'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "cleanup" -d 'Finish what was left of containers that have ended: mounts, networks'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "commit" -d 'Make an image of what a container changed'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "cp" -d 'Copy files between a container and the host, or two containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "create" -d 'Create a container without starting it'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "diff" -d 'Show what a container changed of its image'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "exec" -d 'Run a command in a running container'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "export" -d 'Write the files of a container as a tar archive'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "exists" -d 'Check whether a container exists: exit code 0, or 1'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "inspect" -d 'Display the configuration and state of containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "kill" -d 'Send a signal to the first process of one or more containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "list" -d 'List containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "ls" -d 'List containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "logs" -d 'Show the output of one or more containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "mount" -d 'Mount the root file systems of containers, and print where; without names: list what is mounted'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "pause" -d 'Suspend every process of one or more containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "port" -d 'List the published ports of a container, or where one of them is published'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "prune" -d 'Remove all containers that do not run'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "ps" -d 'List containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "rename" -d 'Give a container another name'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "restart" -d 'Stop and start one or more containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "rm" -d 'Remove one or more containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "run" -d 'Run a command in a new container'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "start" -d 'Start one or more containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "stats" -d 'Show what running containers use'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "stop" -d 'Stop one or more containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "top" -d 'Show the processes of a container'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "unmount" -d 'Unmount the root file systems of containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "umount" -d 'Unmount the root file systems of containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "unpause" -d 'Let the processes of one or more containers run again'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "update" -d 'Change the limits and the restart policy of a container'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "wait" -d 'Wait until one or more containers have ended, and print their exit codes'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Pass signals on to the container (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from attach" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from attach" -l no-stdin -d 'Do not pass standard input on'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from attach" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from cleanup" -s a -l all -d 'All containers that do not run'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from cleanup" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from cleanup" -l rm -d 'Remove them, too'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from cleanup" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from commit" -s a -l author -d 'Who made it' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from commit" -s c -l change -d 'Change the configuration: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from commit" -s f -l format -d 'The format: oci or docker' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from commit" -l iidfile -d 'Write the image\'s ID to a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from commit" -s m -l message -d 'A message for the image\'s history (docker format)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from commit" -l include-volumes -d 'The container\'s volumes become volumes of the image'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from commit" -s p -l pause -d 'The container\'s processes stand still meanwhile'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from commit" -s q -l quiet -d 'Say nothing but the ID'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from commit" -s s -l squash -d 'All layers become one'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from commit" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from cp" -s a -l archive -d 'What comes into a container belongs to its user (the default); false: to whom it belonged' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from cp" -l overwrite -d 'A directory may take the place of a file, and a file that of a directory'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from cp" -l pause -d 'Accepted; files are read while the container runs'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from cp" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l add-host -d 'Add a line to the hosts file: NAME[;NAME...]:ADDRESS, where host-gateway is the host' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l annotation -d 'Add an annotation, KEY=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l arch -d 'Architecture of the image' -r
@@ -219,6 +271,9 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s t -l tty -d 'Allocate a terminal'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l unsetenv-all -d 'Leave out all variables of the image and of dhow'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from diff" -l format -d 'The form: json' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from diff" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Keys that detach' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exec" -s e -l env -d 'Set a variable' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'Read variables from a file' -r -F
@@ -231,6 +286,9 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exec" -l privileged -d 'Give the rights of the caller'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exec" -s t -l tty -d 'Allocate a terminal'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exec" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from export" -s o -l output -d 'The file, instead of standard output' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from export" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from export" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exists" -l external -d 'Accepted; there are no containers of other tools'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Change the output format to json or a Go template' -r
@@ -283,6 +341,11 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from logs" -s n -l names -d 'Begin each line with the container\'s name'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from logs" -s t -l timestamps -d 'Begin each line with its time'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from mount" -l format -d 'The form of the list: json' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from mount" -s a -l all -d 'All containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from mount" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from mount" -l notruncate -l no-trunc -d 'Whole ids in the list'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from mount" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from pause" -l cidfile -d 'Read a container\'s ID from a file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from pause" -s f -l filter -d 'Pause what the filter chooses' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from pause" -s a -l all -d 'All running containers'
@@ -310,6 +373,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from ps" -s s -l size -d 'Sizes of the writable layers too'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from ps" -l sync -d 'Accepted; what is listed is always true'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from ps" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from restart" -l cidfile -d 'Read a container\'s ID from a file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from restart" -s f -l filter -d 'Restart what the filter chooses' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l time -d 'Seconds of grace; -1 waits forever' -r
@@ -321,6 +385,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from rm" -l filter -d 'Remove what the filter chooses' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from rm" -s t -l time -d 'With --force: seconds of grace; -1 waits forever' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from rm" -s a -l all -d 'All containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from rm" -l depend -d 'The containers that use its namespaces, too'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from rm" -s f -l force -d 'Also those that run or cannot be read; one that does not exist is no error'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'A container that does not exist is no error'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from rm" -s l -l latest -d 'The container that was created last'
@@ -457,6 +522,14 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from start" -s i -l interactive -d 'Pass standard input on'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from start" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from start" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from stats" -l format -d 'A Go template, or json' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from stats" -s i -l interval -d 'Seconds between two reports' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from stats" -s a -l all -d 'All containers, running or not'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from stats" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from stats" -l no-reset -d 'Do not clear the screen between reports'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from stats" -l no-stream -d 'One report'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from stats" -l no-trunc -d 'Whole ids'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from stop" -l cidfile -d 'Read a container\'s ID from a file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from stop" -s f -l filter -d 'Stop what the filter chooses' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l time -d 'Seconds of grace; -1 waits forever' -r
@@ -467,16 +540,43 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from top" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from top" -l list-descriptors -d 'List the descriptors'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from top" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unmount" -s a -l all -d 'All that are mounted'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unmount" -s f -l force -d 'Accepted; nothing counts the mounts of a container'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unmount" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unmount" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from umount" -s a -l all -d 'All that are mounted'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from umount" -s f -l force -d 'Accepted; nothing counts the mounts of a container'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from umount" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from umount" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -l cidfile -d 'Read a container\'s ID from a file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s f -l filter -d 'Pause what the filter chooses' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s a -l all -d 'All running containers'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-quota -d 'Microseconds of processor time in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -s c -l cpu-shares -d 'Relative weight of processor time' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpus -d 'Number of processors, with a fraction' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpuset-cpus -d 'Processors that may be used: 0-3,5' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpuset-mems -d 'Memory nodes that may be used' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -s m -l memory -d 'Memory limit, with a unit: b, k, m, g' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l memory-reservation -d 'Memory that is kept under pressure' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l memory-swap -d 'Limit of memory and swap together; -1 is unlimited' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l memory-swappiness -d 'How readily memory is swapped, 0 to 100' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'Wait for a state: configured, created, exited, initialized, paused, removing, running, stopped, stopping' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s i -l interval -d 'For podman\'s sake: milliseconds, or a number with a unit; the kernel tells when there is something to see' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -l ignore -d 'A container that does not exist is no error: -1 is printed'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand cp" -s a -l archive -d 'What comes into a container belongs to its user (the default); false: to whom it belonged' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand cp" -l overwrite -d 'A directory may take the place of a file, and a file that of a directory'
+complete -c dhow -n "__fish_dhow_using_subcommand cp" -l pause -d 'Accepted; files are read while the container runs'
+complete -c dhow -n "__fish_dhow_using_subcommand cp" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l add-host -d 'Add a line to the hosts file: NAME[;NAME...]:ADDRESS, where host-gateway is the host' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l annotation -d 'Add an annotation, KEY=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l arch -d 'Architecture of the image' -r
@@ -594,6 +694,9 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l rootfs -d 'The firs
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s t -l tty -d 'Allocate a terminal'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l unsetenv-all -d 'Leave out all variables of the image and of dhow'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand diff" -l format -d 'The form: json' -r
+complete -c dhow -n "__fish_dhow_using_subcommand diff" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand diff" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -l detach-keys -d 'Keys that detach' -r
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -s e -l env -d 'Set a variable' -r
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -l env-file -d 'Read variables from a file' -r -F
@@ -606,6 +709,9 @@ complete -c dhow -n "__fish_dhow_using_subcommand exec" -s l -l latest -d 'The c
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -l privileged -d 'Give the rights of the caller'
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -s t -l tty -d 'Allocate a terminal'
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand export" -s o -l output -d 'The file, instead of standard output' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand export" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand export" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand history" -l format -d 'Change the output format to json or a Go template' -r
 complete -c dhow -n "__fish_dhow_using_subcommand history" -s H -l human -d 'Display sizes and dates for people' -r -f -a "true\t''
 false\t''"
@@ -613,22 +719,26 @@ complete -c dhow -n "__fish_dhow_using_subcommand history" -l no-trunc -d 'Do no
 complete -c dhow -n "__fish_dhow_using_subcommand history" -s n -l noheading -d 'Leave the headings out'
 complete -c dhow -n "__fish_dhow_using_subcommand history" -s q -l quiet -d 'Print ids only'
 complete -c dhow -n "__fish_dhow_using_subcommand history" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -f -a "exists" -d 'Check if an image exists'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -f -a "history" -d 'Show the history of an image'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -f -a "import" -d 'Make an image from the tar of a file system'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -f -a "inspect" -d 'Display the configuration of one or more images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -f -a "load" -d 'Load images from an archive'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -f -a "ls" -d 'List images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -f -a "list" -d 'List images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -f -a "prune" -d 'Remove unused images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -f -a "pull" -d 'Pull images from a registry'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -f -a "rm" -d 'Remove one or more images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -f -a "remove" -d 'Remove one or more images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -f -a "save" -d 'Save images to an archive'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -f -a "tag" -d 'Give an image additional names'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load ls list prune pull rm remove save tag untag" -f -a "untag" -d 'Take names from an image'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "exists" -d 'Check if an image exists'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "diff" -d 'Show what an image\'s top layer changed of those below'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "history" -d 'Show the history of an image'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "import" -d 'Make an image from the tar of a file system'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "inspect" -d 'Display the configuration of one or more images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "load" -d 'Load images from an archive'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "ls" -d 'List images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "list" -d 'List images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "prune" -d 'Remove unused images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "pull" -d 'Pull images from a registry'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "push" -d 'Push an image to a registry'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "rm" -d 'Remove one or more images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "remove" -d 'Remove one or more images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "save" -d 'Save images to an archive'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "tag" -d 'Give an image additional names'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "untag" -d 'Take names from an image'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from diff" -l format -d 'The form: json' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from history" -l format -d 'Change the output format to json or a Go template' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from history" -s H -l human -d 'Display sizes and dates for people' -r -f -a "true\t''
 false\t''"
@@ -688,9 +798,27 @@ complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcomm
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l cert-dir -d 'The directory of certificates and keys' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -s a -l all-tags -d 'Pull all tags of the repository'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -l disable-content-trust -d 'Docker\'s; it does nothing'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Say nothing but the ids'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-format -d 'How layers that are not packed go: gzip or zstd' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-level -d 'How hard they are packed: gzip 1 to 9, zstd 1 to 20' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l creds -d 'Whose credentials are used: USER[:PASSWORD]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the digest of the manifest to a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -s f -l format -d 'The manifest\'s format: oci or v2s2; that of the image where none is given' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l retry -d 'How often a request is tried again' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l retry-delay -d 'The pause before that, such as 500ms or 2s' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l authfile -d 'The file of credentials, instead of the user\'s' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l cert-dir -d 'The directory of certificates and keys' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l compress -d 'Pack layers that are not packed also for a directory or archive'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l disable-content-trust -d 'Docker\'s; it does nothing'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l force-compression -d 'Pack layers anew that are packed otherwise'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Say nothing'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -l remove-signatures -d 'There are none; accepted for podman\'s sake'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from push" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from rm" -s a -l all -d 'Remove all images'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Remove containers that use the image, and all its names'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'An image that does not exist is no error'
@@ -701,7 +829,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcomm
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from remove" -s i -l ignore -d 'An image that does not exist is no error'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from remove" -l no-prune -d 'Keep untagged parents; dhow has none'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'The format: docker-archive or oci-archive' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'The format: docker-archive, oci-archive, docker-dir or oci-dir' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -s o -l output -d 'The file, instead of standard output' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -l uncompressed -d 'Layers are saved as they are kept; accepted for podman\'s sake'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -s m -l multi-image-archive -d 'Every argument is an image, not a name of the first'
@@ -771,6 +899,11 @@ complete -c dhow -n "__fish_dhow_using_subcommand logs" -s l -l latest -d 'The c
 complete -c dhow -n "__fish_dhow_using_subcommand logs" -s n -l names -d 'Begin each line with the container\'s name'
 complete -c dhow -n "__fish_dhow_using_subcommand logs" -s t -l timestamps -d 'Begin each line with its time'
 complete -c dhow -n "__fish_dhow_using_subcommand logs" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand mount" -l format -d 'The form of the list: json' -r
+complete -c dhow -n "__fish_dhow_using_subcommand mount" -s a -l all -d 'All containers'
+complete -c dhow -n "__fish_dhow_using_subcommand mount" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand mount" -l notruncate -l no-trunc -d 'Whole ids in the list'
+complete -c dhow -n "__fish_dhow_using_subcommand mount" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand pause" -l cidfile -d 'Read a container\'s ID from a file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand pause" -s f -l filter -d 'Pause what the filter chooses' -r
 complete -c dhow -n "__fish_dhow_using_subcommand pause" -s a -l all -d 'All running containers'
@@ -810,9 +943,28 @@ complete -c dhow -n "__fish_dhow_using_subcommand pull" -l authfile -d 'The file
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l cert-dir -d 'The directory of certificates and keys' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand pull" -s a -l all-tags -d 'Pull all tags of the repository'
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -l disable-content-trust -d 'Docker\'s; it does nothing'
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -s q -l quiet -d 'Say nothing but the ids'
 complete -c dhow -n "__fish_dhow_using_subcommand pull" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l compression-format -d 'How layers that are not packed go: gzip or zstd' -r
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l compression-level -d 'How hard they are packed: gzip 1 to 9, zstd 1 to 20' -r
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l creds -d 'Whose credentials are used: USER[:PASSWORD]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l digestfile -d 'Write the digest of the manifest to a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand push" -s f -l format -d 'The manifest\'s format: oci or v2s2; that of the image where none is given' -r
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l retry -d 'How often a request is tried again' -r
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l retry-delay -d 'The pause before that, such as 500ms or 2s' -r
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l authfile -d 'The file of credentials, instead of the user\'s' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l cert-dir -d 'The directory of certificates and keys' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l compress -d 'Pack layers that are not packed also for a directory or archive'
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l disable-content-trust -d 'Docker\'s; it does nothing'
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l force-compression -d 'Pack layers anew that are packed otherwise'
+complete -c dhow -n "__fish_dhow_using_subcommand push" -s q -l quiet -d 'Say nothing'
+complete -c dhow -n "__fish_dhow_using_subcommand push" -l remove-signatures -d 'There are none; accepted for podman\'s sake'
+complete -c dhow -n "__fish_dhow_using_subcommand push" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand rename" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand restart" -l cidfile -d 'Read a container\'s ID from a file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand restart" -s f -l filter -d 'Restart what the filter chooses' -r
 complete -c dhow -n "__fish_dhow_using_subcommand restart" -s t -l time -d 'Seconds of grace; -1 waits forever' -r
@@ -824,6 +976,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand rm" -l cidfile -d 'Read a cont
 complete -c dhow -n "__fish_dhow_using_subcommand rm" -l filter -d 'Remove what the filter chooses' -r
 complete -c dhow -n "__fish_dhow_using_subcommand rm" -s t -l time -d 'With --force: seconds of grace; -1 waits forever' -r
 complete -c dhow -n "__fish_dhow_using_subcommand rm" -s a -l all -d 'All containers'
+complete -c dhow -n "__fish_dhow_using_subcommand rm" -l depend -d 'The containers that use its namespaces, too'
 complete -c dhow -n "__fish_dhow_using_subcommand rm" -s f -l force -d 'Also those that run or cannot be read; one that does not exist is no error'
 complete -c dhow -n "__fish_dhow_using_subcommand rm" -s i -l ignore -d 'A container that does not exist is no error'
 complete -c dhow -n "__fish_dhow_using_subcommand rm" -s l -l latest -d 'The container that was created last'
@@ -956,7 +1109,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l rootfs -d 'The first a
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s t -l tty -d 'Allocate a terminal'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l unsetenv-all -d 'Leave out all variables of the image and of dhow'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand save" -l format -d 'The format: docker-archive or oci-archive' -r
+complete -c dhow -n "__fish_dhow_using_subcommand save" -l format -d 'The format: docker-archive, oci-archive, docker-dir or oci-dir' -r
 complete -c dhow -n "__fish_dhow_using_subcommand save" -s o -l output -d 'The file, instead of standard output' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand save" -l uncompressed -d 'Layers are saved as they are kept; accepted for podman\'s sake'
 complete -c dhow -n "__fish_dhow_using_subcommand save" -s m -l multi-image-archive -d 'Every argument is an image, not a name of the first'
@@ -971,6 +1124,14 @@ complete -c dhow -n "__fish_dhow_using_subcommand start" -s a -l attach -d 'Show
 complete -c dhow -n "__fish_dhow_using_subcommand start" -s i -l interactive -d 'Pass standard input on'
 complete -c dhow -n "__fish_dhow_using_subcommand start" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand start" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand stats" -l format -d 'A Go template, or json' -r
+complete -c dhow -n "__fish_dhow_using_subcommand stats" -s i -l interval -d 'Seconds between two reports' -r
+complete -c dhow -n "__fish_dhow_using_subcommand stats" -s a -l all -d 'All containers, running or not'
+complete -c dhow -n "__fish_dhow_using_subcommand stats" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand stats" -l no-reset -d 'Do not clear the screen between reports'
+complete -c dhow -n "__fish_dhow_using_subcommand stats" -l no-stream -d 'One report'
+complete -c dhow -n "__fish_dhow_using_subcommand stats" -l no-trunc -d 'Whole ids'
+complete -c dhow -n "__fish_dhow_using_subcommand stats" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand stop" -l cidfile -d 'Read a container\'s ID from a file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand stop" -s f -l filter -d 'Stop what the filter chooses' -r
 complete -c dhow -n "__fish_dhow_using_subcommand stop" -s t -l time -d 'Seconds of grace; -1 waits forever' -r
@@ -987,12 +1148,35 @@ complete -c dhow -n "__fish_dhow_using_subcommand tag" -s h -l help -d 'Print th
 complete -c dhow -n "__fish_dhow_using_subcommand top" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand top" -l list-descriptors -d 'List the descriptors'
 complete -c dhow -n "__fish_dhow_using_subcommand top" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand unmount" -s a -l all -d 'All that are mounted'
+complete -c dhow -n "__fish_dhow_using_subcommand unmount" -s f -l force -d 'Accepted; nothing counts the mounts of a container'
+complete -c dhow -n "__fish_dhow_using_subcommand unmount" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand unmount" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand umount" -s a -l all -d 'All that are mounted'
+complete -c dhow -n "__fish_dhow_using_subcommand umount" -s f -l force -d 'Accepted; nothing counts the mounts of a container'
+complete -c dhow -n "__fish_dhow_using_subcommand umount" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand umount" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand unpause" -l cidfile -d 'Read a container\'s ID from a file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand unpause" -s f -l filter -d 'Pause what the filter chooses' -r
 complete -c dhow -n "__fish_dhow_using_subcommand unpause" -s a -l all -d 'All running containers'
 complete -c dhow -n "__fish_dhow_using_subcommand unpause" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand unpause" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand unshare" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand untag" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpu-quota -d 'Microseconds of processor time in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -s c -l cpu-shares -d 'Relative weight of processor time' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpus -d 'Number of processors, with a fraction' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpuset-cpus -d 'Processors that may be used: 0-3,5' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpuset-mems -d 'Memory nodes that may be used' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -s m -l memory -d 'Memory limit, with a unit: b, k, m, g' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l memory-reservation -d 'Memory that is kept under pressure' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l memory-swap -d 'Limit of memory and swap together; -1 is unlimited' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l memory-swappiness -d 'How readily memory is swapped, 0 to 100' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -s l -l latest -d 'The container that was created last'
+complete -c dhow -n "__fish_dhow_using_subcommand update" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand version" -s f -l format -d 'Change the output format to json or a Go template' -r
 complete -c dhow -n "__fish_dhow_using_subcommand version" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand volume; and not __fish_seen_subcommand_from create exists inspect ls list prune rm remove" -s h -l help -d 'Print this help'

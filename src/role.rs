@@ -99,7 +99,7 @@ fn privilege(args: &[OsString]) -> Result<Privilege> {
     let uid = rustix::process::geteuid();
     let capabilities = rustix::thread::capabilities(None).context("read our capabilities")?;
     if uid.is_root() && capabilities.effective.contains(CapabilitySet::SYS_ADMIN) {
-        return Ok(Privilege::Root);
+        return Ok(Privilege::unshared().unwrap_or(Privilege::Root));
     }
     let privilege = Privilege::Rootless { uid: uid.as_raw(), gid: rustix::process::getegid().as_raw() };
     let words = Words::read(args);

@@ -6,6 +6,7 @@
 mod complete;
 mod container;
 mod context;
+mod diff;
 pub(crate) mod exit;
 pub(crate) mod flags;
 mod image;
@@ -32,8 +33,15 @@ use self::flags::tree::{Entry, Parsed, Tree};
 use self::output::stdout;
 use crate::engine::Privilege;
 
-const GROUPS: &[&[Entry<Context>]] =
-    &[container::ENTRIES, image::ENTRIES, volume::ENTRIES, system::ENTRIES, inspect::ENTRIES, complete::ENTRIES];
+const GROUPS: &[&[Entry<Context>]] = &[
+    container::ENTRIES,
+    diff::ENTRIES,
+    image::ENTRIES,
+    volume::ENTRIES,
+    system::ENTRIES,
+    inspect::ENTRIES,
+    complete::ENTRIES,
+];
 
 const COUNT: usize = {
     let (mut count, mut group) = (0, 0);

@@ -4,9 +4,10 @@
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 
-use super::Engine;
 use super::container::Locked;
 use super::start::Streams;
+use super::{Engine, merged};
+use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::status::Status;
 use crate::state::record::Durability;
@@ -24,6 +25,19 @@ impl Engine {
         }
         let Some(locked) = super::heal::settle(self, locked)? else { return Ok(()) };
         self.follow_policy(locked, run)
+    }
+
+    /// `container cleanup`: finishes what a dead owner left, and unmounts. One that lives is refused.
+    pub(crate) fn clean_container(&self, name: &str) -> Result<Id> {
+        let locked = self.lock(name)?;
+        if locked.state.status.is_alive() {
+            let id = locked.id();
+            let message =
+                format!("container {id} is running or paused, refusing to clean up: container state improper");
+            return Err(Error::state(message).into());
+        }
+        merged::detach(&locked.dir())?;
+        Ok(locked.id().clone())
     }
 
     /// Starts the container again as its policy says, after the back-off.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::merged;
 use crate::model::container::{ContainerConfig, ContainerState, ExitRecord, InitRecord};
 use crate::model::error::Error;
 use crate::model::id::Id;
@@ -66,7 +67,11 @@ impl Container {
     /// Whether somebody who holds the lock has work to finish.
     pub(crate) fn needs_healing(&self, paths: &Paths) -> Result<bool> {
         let status = self.state.status;
-        if status == Status::Removing || (self.state.effects && !status.is_alive()) || self.is_orphaned(paths)? {
+        if status == Status::Removing
+            || self.state.renaming.is_some()
+            || (self.state.effects && !status.is_alive())
+            || self.is_orphaned(paths)?
+        {
             return Ok(true);
         }
         if status == Status::Stopping {
@@ -284,6 +289,7 @@ impl Locked {
 /// Deletes the directory of container `id`, whose lock is held: aside by a rename, then its tree.
 fn delete(paths: &Paths, id: &Id, lock: Lock, durability: Durability) -> Result<()> {
     let (dir, staged) = (paths.container(id), staging(paths, id));
+    merged::detach(&dir)?;
     match fs::rename(&dir, &staged) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("remove {}", dir.display()));

@@ -20,6 +20,7 @@ use crate::monitor::config::{ExecSource, MonitorConfig};
 use crate::monitor::spawn::{self, Handed, Started};
 use crate::runtime::capability;
 use crate::runtime::cgroup::Cgroup;
+use crate::state::scope;
 
 /// A process that was started in a container.
 #[derive(Debug)]
@@ -73,11 +74,17 @@ impl Engine {
         init: ProcessRef,
         starting: &Starting,
     ) -> Result<MonitorConfig> {
-        let (process, requested, seccomp) = process(&locked.config, request)?;
+        let (process, requested, seccomp) = process(self, &locked.config, request)?;
         let cgroup = match locked.state.cgroup.clone() {
             Some(value) => serde_json::from_value(value).context("read the cgroup of the container")?,
             None => Cgroup::None,
         };
+        if let Some(user) = self.privilege.ordinary_user()
+            && !cgroup.is_none()
+        {
+            // From a session of its own it could not come into the container's.
+            scope::enter(user)?;
+        }
         Ok(MonitorConfig {
             data_dir: starting.data_dir.clone(),
             run_dir: starting.run_dir.clone(),
@@ -100,6 +107,7 @@ impl Engine {
 
 /// The process of a session: the container's own environment and confinement, less what `--privileged` lifts.
 fn process(
+    engine: &Engine,
     config: &ContainerConfig,
     request: &ExecRequest,
 ) -> Result<(oci_spec::runtime::Process, Vec<String>, Option<oci_spec::runtime::LinuxSeccomp>)> {
@@ -131,7 +139,7 @@ fn process(
         .no_new_privileges(config.security.no_new_privileges)
         .build()
         .context("build the process")?;
-    process.set_apparmor_profile(facts::apparmor(&config)?);
+    process.set_apparmor_profile(facts::apparmor(engine, &config)?);
     process.set_oom_score_adj(config.oom_score_adj);
     if let Some((rows, columns)) = request.size {
         let size = oci_spec::runtime::BoxBuilder::default().height(u64::from(rows)).width(u64::from(columns)).build();

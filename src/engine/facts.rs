@@ -22,6 +22,7 @@ use crate::runtime::capability::{self, CapSet};
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::seccomp::{document, profile};
 use crate::runtime::{lsm, rlimit};
+use crate::state::scope;
 
 /// The facts, and what goes to the monitor beside the specification.
 pub(crate) struct Prepared {
@@ -30,11 +31,17 @@ pub(crate) struct Prepared {
     pub(crate) requested: Vec<String>,
 }
 
-/// Where the cgroup of a container will be. Makes nothing.
+/// Where the cgroup of a container will be. Makes nothing of it; an ordinary user's process moves to where it can.
 pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup> {
-    let planned = Cgroup::plan(config.cgroup_parent.as_deref(), config.id.as_str(), engine.privilege.is_rootless())
-        .context("plan the cgroup")?;
-    if planned.is_none() && (config.resources.is_asked() || !config.device_rules.is_empty()) {
+    let user = engine.privilege.ordinary_user();
+    let is_asked = config.resources.is_asked() || !config.device_rules.is_empty();
+    match user.map_or(Ok(()), scope::enter) {
+        // From elsewhere nothing can be put into what was delegated to the user.
+        Err(_) if !is_asked => return Ok(Cgroup::none()),
+        entered => entered.context("resource limits were asked for")?,
+    }
+    let planned = Cgroup::plan(config.cgroup_parent.as_deref(), config.id.as_str(), user).context("plan the cgroup")?;
+    if planned.is_none() && is_asked {
         let message = "resource limits were asked for, and this user has no cgroup to set them in";
         return Err(Error::unsupported(message)
             .hint("log in through systemd with cgroup v2 delegation, or leave the limits out")
@@ -61,7 +68,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         joined: joined(engine, config)?,
         capabilities: capability::sets(set, requested, true)?,
         seccomp: seccomp(config, set)?,
-        apparmor: apparmor(config)?,
+        apparmor: apparmor(engine, config)?,
         rlimits: rlimits(config)?.limits,
         devices,
         device_rules,
@@ -91,7 +98,7 @@ pub(crate) fn check(config: &ContainerConfig) -> Result<Vec<String>> {
     if security.seccomp.is_some() {
         seccomp(config, set)?;
     }
-    apparmor(config)?;
+    asked_apparmor(config)?;
     if !config.devices.is_empty() {
         devices(config, true)?;
     }
@@ -140,11 +147,38 @@ pub(crate) fn seccomp(config: &ContainerConfig, set: CapSet) -> Result<Option<oc
     }
 }
 
-/// The AppArmor profile: one that was asked for must be there; the default is not set where the kernel has no AppArmor.
-pub(crate) fn apparmor(config: &ContainerConfig) -> Result<Option<String>> {
+/// The AppArmor profile: one that was asked for, else dhow's own for root's containers, where the host can give that
+/// (`info` says why not).
+pub(crate) fn apparmor(engine: &Engine, config: &ContainerConfig) -> Result<Option<String>> {
+    let is_default = config.security.apparmor.is_none() && !config.security.privileged;
+    if is_default && !engine.privilege.is_rootless() && lsm::apparmor::enabled() {
+        return Ok(lsm::apparmor::load_default().ok().map(|()| lsm::apparmor::DEFAULT.to_owned()));
+    }
+    asked_apparmor(config)
+}
+
+/// The AppArmor profile that a container has, for people; loads none.
+pub(crate) fn apparmor_profile(engine: &Engine, config: &ContainerConfig) -> String {
+    match &config.security.apparmor {
+        Some(name) => name.clone(),
+        None if config.security.privileged || engine.privilege.is_rootless() => String::new(),
+        None if lsm::apparmor::is_loaded(lsm::apparmor::DEFAULT) == Some(true) => lsm::apparmor::DEFAULT.to_owned(),
+        None => String::new(),
+    }
+}
+
+/// The AppArmor profile that was asked for. One that the kernel does not know is refused.
+fn asked_apparmor(config: &ContainerConfig) -> Result<Option<String>> {
     match config.security.apparmor.as_deref() {
         None | Some("unconfined" | "") => Ok(None),
-        Some(name) if lsm::apparmor::enabled() => Ok(Some(name.to_owned())),
+        Some(name) if lsm::apparmor::enabled() => match lsm::apparmor::is_loaded(name) {
+            Some(false) => {
+                let message = format!("AppArmor profile {name:?} specified but not loaded");
+                Err(Error::not_found(message).into())
+            }
+            // An ordinary user cannot look; init is told then.
+            _ => Ok(Some(name.to_owned())),
+        },
         Some(name) => {
             let message =
                 format!("apparmor profile \"{name}\" was asked for, and AppArmor is not enabled on this host");

@@ -9,6 +9,7 @@
 //! | alive | no monitor, init lives | a successor adopts it |
 //! | alive | no monitor, init is dead | it ended, its code is lost |
 //! | `Stopping` | the stopper is dead | it runs again |
+//! | any, `renaming` | its lock is free | the name that the record does not have is freed |
 //! | not alive, with effects | the starter is dead | the start is adopted when the command runs, else undone |
 
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub(crate) fn heal(engine: &Engine, locked: Locked) -> Result<Option<Locked>> {
 
 /// Makes the record of a locked container true. `None` when that removed it.
 pub(crate) fn settle(engine: &Engine, mut locked: Locked) -> Result<Option<Locked>> {
+    super::rename::finish(engine, &mut locked)?;
     let status = locked.state.status;
     if status == Status::Removing {
         super::remove::finish(engine, locked)?;

@@ -9,6 +9,7 @@ pub(crate) mod login;
 pub(crate) mod pattern;
 pub(crate) mod progress;
 mod pull;
+pub(crate) mod push;
 pub(crate) mod remove;
 mod usage;
 

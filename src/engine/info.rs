@@ -15,7 +15,7 @@ use crate::image::store::ImageStore;
 use crate::model::platform::Platform;
 use crate::model::status::Status;
 use crate::runtime::capability::CapSet;
-use crate::runtime::{cgroup, rlimit};
+use crate::runtime::{cgroup, lsm, rlimit};
 use crate::storage::overlay;
 use crate::sys::{cap, seccomp};
 
@@ -71,6 +71,12 @@ impl Engine {
         let filters = seccomp::knows_flags(0);
         if !filters {
             warnings.push("the kernel has no seccomp filters: containers run without the default profile".to_owned());
+        }
+        if !rootless
+            && lsm::apparmor::enabled()
+            && let Err(error) = lsm::apparmor::load_default()
+        {
+            warnings.push(format!("containers run without the default AppArmor profile: {error:#}"));
         }
         match rlimit::limits(&[]) {
             Ok(limits) => warnings.extend(limits.warnings),
@@ -130,7 +136,7 @@ impl Engine {
 
     /// The version of the cgroups that containers get, and by what they can be limited.
     fn controllers(&self, warnings: &mut Vec<String>) -> (&'static str, Vec<String>) {
-        let host = match cgroup::Host::detect(self.privilege.is_rootless()) {
+        let host = match cgroup::Host::detect(self.privilege.ordinary_user()) {
             Ok(host) => host,
             Err(error) => {
                 warnings.push(format!("cgroups: {error:#}"));

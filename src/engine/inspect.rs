@@ -109,7 +109,7 @@ impl Engine {
             "Driver": "overlay",
             "MountLabel": "",
             "ProcessLabel": "",
-            "AppArmorProfile": config.security.apparmor.as_deref().unwrap_or_default(),
+            "AppArmorProfile": facts::apparmor_profile(self, config),
             "EffectiveCaps": sorted(effective),
             "BoundingCaps": sorted(set),
             "ExecIDs": exec_ids(&dir)?,

@@ -26,6 +26,16 @@ pub(super) fn resources(
     if let Some(rules) = rules {
         builder = builder.devices(rules);
     }
+    let asked = &Resources { pids: asked.pids.filter(|_| counts_pids || !asked.pids_is_default), ..asked.clone() };
+    limited(builder, asked, numbers)
+}
+
+/// The limits alone, for a container that runs.
+pub(super) fn limits(asked: &Resources, numbers: &Numbers) -> Result<LinuxResources> {
+    limited(LinuxResourcesBuilder::default(), asked, numbers)
+}
+
+fn limited(mut builder: LinuxResourcesBuilder, asked: &Resources, numbers: &Numbers) -> Result<LinuxResources> {
     let memory =
         (asked.memory, asked.memory_reservation, asked.memory_swap, asked.memory_swappiness, asked.oom_kill_disable);
     if memory != (None, None, None, None, false) {
@@ -75,7 +85,7 @@ pub(super) fn resources(
         }
         builder = builder.cpu(cpu.build().context("build cpu limits")?);
     }
-    if let Some(limit) = asked.pids.filter(|_| counts_pids || !asked.pids_is_default) {
+    if let Some(limit) = asked.pids {
         builder = builder.pids(LinuxPidsBuilder::default().limit(limit).build().context("build pids limit")?);
     }
     if let Some(block) = block(asked, numbers)? {

@@ -11,6 +11,7 @@ use crate::model::container::{ContainerConfig, Names, ProcessRef};
 use crate::model::network::{Endpoint, NetworkMode};
 use crate::network;
 use crate::network::hosts::{self, Hosts, Resolv};
+use crate::network::rootless::Files;
 use crate::sys::signal::Signals;
 
 /// Connects init's network namespace as the configuration asks, and writes the names that became known.
@@ -29,7 +30,12 @@ pub(crate) fn connect(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
             let ports = &locked.config.publish;
             // Bound and let go: pasta would only say that it could not bind, not which port, nor why.
             drop(crate::monitor::port::reserve(ports)?);
-            let pasta = network::rootless::start(namespace.as_fd(), options, ports, &locked.run_dir())?;
+            let pasta = network::rootless::start(
+                namespace.as_fd(),
+                options,
+                ports,
+                &Files::of(&locked.dir(), &locked.run_dir()),
+            )?;
             locked.state.endpoints = pasta.endpoints;
         }
         _ => return Ok(()),
@@ -50,7 +56,9 @@ pub(crate) fn disconnect(engine: &Engine, locked: &mut Locked) -> Result<()> {
             network::disconnect(&networks, locked.id(), &links).context("disconnect the network")?;
             attend(engine)?;
         }
-        NetworkMode::Pasta(_) => network::rootless::stop(&locked.run_dir()).context("end pasta")?,
+        NetworkMode::Pasta(_) => {
+            network::rootless::stop(&Files::of(&locked.dir(), &locked.run_dir())).context("end pasta")?
+        }
         _ => {}
     }
     locked.state.endpoints.clear();

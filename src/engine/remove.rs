@@ -6,8 +6,10 @@ use super::Engine;
 use super::container::{self, Locked};
 use super::request::RemoveRequest;
 use crate::image::store::ImageStore;
+use crate::model::container::{ContainerConfig, Namespace, UserNamespace};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
+use crate::model::network::NetworkMode;
 use crate::model::status::{Action, Status};
 use crate::state::record::Durability;
 
@@ -53,6 +55,27 @@ impl Engine {
         locked.save(if locked.config.remove { Durability::Lazy } else { Durability::Synced })?;
         finish(self, locked)
     }
+
+    /// The containers that use namespaces of container `id`, and those that use theirs: the last ones first.
+    pub(crate) fn dependents(&self, id: &Id) -> Result<Vec<Id>> {
+        let mut all: Vec<container::Container> = Vec::new();
+        for other in container::ids(&self.paths)? {
+            all.extend(container::Container::read(&self.paths, &other)?);
+        }
+        let mut found: Vec<Id> = vec![id.clone()];
+        let mut at = 0;
+        while at < found.len() {
+            for read in &all {
+                if uses(&read.config, &found[at]) && !found.contains(&read.config.id) {
+                    found.push(read.config.id.clone());
+                }
+            }
+            at += 1;
+        }
+        found.remove(0);
+        found.reverse();
+        Ok(found)
+    }
 }
 
 /// Undoes what a container that is being removed still has outside, and deletes it.
@@ -76,6 +99,15 @@ pub(crate) fn finish(engine: &Engine, mut locked: Locked) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a container joins a namespace of another one, or requires it.
+fn uses(config: &ContainerConfig, id: &Id) -> bool {
+    let joins = |namespace: &Namespace| matches!(namespace, Namespace::Container(of) if of == id);
+    [&config.pid, &config.ipc, &config.uts, &config.cgroup].into_iter().any(joins)
+        || matches!(&config.network, NetworkMode::Container(of) if of == id.as_str())
+        || matches!(&config.userns, UserNamespace::Container { of } if of == id)
+        || config.requires.contains(id)
 }
 
 /// Whether an error says that the object is not there.

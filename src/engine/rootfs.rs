@@ -75,6 +75,17 @@ pub(crate) fn view(engine: &Engine, config: &ContainerConfig) -> Result<OwnedFd>
         }
         RootFs::Image { layers } => lower(engine, layers)?,
     };
+    stack(engine, lower)
+}
+
+/// As [`view`], of layers, the lowest first. `None` where there are none.
+pub(crate) fn view_layers(engine: &Engine, layers: &[String]) -> Result<Option<OwnedFd>> {
+    let dirs = lower(engine, layers)?;
+    if dirs.is_empty() { Ok(None) } else { stack(engine, dirs).map(Some) }
+}
+
+/// A read-only mount of directories, the top one first.
+fn stack(engine: &Engine, lower: Vec<PathBuf>) -> Result<OwnedFd> {
     if let [only] = lower.as_slice() {
         // An overlay wants two layers where none is writable.
         return mount::clone_tree(rustix::fs::CWD, only, false).context("open the image's layer");

@@ -241,7 +241,8 @@ fn namespaces(config: &ContainerConfig, facts: &Facts) -> Result<Vec<LinuxNamesp
     Ok(list)
 }
 
-fn id_map(ranges: &[IdRange]) -> Result<Vec<LinuxIdMapping>> {
+/// The ranges in the words of the runtime specification.
+pub(crate) fn id_map(ranges: &[IdRange]) -> Result<Vec<LinuxIdMapping>> {
     let build = |range: &IdRange| {
         let builder =
             LinuxIdMappingBuilder::default().container_id(range.inside).host_id(range.outside).size(range.size);

@@ -147,6 +147,7 @@ impl Engine {
         let spec = super::spec::generate(&locked.config, &prepared.facts)?;
         let config = &locked.config;
         record::write(&bundle.join("config.json"), &spec, Durability::Lazy)?;
+        let mounted = super::merged::mounted(&dir)?;
         let connects = matches!(config.network, NetworkMode::Bridge(_) | NetworkMode::Pasta(_));
         let monitor = MonitorConfig {
             data_dir: dir.clone(),
@@ -160,8 +161,12 @@ impl Engine {
             start_immediately: !connects,
             cleanup: super::policy::cleanup_arguments(self, &super::policy::run_of(locked)),
             bundle,
-            root: self.root_source(config, &dir)?,
-            map_root: owners::by_mount(self, owners::maps(self, config)?.as_ref()),
+            map_root: mounted.is_none() && owners::by_mount(self, owners::maps(self, config)?.as_ref()),
+            root: match mounted {
+                // Its upper directory is in use: what the user mounted is the same, with its owners mapped.
+                Some(path) => RootSource::Directory { path },
+                None => self.root_source(config, &dir)?,
+            },
             chown: chowned(config, &prepared.facts.contents),
             cgroup,
             seccomp_cache: Some(self.paths.cache()),

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::Engine;
 use super::container::Locked;
 use crate::model::id::Id;
+use crate::network::rootless::Files;
 use crate::runtime::cgroup::Cgroup;
 use crate::storage::tree;
 use crate::sys::process;
@@ -48,12 +49,12 @@ pub(crate) fn end_init(engine: &Engine, locked: &Locked) -> Result<()> {
 
 /// Takes away what container `id` may have outside, when its record does not tell: everything external carries the id.
 pub(crate) fn by_id(engine: &Engine, id: &Id) -> Result<()> {
-    let cgroup = Cgroup::plan(None, id.as_str(), engine.privilege.is_rootless()).context("look for the cgroup")?;
+    let cgroup = Cgroup::plan(None, id.as_str(), engine.privilege.ordinary_user()).context("look for the cgroup")?;
     cgroup.kill_all().context("kill what is left in the cgroup")?;
     cgroup.remove().context("remove the cgroup")?;
     let run = engine.paths.container_run(id);
     if engine.privilege.is_rootless() {
-        crate::network::rootless::stop(&run).context("end pasta")?;
+        crate::network::rootless::stop(&Files::of(&engine.paths.container(id), &run)).context("end pasta")?;
     } else {
         crate::network::disconnect(&engine.paths.networks(), id, &[]).context("disconnect the network")?;
         super::network::attend(engine)?;

@@ -139,7 +139,8 @@ pub(crate) fn contents(engine: &Engine, locked: &Locked) -> Result<Vec<Content>>
     locked.config.mounts.iter().map(|mount| content(&volumes, mount)).collect()
 }
 
-fn content(volumes: &Volumes, mount: &Mount) -> Result<Content> {
+/// The content of one mount.
+pub(crate) fn content(volumes: &Volumes, mount: &Mount) -> Result<Content> {
     let plain = |source| Content { source: Some(source), options: Vec::new() };
     match &mount.source {
         Source::Tmpfs => Ok(Content::default()),

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
+use super::convert::{self, Family};
 use super::intake::{Documents, Intake, Target};
 use super::manifest::{Compression, Config, Descriptor, Manifest, OCI_CONFIG, OCI_MANIFEST, oci_layer_type};
 use super::store;
@@ -52,39 +53,64 @@ pub(crate) fn import(target: &Target, source: File, options: &ImportOptions) -> 
         urls: Vec::new(),
     };
     let config_bytes = configuration(&diff_id, config, options)?;
-    let config = Config::parse(&config_bytes)?;
-    let manifest = Manifest {
+    let new = NewImage { config_bytes, layers: vec![layer.clone()], docker: false };
+    publish(target, &new, Some((&layer, &file)), &names)
+}
+
+/// An image that is made here.
+pub(super) struct NewImage {
+    pub(super) config_bytes: Vec<u8>,
+    pub(super) layers: Vec<Descriptor>,
+    /// With Docker's media types.
+    pub(super) docker: bool,
+}
+
+/// Takes an image into the store whose layers are there but for `layer`, whose blob is in a file. Returns its id.
+pub(super) fn publish(
+    target: &Target,
+    image: &NewImage,
+    layer: Option<(&Descriptor, &std::fs::File)>,
+    names: &[String],
+) -> Result<String> {
+    let config = Config::parse(&image.config_bytes)?;
+    let oci = Manifest {
         media_type: OCI_MANIFEST.to_owned(),
         config: Descriptor {
             media_type: OCI_CONFIG.to_owned(),
-            digest: Digest::of(&config_bytes),
-            size: config_bytes.len() as u64,
+            digest: Digest::of(&image.config_bytes),
+            size: image.config_bytes.len() as u64,
             urls: Vec::new(),
         },
-        layers: vec![layer],
+        layers: image.layers.clone(),
     };
+    let manifest = convert::translate(oci, if image.docker { Family::Docker } else { Family::Oci })?;
     let manifest_bytes = manifest.to_json()?;
     let documents = Documents {
         manifest_bytes: &manifest_bytes,
         manifest: &manifest,
-        config_bytes: &config_bytes,
+        config_bytes: &image.config_bytes,
         config: &config,
         index: None,
     };
     let intake = Intake::begin(target, documents)?;
     let missing = intake.missing();
     intake.run(|| {
-        for (index, ..) in &missing {
-            rewind(&file)?;
+        for (index, digest, _) in &missing {
+            let Some((_, file)) = layer.filter(|(layer, _)| layer.digest == *digest) else {
+                return Err(Error::state(format!("layer {digest} of the image is missing from the store"))
+                    .hint("pull the image again")
+                    .into());
+            };
+            rewind(file)?;
             let mut staged = intake.create(*index)?;
             // Shares blocks where the file system can.
-            let size = std::io::copy(&mut &file, &mut staged).context("stage the archive")?;
+            let size = std::io::copy(&mut &*file, &mut staged).context("stage the archive")?;
             intake.advanced(*index, size);
             intake.finished(*index);
         }
         Ok(())
     })?;
-    intake.publish(&names, Vec::new())
+    intake.publish(names, Vec::new())
 }
 
 fn rewind(file: &std::fs::File) -> Result<()> {
@@ -144,7 +170,7 @@ fn configuration(diff_id: &Digest, config: Map<String, Value>, options: &ImportO
 }
 
 /// Applies one instruction to the configuration.
-fn apply(config: &mut Map<String, Value>, change: &str) -> Result<()> {
+pub(super) fn apply(config: &mut Map<String, Value>, change: &str) -> Result<()> {
     let bad = || Error::invalid(format!("invalid change \"{}\"", change.escape_debug()));
     // Both `CMD /bin/sh` and `CMD=/bin/sh` are podman's.
     let at = change.find([' ', '=']).ok_or_else(bad)?;
@@ -186,7 +212,14 @@ fn apply(config: &mut Map<String, Value>, change: &str) -> Result<()> {
                 map.insert(path, json!({}));
             }
         }
-        _ => return Err(bad().into()),
+        "ONBUILD" => {
+            let list = config.entry("OnBuild").or_insert_with(|| json!([])).as_array_mut().ok_or_else(bad)?;
+            list.push(rest.into());
+        }
+        other => {
+            let message = format!("invalid change \"{}\" - invalid instruction {other}", change.escape_debug());
+            return Err(Error::invalid(message).into());
+        }
     }
     Ok(())
 }

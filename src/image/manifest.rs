@@ -19,7 +19,7 @@ pub(crate) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
-const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+pub(crate) const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
 const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
 const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 const OCI_FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
@@ -180,25 +180,6 @@ impl Manifest {
         }
         let wire = Wire { schema_version: 2, media_type: &self.media_type, config: &self.config, layers: &self.layers };
         serde_json::to_vec(&wire).context("write manifest")
-    }
-
-    /// The same image with OCI's media types, for oci archives; zstd and foreign layers keep their nature.
-    pub(crate) fn to_oci(&self) -> Self {
-        let mut oci = self.clone();
-        oci.media_type = OCI_MANIFEST.to_owned();
-        if oci.config.media_type == DOCKER_CONFIG {
-            oci.config.media_type = OCI_CONFIG.to_owned();
-        }
-        for layer in &mut oci.layers {
-            for (docker, replacement) in [(DOCKER_LAYER, OCI_LAYER), (DOCKER_FOREIGN, OCI_FOREIGN)] {
-                if let Some(suffix) = layer.media_type.strip_prefix(docker) {
-                    let suffix = suffix.replace('.', "+");
-                    layer.media_type = format!("{replacement}{suffix}");
-                    break;
-                }
-            }
-        }
-        oci
     }
 }
 
@@ -485,7 +466,6 @@ mod tests {
         docker["layers"][0]["mediaType"] = format!("{DOCKER_LAYER}.gzip").into();
         let Document::Manifest(docker) = parse(&docker, Some(DOCKER_MANIFEST)).unwrap() else { panic!("index") };
         docker.check_is_image().unwrap();
-        assert_eq!(docker.to_oci(), read);
         let again = Document::parse(&read.to_json().unwrap(), None).unwrap();
         assert_eq!(again, Document::Manifest(read));
         let mut untyped = manifest();

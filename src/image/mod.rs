@@ -1,6 +1,8 @@
 //! Images: from registries and archives into the store, and back.
 
 pub(crate) mod archive;
+pub(crate) mod commit;
+pub(crate) mod convert;
 pub(crate) mod credential;
 pub(crate) mod gc;
 pub(crate) mod hash;
@@ -9,6 +11,7 @@ pub(crate) mod intake;
 pub(crate) mod load;
 pub(crate) mod manifest;
 pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod registry;
 pub(crate) mod save;
 pub(crate) mod store;

@@ -89,6 +89,6 @@ pub(crate) fn save(paths: &Paths, images: &[Saved], format: Format, out: &mut dy
     out.flush().context("write the archive")
 }
 
-fn missing(digest: &Digest) -> Error {
+pub(crate) fn missing(digest: &Digest) -> Error {
     Error::state(format!("blob {digest} is missing from the store")).hint("pull the image again")
 }

@@ -364,6 +364,9 @@ pub(crate) struct ContainerState {
     /// `create` has not come to its end; `status` is `Removing` meanwhile, so that a healer takes it away.
     #[serde(default)]
     pub(crate) creating: bool,
+    /// The old and the new name while `rename` works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) renaming: Option<(String, String)>,
     /// Who waits for the grace period of a stop, outside the lock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stopper: Option<ProcessRef>,
@@ -415,6 +418,7 @@ impl ContainerState {
             run: 0,
             boot: boot.to_owned(),
             creating: true,
+            renaming: None,
             stopper: None,
             init: None,
             monitor: None,

@@ -20,6 +20,11 @@ impl IdMaps {
         outside(&self.gids, gid)
     }
 
+    /// The owner inside of what belongs to `uid` and `gid` outside; who is not mapped is taken for root.
+    pub(crate) fn owner_inside(&self, uid: u32, gid: u32) -> (u32, u32) {
+        (inside(&self.uids, uid).unwrap_or(0), inside(&self.gids, gid).unwrap_or(0))
+    }
+
     /// The owner outside of what root has inside. Where the container has no root it stays ours.
     pub(crate) fn root(&self) -> (u32, u32) {
         (self.outside_uid(0).unwrap_or(0), self.outside_gid(0).unwrap_or(0))
@@ -52,6 +57,11 @@ impl IdMaps {
 fn outside(ranges: &[IdRange], id: u32) -> Option<u32> {
     let range = ranges.iter().find(|range| id >= range.inside && id - range.inside < range.size)?;
     range.outside.checked_add(id - range.inside)
+}
+
+fn inside(ranges: &[IdRange], id: u32) -> Option<u32> {
+    let range = ranges.iter().find(|range| id >= range.outside && id - range.outside < range.size)?;
+    range.inside.checked_add(id - range.outside)
 }
 
 /// The ranges in order, those that go on from one another as one.

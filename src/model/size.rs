@@ -65,6 +65,7 @@ fn whole(number: f64) -> Option<u64> {
 }
 
 const DECIMAL: [&str; 9] = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
+const BINARY: [&str; 9] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"];
 
 /// Prints a size in powers of 1000 with four digits: `1.234MB` (go-units' `HumanSize`).
 pub(crate) fn human(size: u64) -> String {
@@ -79,6 +80,11 @@ pub(crate) fn human_precise(size: u64, digits: usize) -> String {
 /// Prints a size as `podman images` does: three digits and a space, `11.3 kB`.
 pub(crate) fn human_spaced(size: u64) -> String {
     scaled(size, 1000.0, &DECIMAL, 3, " ")
+}
+
+/// Prints a size in powers of 1024: `1.5GiB` (go-units' `BytesSize`).
+pub(crate) fn binary(size: u64) -> String {
+    scaled(size, 1024.0, &BINARY, 4, "")
 }
 
 #[expect(clippy::cast_precision_loss, reason = "four digits are printed")]
@@ -169,6 +175,9 @@ mod tests {
         }
         for (size, want) in [(0, "0 B"), (11_264, "11.3 kB"), (999_900, "1e+03 kB"), (4_500_000, "4.5 MB")] {
             assert_eq!(human_spaced(size), want);
+        }
+        for (size, want) in [(0, "0B"), (1024, "1KiB"), (1 << 20, "1MiB"), (1_677_721_600, "1.562GiB")] {
+            assert_eq!(binary(size), want);
         }
     }
 

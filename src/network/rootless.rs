@@ -1,13 +1,16 @@
 //! User-mode networking for ordinary users: an installed `pasta` as a managed process.
 //!
-//! pasta is told the namespace by a file `netns` in a directory of ours, which it watches: it ends when the file goes. So
-//! nothing can leak: the end of a container removes the file, and who heals removes the directory. Its pid is recorded
-//! beside it, for the case that it does not listen. The namespace is bound on the file in a mount namespace that only
+//! pasta is told the namespace by a file of ours, which it watches: it ends when the file goes. So nothing can leak: the
+//! end of a container removes the file, and who heals too. Its pid is recorded, for the case that it does not listen. The namespace is bound on the file in a mount namespace that only
 //! pasta is in (it gives up the capabilities that `/proc/PID/ns/net` asks for before it opens it), so no mount is seen.
 //!
+//! The profile of AppArmor that distributions give pasta names the places where it may open a namespace and write its
+//! pid; both files are there:
+//!
 //! ```text
-//! <run directory of the container>/pasta/netns    what pasta watches; empty for everyone else
-//! <run directory of the container>/pasta/pid      written by pasta when it is ready
+//! /run/user/UID/netns/dhow-<id>           what pasta watches; empty for everyone else; where the runtime directory is
+//!                                         another, in that of the container
+//! <directory of the container>/pasta.pid  written by pasta when it is ready
 //! ```
 
 use std::fs::{self, DirBuilder};
@@ -60,6 +63,26 @@ fn find() -> Result<PathBuf> {
         .into())
 }
 
+/// The files of one container's pasta.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Files {
+    link: PathBuf,
+    pid: PathBuf,
+}
+
+impl Files {
+    /// Of the container with the directories `dir` for its records and `run_dir` for its sockets, which end in its id.
+    pub(crate) fn of(dir: &Path, run_dir: &Path) -> Self {
+        let id = run_dir.file_name().unwrap_or_default().to_string_lossy();
+        let logind = run_dir.strip_prefix("/run/user").ok().and_then(|rest| rest.iter().next());
+        let link = match logind {
+            Some(uid) => Path::new("/run/user").join(uid).join("netns").join(format!("dhow-{id}")),
+            None => run_dir.join("netns"),
+        };
+        Self { link, pid: dir.join("pasta.pid") }
+    }
+}
+
 /// The arguments, as podman makes them.
 fn arguments(options: &[String], ports: &[PortMapping], link: &Path, pid: &Path) -> Result<Vec<String>, Error> {
     let mut arguments: Vec<String> = vec!["--config-net".into(), "--quiet".into()];
@@ -108,23 +131,28 @@ pub(crate) fn start(
     namespace: BorrowedFd<'_>,
     options: &[String],
     ports: &[PortMapping],
-    run_dir: &Path,
+    files: &Files,
 ) -> Result<Pasta> {
     let program = find()?;
-    stop(run_dir)?;
-    let directory = run_dir.join("pasta");
-    let (link, pid) = (directory.join("netns"), directory.join("pid"));
-    let arguments = arguments(options, ports, &link, &pid)?;
-    DirBuilder::new().mode(0o700).create(&directory).with_context(|| format!("create {}", directory.display()))?;
+    stop(files)?;
+    let arguments = arguments(options, ports, &files.link, &files.pid)?;
+    let directory = files.link.parent().context("pasta's file has no directory")?;
+    // Others that use namespaces by name have theirs there too.
+    DirBuilder::new()
+        .mode(0o700)
+        .recursive(true)
+        .create(directory)
+        .with_context(|| format!("create {}", directory.display()))?;
     let started = (|| {
-        fs::File::create(&link).with_context(|| format!("create {}", link.display()))?;
+        fs::File::create(&files.link).with_context(|| format!("create {}", files.link.display()))?;
         let mut command = Command::new(&program);
         command.args(&arguments).env_clear().current_dir("/").stdin(Stdio::null());
         if is_host_root() {
             // As the host's root it would become nobody, who may not enter the namespace.
             command.args(["--runas", "0:0"]);
         }
-        let output = execute(namespace, &link, command).with_context(|| format!("execute {}", program.display()))?;
+        let output =
+            execute(namespace, &files.link, command).with_context(|| format!("execute {}", program.display()))?;
         if !output.status.success() {
             return Err(refusal(&String::from_utf8_lossy(&output.stderr)).into());
         }
@@ -133,7 +161,7 @@ pub(crate) fn start(
     match started {
         Ok(endpoints) => Ok(Pasta { endpoints }),
         Err(error) => {
-            let undone = stop(run_dir);
+            let undone = stop(files);
             Err(undone.err().into_iter().fold(error, |error, more| error.context(format!("undo: {more:#}"))))
         }
     }
@@ -195,11 +223,11 @@ fn endpoints(namespace: BorrowedFd<'_>) -> Result<Vec<Endpoint>> {
 }
 
 /// Ends the pasta of a container, if there is one. That it is gone already is success.
-pub(crate) fn stop(run_dir: &Path) -> Result<()> {
-    let directory = run_dir.join("pasta");
-    let link = directory.join("netns");
-    let process = recorded(&directory);
-    crate::state::paths::remove_file(&link).with_context(|| format!("remove {}", link.display()))?;
+pub(crate) fn stop(files: &Files) -> Result<()> {
+    let remove =
+        |file: &Path| crate::state::paths::remove_file(file).with_context(|| format!("remove {}", file.display()));
+    let process = recorded(files);
+    remove(&files.link)?;
     if let Some(pidfd) = process {
         let deadline = Instant::now() + PATIENCE;
         while !has_ended(&pidfd, deadline)? {
@@ -209,22 +237,16 @@ pub(crate) fn stop(run_dir: &Path) -> Result<()> {
             }
         }
     }
-    match fs::remove_dir_all(&directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("remove {}", directory.display()))
-        }
-        _ => Ok(()),
-    }
+    remove(&files.pid)
 }
 
 /// The process that wrote the pid file, if it is still that: it names our link among its arguments.
-fn recorded(directory: &Path) -> Option<std::os::fd::OwnedFd> {
-    let text = fs::read_to_string(directory.join("pid")).ok()?;
+fn recorded(files: &Files) -> Option<std::os::fd::OwnedFd> {
+    let text = fs::read_to_string(&files.pid).ok()?;
     let pid = Pid::from_raw(text.trim().parse().ok()?)?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
     let arguments = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).ok()?;
-    let link = directory.join("netns");
-    let ours = arguments.split(|b| *b == 0).any(|argument| argument == link.as_os_str().as_encoded_bytes());
+    let ours = arguments.split(|b| *b == 0).any(|argument| argument == files.link.as_os_str().as_encoded_bytes());
     ours.then_some(pidfd)
 }
 
@@ -258,6 +280,15 @@ mod tests {
             "--config-net --quiet -t 127.0.0.1/8080-8080:80-80 -t 7000-7009:8000-8009 -u none -U none \
              --dns-forward 169.254.1.1 -T 5000 --pid /r/pid --netns /r/netns"
         );
+    }
+
+    #[test]
+    fn files_are_where_pasta_may_open_them() {
+        let files = |run: &str| Files::of(Path::new("/home/u/.local/share/dhow/containers/abc"), Path::new(run));
+        let usual = files("/run/user/1000/dhow/containers/abc");
+        assert_eq!(usual.link, Path::new("/run/user/1000/netns/dhow-abc"));
+        assert_eq!(usual.pid, Path::new("/home/u/.local/share/dhow/containers/abc/pasta.pid"));
+        assert_eq!(files("/x/containers/abc").link, Path::new("/x/containers/abc/netns"));
     }
 
     #[test]

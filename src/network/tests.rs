@@ -485,18 +485,19 @@ fn pasta_serves_a_namespace_and_ends_with_its_link() {
     }
     let namespace: OwnedFd = std::fs::File::open(&path).unwrap().into();
     let started = std::time::Instant::now();
-    let got = rootless::start(namespace.as_fd(), &[], &ports(&["8080:80"]), &world.networks);
+    let files = rootless::Files::of(&world.networks, &world.networks);
+    let got = rootless::start(namespace.as_fd(), &[], &ports(&["8080:80"]), &files);
     eprintln!("pasta: {:?} {got:?}", started.elapsed());
     let outcome = got.map(|pasta| {
         serve(&namespace, "0.0.0.0:80");
         (pasta.endpoints, ask(&world.outside, "192.0.2.1:8080"), ask(&world.host, "127.0.0.1:8080"))
     });
     let pasta: i32 =
-        std::fs::read_to_string(world.networks.join("pasta/pid")).map_or(0, |text| text.trim().parse().unwrap());
+        std::fs::read_to_string(world.networks.join("pasta.pid")).map_or(0, |text| text.trim().parse().unwrap());
     let started = std::time::Instant::now();
-    rootless::stop(&world.networks).unwrap();
+    rootless::stop(&files).unwrap();
     eprintln!("its end: {:?}", started.elapsed());
-    rootless::stop(&world.networks).unwrap();
+    rootless::stop(&files).unwrap();
     init.kill().unwrap();
     init.wait().unwrap();
     let (endpoints, outside, host) = outcome.unwrap();

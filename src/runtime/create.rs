@@ -154,7 +154,7 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
     }
     map_mounts(&mounts, &sources, spec, None)?;
     let mut placement = Placement::new(request.cgroup)?;
-    match clone_init(&namespaces, &mut placement, &proc, &ours, &theirs)? {
+    match clone_init(&namespaces, &mut placement, &proc)? {
         Cloned::Child => init::main(init::Init {
             spec,
             process,
@@ -237,29 +237,20 @@ fn root(rootfs: Rootfs, propagation: Option<&str>) -> Result<init::Root> {
 }
 
 /// Makes init: at once, or by way of a process in between.
-fn clone_init(
-    namespaces: &Plan,
-    placement: &mut Placement<'_>,
-    proc: &Proc,
-    ours: &Channel,
-    theirs: &Channel,
-) -> Result<Cloned> {
+fn clone_init(namespaces: &Plan, placement: &mut Placement<'_>, proc: &Proc) -> Result<Cloned> {
     // The cgroup namespace is made when the process is in its cgroups: its root is where they are then.
     let new = namespaces.new.without(Namespaces::CGROUP);
     if namespaces.needs_middle() {
-        return by_middle(placement, new, (ours, theirs), || join_all(namespaces));
+        return by_middle(placement, new, || join_all(namespaces));
     }
     let pid = namespaces.join_of(Namespaces::PID);
-    within_pid(proc, pid.map(|joined| joined.fd.as_fd()), placement, new, (ours, theirs))
+    within_pid(proc, pid.map(|joined| joined.fd.as_fd()), placement, new)
 }
 
-/// Makes a child by way of a process in between, which joins, makes it as our child, tells its number, and ends.
-fn by_middle(
-    placement: &mut Placement<'_>,
-    new: Namespaces,
-    (ours, theirs): (&Channel, &Channel),
-    join: impl FnOnce() -> Result<()>,
-) -> Result<Cloned> {
+/// Makes a child by way of a process in between, which joins, makes it as our child, tells its number, and ends. It tells
+/// on a channel of its own: the child may be faster with what it has to say.
+fn by_middle(placement: &mut Placement<'_>, new: Namespaces, join: impl FnOnce() -> Result<()>) -> Result<Cloned> {
+    let (ours, theirs) = Channel::pair()?;
     match placement.clone3(Namespaces::default()).context("make a process in between")? {
         Cloned::Child => {
             let made = join().and_then(|()| {
@@ -273,6 +264,7 @@ fn by_middle(
             leave(i32::from(told.is_err()))
         }
         Cloned::Parent { pidfd: middle, .. } => {
+            drop(theirs);
             let told = ours.receive();
             pidfd::reap(middle.as_fd())?;
             match told?.0 {
@@ -300,7 +292,6 @@ pub(crate) fn within_pid(
     pid: Option<BorrowedFd<'_>>,
     placement: &mut Placement<'_>,
     new: Namespaces,
-    channel: (&Channel, &Channel),
 ) -> Result<Cloned> {
     let Some(pid) = pid else { return placement.clone3(new).context("make the process") };
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
@@ -309,7 +300,7 @@ pub(crate) fn within_pid(
     let join = || enter(pid, Namespaces::PID).context("join the pid namespace");
     // Who has no rights over our own one, as in an ordinary user's namespace, could not return to it.
     if enter(own.as_fd(), Namespaces::PID).is_err() {
-        return by_middle(placement, new, channel, join);
+        return by_middle(placement, new, join);
     }
     join()?;
     let cloned = placement.clone3(new).context("make the process");

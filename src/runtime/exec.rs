@@ -70,7 +70,7 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
     let (ours, theirs) = Channel::pair()?;
     let mut placement = Placement::new(request.cgroup)?;
     let pid = namespaces.contains(Namespaces::PID).then_some(request.init);
-    match within_pid(&proc, pid, &mut placement, Namespaces::default(), (&ours, &theirs))? {
+    match within_pid(&proc, pid, &mut placement, Namespaces::default())? {
         Cloned::Child => Joining {
             spec: request.spec,
             process: request.process,

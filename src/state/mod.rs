@@ -5,6 +5,7 @@
 
 pub(crate) mod account;
 pub(crate) mod boot;
+pub(crate) mod bus;
 pub(crate) mod lock;
 pub(crate) mod name;
 pub(crate) mod paths;
@@ -12,4 +13,5 @@ pub(crate) mod pause;
 pub(crate) mod privilege;
 pub(crate) mod record;
 pub(crate) mod rootless;
+pub(crate) mod scope;
 pub(crate) mod subid;

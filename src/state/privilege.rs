@@ -20,8 +20,30 @@ pub(crate) enum Privilege {
 }
 
 impl Privilege {
+    /// What `unshare` sets to the user's ids outside, `UID:GID`: who finds it in a user namespace is there already.
+    pub(crate) const UNSHARED: &'static str = "DHOW_UNSHARED";
+
+    /// The user whose `unshare` this process runs in.
+    pub(crate) fn unshared() -> Option<Self> {
+        let text = std::env::var(Self::UNSHARED).ok()?;
+        let (uid, gid) = text.split_once(':')?;
+        let (uid, gid) = (uid.parse().ok()?, gid.parse().ok()?);
+        // On the host itself the word would say nothing.
+        let map = std::fs::read_to_string("/proc/self/uid_map").ok()?;
+        let whole = map.split_ascii_whitespace().eq(["0", "0", "4294967295"]);
+        (!whole).then_some(Self::Rootless { uid, gid })
+    }
+
     pub(crate) fn is_rootless(&self) -> bool {
         matches!(self, Self::Rootless { .. })
+    }
+
+    /// The user's own id outside; None for root.
+    pub(crate) fn ordinary_user(&self) -> Option<u32> {
+        match self {
+            Self::Root => None,
+            Self::Rootless { uid, .. } => Some(*uid),
+        }
     }
 
     /// Where the store is without `--root`.

@@ -19,7 +19,7 @@ use super::lock::Lock;
 use super::pause::{self, PauseRecord};
 use super::privilege::Privilege;
 use super::subid::{self, Given, Stamp};
-use super::{account, boot, record};
+use super::{account, boot, record, scope};
 use crate::model::container::{ContainerState, IdRange};
 use crate::model::error::{Error, ErrorKind};
 use crate::sys::clone::{self, CloneArgs, Cloned, Namespaces};
@@ -98,6 +98,8 @@ fn keep(dir: &Path, data: &Path, uid: u32, gid: u32) -> Result<Vec<String>> {
             (wanted.uids.map.clone(), wanted.gids.map.clone(), wanted.warnings())
         }
     };
+    // In the cgroup of a session it would keep that from ending, or end with it.
+    let entered = scope::enter(uid);
     let process = pause::start(dir)?;
     let boot = boot::id().to_owned();
     let mut made = PauseRecord { version: record::VERSION, process, boot, uids, gids, stamp };
@@ -106,7 +108,8 @@ fn keep(dir: &Path, data: &Path, uid: u32, gid: u32) -> Result<Vec<String>> {
         made.stamp = Stamp::default();
     }
     pause::write(dir, &made)?;
-    Ok(warnings)
+    let warning = entered.err().map(|error| format!("{error:#}"));
+    Ok(warnings.into_iter().chain(warning).collect())
 }
 
 /// Waits for the lock without a thread: who has two cannot change its namespaces.

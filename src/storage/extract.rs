@@ -37,6 +37,8 @@ const KEPT: usize = 128;
 /// How often the free space is looked at, and how much writeback is begun at once.
 const STRIDE: u64 = 64 << 20;
 const KICK: u64 = 8 << 20;
+/// The end of a file is begun too, if it is not small: a call for each of many small ones costs more than it gains.
+const KICK_END: u64 = 256 << 10;
 
 /// So many bytes every layer may have, however well it was compressed.
 const FAIR: u64 = 4 << 30;
@@ -379,7 +381,7 @@ impl<'a> Extractor<'a> {
             done += count;
             self.summary.size += count;
             self.written += count;
-            if done - kicked >= KICK {
+            if done - kicked >= if done == length { KICK_END } else { KICK } {
                 // Begin to write while the rest arrives: the sync at the end has less to wait for.
                 drop(crate::sys::writeback::begin(fd, at + kicked, done - kicked));
                 kicked = done;

@@ -109,6 +109,11 @@ impl<R: Read> Archive<R> {
         }
     }
 
+    /// The bytes read so far.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
     /// Reads what is left, so that the digest is whole, and returns it.
     pub(crate) fn finish(mut self) -> Result<Digest> {
         loop {

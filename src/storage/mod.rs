@@ -1,11 +1,14 @@
 //! Blobs, layers, writable layers and volumes: everything that keeps bytes for containers.
 
+pub(crate) mod changes;
 pub(crate) mod compression;
 pub(crate) mod content;
 pub(crate) mod extract;
 pub(crate) mod layer;
 pub(crate) mod member;
 pub(crate) mod overlay;
+pub(crate) mod pack;
+pub(crate) mod place;
 pub(crate) mod shift;
 pub(crate) mod staging;
 pub(crate) mod tree;

@@ -5,6 +5,7 @@
 //! that several layers need.
 #![allow(unsafe_code)]
 
+pub(crate) mod apart;
 pub(crate) mod bpf;
 pub(crate) mod cancel;
 pub(crate) mod cap;

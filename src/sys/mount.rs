@@ -99,11 +99,32 @@ pub(crate) struct OverlayDirs {
     pub(crate) userxattr: bool,
 }
 
-/// Makes a detached overlay mount. `lowerdir+` needs Linux 6.8; before that one joined `lowerdir` is passed.
+/// Makes a detached overlay mount. `lowerdir+` needs Linux 6.7; before that one joined `lowerdir` is passed.
 pub(crate) fn overlay(dirs: &OverlayDirs, attr: MountAttrFlags) -> io::Result<OwnedFd> {
     let lower = dirs.lower.iter().map(|path| text(path)).collect::<io::Result<Vec<_>>>()?;
     let lower = lower.iter().map(|path| FsOption::Text("lowerdir+", path)).collect();
-    overlay_over(lower, dirs, attr)
+    match overlay_over(lower, dirs, attr) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => overlay_joined(dirs, attr),
+        made => made,
+    }
+}
+
+/// As [`overlay`], for older kernels. They take all options together in one page, and no comma or colon in a path: the
+/// directories are named by descriptors, which are short and have neither.
+fn overlay_joined(dirs: &OverlayDirs, attr: MountAttrFlags) -> io::Result<OwnedFd> {
+    let open = |path: &Path| {
+        let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
+        Ok::<_, io::Error>(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?)
+    };
+    let name = |fd: &OwnedFd| format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(fd));
+    let lower = dirs.lower.iter().map(|path| open(path)).collect::<io::Result<Vec<_>>>()?;
+    let upper = dirs.upper.as_ref().map(|(upper, work)| Ok::<_, io::Error>((open(upper)?, open(work)?))).transpose()?;
+    let joined = lower.iter().map(name).collect::<Vec<_>>().join(":");
+    let named = OverlayDirs {
+        upper: upper.as_ref().map(|(upper, work)| (name(upper).into(), name(work).into())),
+        ..dirs.clone()
+    };
+    overlay_over(vec![FsOption::Text("lowerdir", &joined)], &named, attr)
 }
 
 /// Makes a detached overlay mount over `lower`, the top one first, in place of the paths in `dirs`. Layers by descriptor
@@ -127,12 +148,26 @@ fn overlay_over<'a>(
     }
     if dirs.userxattr {
         options.push(FsOption::Flag("userxattr"));
+    } else if dirs.upper.is_some() {
+        // Whatever the kernel's defaults are, an upper directory is whole: diff and commit read it on its own.
+        options.push(FsOption::Text("redirect_dir", "off"));
+        options.push(FsOption::Text("metacopy", "off"));
     }
     fs_mount("overlay", &options, attr)
 }
 
 fn text(path: &Path) -> io::Result<&str> {
     path.to_str().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))
+}
+
+/// Whether `path` is where something is mounted; false where nothing is. statx(2), STATX_ATTR_MOUNT_ROOT, Linux 5.8.
+pub(crate) fn is_mounted(path: &Path) -> io::Result<bool> {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
+    match rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE) {
+        Ok(stat) => Ok(stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)),
+        Err(rustix::io::Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// Unmounts what is at `path`, lazily. umount2(2).
@@ -146,4 +181,39 @@ pub(crate) fn pivot_root(new_root: impl AsFd) -> io::Result<()> {
     rustix::process::pivot_root(".", ".")?;
     detach(".")?;
     Ok(rustix::process::chdir("/")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overlay_of_joined_names_shows_all_layers_whatever_they_are_called() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: mounts need root");
+            return;
+        }
+        // A tmpfs everywhere, which can be an upper one.
+        let place = PathBuf::from(format!("/dev/shm/dhow-overlay-{}", std::process::id()));
+        std::fs::create_dir(&place).unwrap();
+        let dir = |name: &str| {
+            let path = place.join(name);
+            std::fs::create_dir(&path).unwrap();
+            path
+        };
+        let lower = vec![dir("top:,\\"), dir("below")];
+        std::fs::write(lower[0].join("both"), "top").unwrap();
+        std::fs::write(lower[1].join("both"), "below").unwrap();
+        std::fs::write(lower[1].join("one"), "below").unwrap();
+        let upper = Some((dir("upper:"), dir("work,")));
+        let dirs = OverlayDirs { lower, upper, volatile: true, userxattr: false };
+        let overlay = overlay_joined(&dirs, MountAttrFlags::empty()).unwrap();
+        let shown = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&overlay)));
+        let read = |name: &str| std::fs::read_to_string(shown.join(name)).unwrap();
+        assert_eq!((read("both").as_str(), read("one").as_str()), ("top", "below"));
+        std::fs::write(shown.join("new"), "").unwrap();
+        assert!(place.join("upper:/new").exists());
+        drop(overlay);
+        std::fs::remove_dir_all(place).unwrap();
+    }
 }

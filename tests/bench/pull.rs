@@ -1,12 +1,14 @@
 //! `cargo bench --bench pull`: pulling a large image (eight layers, 320 MiB packed unless `DHOW_BENCH_MIB` says
-//! otherwise) from Debian's docker-registry on loopback, beside podman, each time into an empty store on tmpfs.
+//! otherwise) from Debian's docker-registry on loopback, beside podman: into an empty store on tmpfs, into an empty store
+//! on a new ext4 (in a file on the disk below the temporary directory, by a loop device), and where all of it is there.
+//! `DHOW_BENCH_ONLY` names one of the three rows.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
 mod measure;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use measure::{Contender, compare, dhow, output, podman, rounds};
@@ -23,7 +25,7 @@ fn main() {
     let image = large(wanted << 20);
     let packed: usize = image.layers.iter().map(|layer| layer.blob.len()).sum();
     let unpacked: usize = image.layers.iter().map(|layer| layer.tar.len()).sum();
-    println!("{LAYERS} layers, {} MiB packed, {} MiB unpacked, store on tmpfs\n", packed >> 20, unpacked >> 20);
+    println!("{LAYERS} layers, {} MiB packed, {} MiB unpacked\n", packed >> 20, unpacked >> 20);
     let archive = place.join("image.tar");
     std::fs::write(&archive, image.oci_archive("large")).unwrap();
     drop(image);
@@ -31,25 +33,73 @@ fn main() {
     let reference = format!("{ADDRESS}/large:1");
     push(&place, &archive, &reference);
     std::fs::remove_file(&archive).unwrap();
-    let empty = |name: &str| drop(std::fs::remove_dir_all(place.join(name).join("store")));
     let pull = ["pull", "-q", "--tls-verify=false", &reference];
+    let wanted = |row: &str| std::env::var("DHOW_BENCH_ONLY").map_or(true, |only| only == row);
+    let stores = ["dhow", "podman"];
     measure::head();
-    compare(
-        "pull",
-        rounds(5),
-        &[
-            Contender::new("dhow", || dhow(&place, &pull)).before(|| empty("dhow")),
-            Contender::new("podman", || podman(&place, &pull)).before(|| empty("podman")),
-        ],
-    );
+    if wanted("tmpfs") {
+        let empty = |name: &str| drop(std::fs::remove_dir_all(place.join(name).join("store")));
+        let dhow = Contender::new("dhow", || dhow(&place, &pull)).before(|| empty("dhow"));
+        let podman = Contender::new("podman", || podman(&place, &pull)).before(|| empty("podman"));
+        compare("tmpfs", rounds(5), &[dhow, podman]);
+        stores.iter().for_each(|name| empty(name));
+    }
+    let disks = stores.map(Disk::new);
+    let fresh = |number: usize| disks[number].fresh(&place.join(stores[number]).join("store"));
+    if wanted("ext4") {
+        let dhow = Contender::new("dhow", || dhow(&place, &pull)).before(|| fresh(0));
+        let podman = Contender::new("podman", || podman(&place, &pull)).before(|| fresh(1));
+        compare("ext4", rounds(5), &[dhow, podman]);
+    }
+    if wanted("again") {
+        if !wanted("ext4") {
+            (0..stores.len()).for_each(fresh);
+        }
+        let dhow = Contender::new("dhow", || dhow(&place, &pull));
+        let podman = Contender::new("podman", || podman(&place, &pull));
+        compare("again", rounds(5), &[dhow, podman]);
+    }
     assert_eq!(
         output(dhow(&place, &["image", "exists", &reference])),
         Ok(String::new()),
         "dhow did not keep the image"
     );
     assert!(place.join("dhow/store").is_dir(), "dhow has no store");
+    drop(disks);
     registry.kill().unwrap();
     registry.wait().unwrap();
+}
+
+/// A file on the real disk for a file system that is made anew for each pull: creating files in an old one costs what its
+/// past has made of it.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn new(name: &str) -> Self {
+        let file = std::env::temp_dir().join(format!("dhow-bench-{}-{name}", std::process::id()));
+        std::fs::File::create(&file).unwrap().set_len(8 << 30).unwrap();
+        Self(file)
+    }
+
+    /// Mounts an empty ext4 at `store`, instead of what is there.
+    fn fresh(&self, store: &Path) {
+        let script = r#"set -e
+            if mountpoint -q "$2"; then umount "$2"; fi
+            mkdir -p "$2"
+            mke2fs -q -F -t ext4 -E nodiscard,lazy_itable_init=1,lazy_journal_init=1 "$1"
+            mount -o loop,noinit_itable "$1" "$2"
+            sync"#;
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]).arg(&self.0).arg(store);
+        output(command).expect("make an ext4");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // The mounts go with the namespace.
+        drop(std::fs::remove_file(&self.0));
+    }
 }
 
 fn registry(place: &Path) -> std::process::Child {

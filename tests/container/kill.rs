@@ -117,6 +117,58 @@ fn a_removal_killed_anywhere_is_healed() {
 }
 
 #[test]
+fn a_renaming_killed_anywhere_is_healed() {
+    isolated(|env| {
+        stage::busybox(env);
+        sweep(env, &[&["create", "--name", "box", "busybox", "true"]], &["rename", "box", "new"]);
+    });
+}
+
+#[test]
+fn a_copy_killed_anywhere_is_healed() {
+    isolated(|env| {
+        stage::busybox(env);
+        let file = env.place.join("file");
+        std::fs::write(&file, "text").unwrap();
+        let words = ["cp", file.to_str().unwrap(), "box:/volume/below"];
+        sweep(env, &[&["create", "--name", "box", "-v", "/volume", "busybox", "true"]], &words);
+        sweep(env, &[UP], &["cp", file.to_str().unwrap(), "box:/tmp"]);
+    });
+}
+
+#[test]
+fn a_commit_killed_anywhere_is_healed() {
+    isolated(|env| {
+        stage::busybox(env);
+        let words = ["commit", "-q", "box", "made"];
+        let prepare = |env: &TestEnv| {
+            clear(env);
+            // Not there is as good.
+            drop(env.run(&["rmi", "made"]));
+            env.run(&["create", "--name", "box", "busybox", "true"]).ok();
+        };
+        let command = |env: &TestEnv| {
+            let mut command = env.dhow(&words);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        Sweep { prepare: &prepare, command: &command, exits: 0, sample: Some(SAMPLE) }.run(env, |env, _| {
+            env.run(&["ps", "-a"]).ok();
+            for id in env.run(&["images", "-q"]).lines() {
+                env.run(&["image", "inspect", &id]).ok();
+            }
+            clear(env);
+            drop(env.run(&["rmi", "made"]));
+            env.nothing_is_left();
+            prepare(env);
+            env.run(&words).ok();
+        });
+        clear(env);
+        env.run(&["rmi", "made"]).ok();
+    });
+}
+
+#[test]
 fn an_exec_killed_anywhere_is_healed() {
     isolated(|env| {
         stage::busybox(env);

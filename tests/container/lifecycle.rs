@@ -123,3 +123,23 @@ fn standard_input_arrives_to_its_end() {
         env.run(&["rm", "box"]).ok();
     });
 }
+
+#[test]
+fn who_depends_on_a_container_goes_with_it() {
+    isolated(|env| {
+        stage::busybox(env);
+        let run = |name: &str, flags: &[&str]| {
+            let words = [&["run", "-d", "--name", name], flags, &["busybox", "sleep", "1000"]].concat();
+            env.run(&words).ok()
+        };
+        let first = run("first", &["--network", "none"]);
+        let second = run("second", &["--network", "container:first"]);
+        let third = run("third", &["--network", "none", "--ipc", "container:second"]);
+        let other = run("other", &["--network", "none"]);
+        let gone = env.run(&["rm", "-f", "-t", "0", "--depend", "first"]).lines();
+        assert_eq!(gone, [third.as_str(), &second, "first"]);
+        assert_eq!(env.run(&["ps", "-aq", "--no-trunc"]).ok(), other);
+        env.run(&["rm", "-f", "-t", "0", "other"]).ok();
+        assert_ne!(first, other);
+    });
+}

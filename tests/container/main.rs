@@ -5,6 +5,8 @@
 mod support;
 
 mod bad_input;
+mod commit;
+mod copy;
 mod crowd;
 mod damage;
 mod escape;
@@ -31,5 +33,7 @@ mod security;
 mod stage;
 mod startup;
 mod stream;
+mod update;
+mod visible;
 mod volume;
 mod wire;

@@ -25,7 +25,7 @@ fn a_container_has_what_was_asked_for() {
             (&["--mac-address", "02:00:00:00:00:07"], "cat /sys/class/net/eth0/address", "02:00:00:00:00:07"),
             (&["--network", "none"], "ls /sys/class/net", "lo"),
             (&["--hostname", "box"], "hostname; grep -c box /etc/hosts", "box\n1"),
-            (&["--add-host", "db:192.0.2.7"], "grep db /etc/hosts", "192.0.2.7\tdb"),
+            (&["--add-host", "db:192.0.2.7"], "grep -w db /etc/hosts", "192.0.2.7\tdb"),
             (&["--dns", "192.0.2.8"], "grep ^nameserver /etc/resolv.conf", "nameserver 192.0.2.8"),
             (&["--dns-search", "a.test"], "grep ^search /etc/resolv.conf", "search a.test"),
             (&["--dns-option", "ndots:3"], "grep ^options /etc/resolv.conf", "options ndots:3"),

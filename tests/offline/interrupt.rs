@@ -108,6 +108,44 @@ fn a_pull_ends_while_it_unpacks() {
 }
 
 #[test]
+fn a_push_ends_at_every_stage() {
+    isolated(|env| {
+        let registry = Registry::beside(env);
+        let image = Image::of(vec![Layer::new(&[Entry::file("noise", 0o644, noise(1_000_000))], Packing::None)]);
+        registry.add("from", "1", &image, Flavor::Oci);
+        let name = registry.reference("from:1");
+        env.run(&["pull", "-q", PLAIN, &name]).ok();
+        env.keep_images();
+        for (stage, method, fault) in [
+            ("ask", "HEAD", Fault::Silent),
+            ("send", "PATCH", Fault::Deaf { times: usize::MAX }),
+            ("back-off", "POST", Fault::TooMany { times: usize::MAX, retry_after: 60 }),
+        ] {
+            let part = if stage == "ask" { Part::Blob } else { Part::Upload };
+            registry.fault(stage, part, fault);
+            if stage != "ask" {
+                registry.fault(stage, Part::Blob, Fault::Missing);
+            }
+            let target = registry.reference(&format!("{stage}:1"));
+            ends_at_once(env, stage, || {
+                registry.requests();
+                let child = begun(env.dhow(&["push", PLAIN, &name, &target]));
+                eventually(stage, || registry.requests().iter().any(|request| request.method == method));
+                child
+            });
+        }
+        // Before the first byte is sent, the layer is packed.
+        let target = registry.reference("pack:1");
+        ends_at_once(env, "pack", || {
+            let child =
+                begun(env.dhow(&["push", PLAIN, "--compression-format=gzip", "--compression-level=9", &name, &target]));
+            eventually("the signal is taken", || blocks_interrupts(child.id()));
+            child
+        });
+    });
+}
+
+#[test]
 fn a_load_and_an_import_end_while_nobody_writes() {
     isolated(|env| {
         // The heal of a store that is new would look like a leak.

@@ -9,4 +9,6 @@ mod deadline;
 mod image;
 mod interrupt;
 mod pull;
+mod push;
 mod registry;
+mod transport;

@@ -194,6 +194,30 @@ fn a_digest_names_exactly_one_image() {
     });
 }
 
+#[test]
+fn all_tags_are_pulled() {
+    isolated(|env| {
+        let registry = Registry::beside(env);
+        let words = ["one", "two", "three", "four", "five"];
+        let images: Vec<Image> = words.iter().map(|word| layered(&[word], Packing::Gzip)).collect();
+        for (word, image) in words.iter().zip(&images) {
+            registry.add("app", word, image, Flavor::Oci);
+        }
+        registry.add("app-more", "six", &images[0], Flavor::Oci);
+        let name = registry.reference("app");
+        let out = env.run(&["pull", "-q", PLAIN, "--all-tags", &name]).ok();
+        let ids: Vec<String> = images.iter().map(Image::id).collect();
+        assert_eq!(sorted(out.lines().map(str::to_owned).collect()), sorted(ids));
+        let listed = env.run(&["images", "--format", "{{.Tag}}"]).ok();
+        assert_eq!(sorted(listed.lines().map(str::to_owned).collect()), ["five", "four", "one", "three", "two"]);
+        env.run(&["rmi", "-a"]).ok();
+        env.run(&["pull", "-q", PLAIN, "-a", &registry.reference("nothing")]).fails(125, "no tags");
+        registry.fault("app", Part::Manifest, Fault::Broken { times: usize::MAX, status: 500 });
+        env.run(&["pull", "-q", PLAIN, "-a", "--retry=0", &name]).fails(125, "500");
+        env.run(&["pull", "-a", "oci-archive:nothing.tar"]).fails(125, "not supported for this transport");
+    });
+}
+
 /// Each fault is one line, exit code 125, and nothing left.
 #[test]
 fn a_fault_leaves_nothing() {

@@ -273,18 +273,24 @@ pub(crate) fn program(name: &str) -> PathBuf {
     let path = profile.join("examples").join(name);
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/programs").join(format!("{name}.rs"));
     let changed = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    // Inside the guest there are no sources, and what is there was just built.
     if changed(&path).is_none_or(|made| changed(&source).is_some_and(|written| written > made)) {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--offline", "--example", name]).current_dir(env!("CARGO_MANIFEST_DIR"));
-        // What cargo told this test of its own build would make it build every dependency again.
-        for (key, _) in std::env::vars_os() {
-            let kept = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "CARGO_INCREMENTAL"];
-            if key.to_str().is_some_and(|key| key.starts_with("CARGO") && !kept.contains(&key)) {
-                cargo.env_remove(key);
-            }
-        }
-        let status = cargo.status().expect("run cargo");
+        let status = cargo().args(["build", "--quiet", "--offline", "--example", name]).status().expect("run cargo");
         assert!(status.success() && path.exists(), "build the example {name}");
     }
     path
+}
+
+/// The cargo that runs this test, for another build of the same.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    // What cargo told this test of its own build would make it build every dependency again.
+    for (key, _) in std::env::vars_os() {
+        let kept = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "CARGO_INCREMENTAL"];
+        if key.to_str().is_some_and(|key| key.starts_with("CARGO") && !kept.contains(&key)) {
+            cargo.env_remove(key);
+        }
+    }
+    cargo
 }

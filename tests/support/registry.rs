@@ -56,6 +56,12 @@ pub(crate) enum Fault {
     Huge { bytes: usize },
     /// So many more headers of so many bytes each.
     Headers { count: usize, bytes: usize },
+    /// The first `times` uploads of a body: the connection ends after so many bytes of it, which are kept.
+    HangUp { after: u64, times: usize },
+    /// The first `times` uploads of a body: read to the end, and never answered.
+    Deaf { times: usize },
+    /// Uploads go to the other origin.
+    UploadElsewhere,
     /// No Docker-Content-Digest header.
     NoDigestHeader,
     /// Ranges are not honoured: 200 with the whole.
@@ -65,7 +71,7 @@ pub(crate) enum Fault {
 }
 
 /// One request as it came.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     /// Whether it came to the other origin.
     pub(crate) other: bool,
@@ -250,7 +256,7 @@ fn serve(stream: TcpStream, state: &State, other: bool) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut writer = stream;
-    while let Some(request) = read_request(&mut reader, &mut writer, other)? {
+    while let Some(request) = read_request(&mut reader, &mut writer, other, state)? {
         state.log.lock().expect("no panic").push(request.clone());
         let answer = state.answer(&request);
         if !write_answer(&mut writer, state, &request, answer)? {
@@ -265,6 +271,7 @@ fn read_request(
     reader: &mut BufReader<TcpStream>,
     writer: &mut TcpStream,
     other: bool,
+    state: &State,
 ) -> std::io::Result<Option<Request>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
@@ -286,6 +293,17 @@ fn read_request(
         writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
     let mut body = Vec::new();
+    let promised = headers.get("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+    if let Some(after) = state.hang_up(&method, &path, promised) {
+        reader.take(after).read_to_end(&mut body)?;
+        let session = path.rsplit('/').next().unwrap_or_default();
+        if let Some(bytes) = state.uploads.lock().expect("no panic").get_mut(session) {
+            bytes.extend_from_slice(&body);
+        }
+        state.log.lock().expect("no panic").push(Request { other, method, path, headers, body });
+        writer.shutdown(Shutdown::Both)?;
+        return Ok(None);
+    }
     if let Some(length) = headers.get("content-length").and_then(|text| text.parse().ok()) {
         reader.take(length).read_to_end(&mut body)?;
     } else if headers.get("transfer-encoding").is_some_and(|value| value == "chunked") {
@@ -310,6 +328,14 @@ fn write_answer(writer: &mut TcpStream, state: &State, request: &Request, mut an
     for script in &answer.faults {
         match &script.fault {
             Fault::Silent => {
+                while !state.stop.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                return Ok(false);
+            }
+            Fault::Deaf { times }
+                if request.method == "PATCH" && script.hits.fetch_add(1, Ordering::SeqCst) < *times =>
+            {
                 while !state.stop.load(Ordering::SeqCst) {
                     std::thread::sleep(Duration::from_millis(20));
                 }
@@ -373,6 +399,19 @@ impl State {
         self.scripts.lock().expect("no panic").iter().filter(fits).cloned().collect()
     }
 
+    /// After how many of the `promised` bytes of its body an upload is to break off; a shorter one is left alone.
+    fn hang_up(&self, method: &str, path: &str, promised: u64) -> Option<u64> {
+        let (repository, _) = path.strip_prefix("/v2/")?.split_once("/blobs/uploads/").filter(|_| method == "PATCH")?;
+        self.faults(repository, Part::Upload).iter().find_map(|script| match &script.fault {
+            Fault::HangUp { after, times }
+                if *after < promised && script.hits.fetch_add(1, Ordering::SeqCst) < *times =>
+            {
+                Some(*after)
+            }
+            _ => None,
+        })
+    }
+
     fn answer(&self, request: &Request) -> Answer {
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         if path == "/token" {
@@ -395,7 +434,7 @@ impl State {
         } else if let Some((repository, tail)) = rest.split_once("/blobs/") {
             (repository, Part::Blob, tail)
         } else if let Some((repository, _)) = rest.split_once("/tags/list") {
-            return self.tags(repository);
+            return self.tags(repository, query);
         } else {
             return Answer::error(404, "NAME_UNKNOWN");
         };
@@ -412,7 +451,16 @@ impl State {
                 return Answer::new(307).header("Location", format!("http://127.0.0.1:{port}/elsewhere/{tail}"));
             }
             Part::Blob => self.stored_blob(request, tail, ranges),
-            Part::Upload | Part::Any => self.upload(request, repository, tail, query),
+            Part::Upload | Part::Any => {
+                let mut answer = self.upload(request, repository, tail, query);
+                if faults.iter().any(|script| matches!(script.fault, Fault::UploadElsewhere)) {
+                    let port = self.ports.lock().expect("no panic").1;
+                    for (_, location) in answer.headers.iter_mut().filter(|(name, _)| name == "Location") {
+                        *location = format!("http://127.0.0.1:{port}{location}");
+                    }
+                }
+                answer
+            }
         };
         answer.faults = faults;
         answer
@@ -477,16 +525,26 @@ impl State {
         Answer::error(404, "NOT_FOUND")
     }
 
-    fn tags(&self, repository: &str) -> Answer {
+    /// At most two tags a page, however many are asked for.
+    fn tags(&self, repository: &str, query: &str) -> Answer {
+        if let Some(refusal) = self.refusal(&Request::default(), repository, &self.faults(repository, Part::Manifest)) {
+            return refusal;
+        }
         let manifests = self.manifests.lock().expect("no panic");
-        let tags: Vec<&String> = manifests
-            .keys()
-            .filter(|(name, tag)| name == repository && !tag.contains(':'))
-            .map(|(_, tag)| tag)
-            .collect();
-        Answer::new(200)
+        let last = parameter(query, "last").unwrap_or_default();
+        let ours = |(name, tag): &&Place| name == repository && !tag.contains(':') && *tag > last;
+        let tags: Vec<&String> = manifests.keys().filter(ours).map(|(_, tag)| tag).collect();
+        let page = &tags[..tags.len().min(2)];
+        let answer = Answer::new(200)
             .header("Content-Type", "application/json")
-            .body(json!({"name": repository, "tags": tags}).to_string())
+            .body(json!({"name": repository, "tags": page}).to_string());
+        match page.last().filter(|_| tags.len() > page.len()) {
+            Some(last) => {
+                let next = format!("</v2/{repository}/tags/list?n=2&last={last}>; rel=\"next\"");
+                answer.header("Link", next)
+            }
+            None => answer,
+        }
     }
 
     fn stored_manifest(&self, request: &Request, repository: &str, reference: &str) -> Answer {
@@ -559,6 +617,13 @@ impl State {
                     .header("Range", "0-0")
                     .header("Docker-Upload-UUID", session)
             }
+            "GET" => match self.uploads.lock().expect("no panic").get(session) {
+                None => Answer::error(404, "BLOB_UPLOAD_UNKNOWN"),
+                Some(bytes) => {
+                    let range = format!("0-{}", bytes.len().saturating_sub(1));
+                    Answer::new(204).header("Location", location(session)).header("Range", range)
+                }
+            },
             "PATCH" => match self.uploads.lock().expect("no panic").get_mut(session) {
                 None => Answer::error(404, "BLOB_UPLOAD_UNKNOWN"),
                 Some(bytes) => {

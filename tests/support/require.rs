@@ -24,17 +24,25 @@ pub(crate) fn directory() -> PathBuf {
 /// Whether every need is met; if not, records the skip of `test`.
 pub(crate) fn met(test: &str, needs: &[&str]) -> bool {
     let missing: Vec<String> = needs.iter().filter_map(|need| missing(need)).collect();
-    let program = env!("CARGO_CRATE_NAME");
-    let file = directory().join(format!("{program}-{}", test.replace("::", ".")));
     if missing.is_empty() {
-        drop(std::fs::remove_file(&file));
+        drop(std::fs::remove_file(record(test)));
         return true;
     }
-    let reason = format!("{program}::{test}: {}\n", missing.join(", "));
+    skip(test, &missing.join(", "));
+    false
+}
+
+/// The file that says why `test` was skipped.
+fn record(test: &str) -> PathBuf {
+    directory().join(format!("{}-{}", env!("CARGO_CRATE_NAME"), test.replace("::", ".")))
+}
+
+/// Records that `test` cannot run, and why.
+pub(crate) fn skip(test: &str, why: &str) {
+    let reason = format!("{}::{test}: {why}\n", env!("CARGO_CRATE_NAME"));
     assert!(std::env::var("DHOW_TEST_STRICT").as_deref() != Ok("1"), "cannot run: {reason}");
     std::fs::create_dir_all(directory()).expect("make the directory of skips");
-    std::fs::write(&file, reason).expect("record a skip");
-    false
+    std::fs::write(record(test), reason).expect("record a skip");
 }
 
 /// Why a need is not met; None when it is.
@@ -55,6 +63,11 @@ fn missing(need: &str) -> Option<String> {
         "loop_device" => (!Path::new("/dev/loop-control").exists()).then(|| "no loop devices".to_owned()),
         "distribution" => super::distribution::missing(),
         "registry" => program_missing("docker-registry"),
+        "qemu" => program_missing("qemu-system-x86_64"),
+        "long_guest" => {
+            let asked = std::env::var_os("DHOW_TEST_VM").is_some();
+            (!asked).then(|| "a second guest takes minutes: DHOW_TEST_VM=all asks for it".to_owned())
+        }
         "nft" | "ip" | "pasta" | "crun" | "podman" | "skopeo" | "buildah" | "umoci" | "debootstrap" | "strace"
         | "busybox" | "newuidmap" => program_missing(need),
         "ext4" => program_missing("mke2fs"),

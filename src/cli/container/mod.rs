@@ -1,22 +1,28 @@
 //! The commands of containers, at the top level and under the noun `container`.
 
 mod attach;
+mod cleanup;
+mod commit;
 mod confinement;
+mod cp;
 mod create;
 mod environment;
 mod exec;
 mod exists;
+mod export;
 mod filter;
 mod inspect;
 mod kill;
 mod limit;
 mod logs;
+mod mount;
 pub(crate) mod names;
 mod namespace;
 mod pause;
 mod port;
 mod prune;
 mod ps;
+mod rename;
 mod request;
 mod restart;
 mod rm;
@@ -24,8 +30,10 @@ mod row;
 mod run;
 mod start;
 mod startup;
+mod stats;
 mod stop;
 mod top;
+mod update;
 mod wait;
 
 use std::os::fd::OwnedFd;
@@ -38,63 +46,93 @@ use crate::model::error::Error;
 use crate::sys::exec::passed_on;
 
 const ATTACH: Entry<Context> = Entry::leaf::<attach::AttachArgs>("attach", "Attach to a running container");
+const COMMIT: Entry<Context> = Entry::leaf::<commit::CommitArgs>("commit", "Make an image of what a container changed");
+const CP: Entry<Context> =
+    Entry::leaf::<cp::CpArgs>("cp", "Copy files between a container and the host, or two containers");
 const CREATE: Entry<Context> = Entry::leaf::<create::CreateArgs>("create", "Create a container without starting it");
 const EXEC: Entry<Context> = Entry::leaf::<exec::ExecArgs>("exec", "Run a command in a running container");
+const EXPORT: Entry<Context> =
+    Entry::leaf::<export::ExportArgs>("export", "Write the files of a container as a tar archive");
 const KILL: Entry<Context> = Entry::leaf::<kill::KillArgs>("kill", "Send a signal to one or more containers");
 const LOGS: Entry<Context> = Entry::leaf::<logs::LogsArgs>("logs", "Show the output of one or more containers");
+const MOUNT: Entry<Context> = Entry::leaf::<mount::MountArgs>("mount", "Mount the root file systems of containers");
 const PAUSE: Entry<Context> = Entry::leaf::<pause::PauseArgs>("pause", "Suspend one or more containers");
 const PORT: Entry<Context> = Entry::leaf::<port::PortArgs>("port", "List the published ports of a container");
 const PS: Entry<Context> = Entry::leaf::<ps::PsArgs>("ps", "List containers");
+const RENAME: Entry<Context> = Entry::leaf::<rename::RenameArgs>("rename", "Give a container another name");
 const RESTART: Entry<Context> = Entry::leaf::<restart::RestartArgs>("restart", "Stop and start one or more containers");
 const RM: Entry<Context> = Entry::leaf::<rm::RmArgs>("rm", "Remove one or more containers");
 const RUN: Entry<Context> = Entry::leaf::<run::RunArgs>("run", "Run a command in a new container");
 const START: Entry<Context> = Entry::leaf::<start::StartArgs>("start", "Start one or more containers");
+const STATS: Entry<Context> = Entry::leaf::<stats::StatsArgs>("stats", "Show what running containers use");
 const STOP: Entry<Context> = Entry::leaf::<stop::StopArgs>("stop", "Stop one or more containers");
 const TOP: Entry<Context> = Entry::leaf::<top::TopArgs>("top", "Show the processes of a container");
+const UNMOUNT: Entry<Context> =
+    Entry::leaf::<mount::UnmountArgs>("unmount", "Unmount the root file systems of containers").aliases(&["umount"]);
 const UNPAUSE: Entry<Context> = Entry::leaf::<pause::UnpauseArgs>("unpause", "Let paused containers run again");
+const UPDATE: Entry<Context> =
+    Entry::leaf::<update::UpdateArgs>("update", "Change the limits and the restart policy of a container");
 const WAIT: Entry<Context> = Entry::leaf::<wait::WaitArgs>("wait", "Wait until one or more containers have ended");
 
 /// The commands of this folder.
 pub(crate) const ENTRIES: &[Entry<Context>] = &[
     ATTACH,
+    COMMIT,
+    CP,
     CREATE,
     EXEC,
+    EXPORT,
     KILL,
     LOGS,
+    MOUNT,
     PAUSE,
     PORT,
     PS,
+    RENAME,
     RESTART,
     RM,
     RUN,
     START,
+    STATS,
     STOP,
     TOP,
+    UNMOUNT,
     UNPAUSE,
+    UPDATE,
     WAIT,
     Entry::noun("container", "Manage containers", CONTAINER),
 ];
 
 const CONTAINER: &[Entry<Context>] = &[
     ATTACH,
+    Entry::leaf::<cleanup::CleanupArgs>("cleanup", "Finish what was left of containers that have ended"),
+    COMMIT,
+    CP,
     CREATE,
+    Entry::leaf::<super::diff::ContainerArgs>("diff", "Show what a container changed"),
     EXEC,
+    EXPORT,
     Entry::leaf::<exists::ExistsArgs>("exists", "Check whether a container exists"),
     Entry::leaf::<inspect::InspectArgs>("inspect", "Display the configuration and state of containers"),
     KILL,
     Entry::leaf::<ps::PsArgs>("list", "List containers").aliases(&["ls"]),
     LOGS,
+    MOUNT,
     PAUSE,
     PORT,
     Entry::leaf::<prune::PruneArgs>("prune", "Remove all containers that do not run"),
     PS,
+    RENAME,
     RESTART,
     RM,
     RUN,
     START,
+    STATS,
     STOP,
     TOP,
+    UNMOUNT,
     UNPAUSE,
+    UPDATE,
     WAIT,
 ];
 

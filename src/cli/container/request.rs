@@ -279,7 +279,7 @@ fn expose(texts: &[String]) -> Result<Vec<String>, Error> {
     Ok(texts.to_vec())
 }
 
-fn restart(text: Option<&str>) -> Result<RestartPolicy, Error> {
+pub(super) fn restart(text: Option<&str>) -> Result<RestartPolicy, Error> {
     let text = text.unwrap_or_default();
     let (name, retries) = match text.split_once(':') {
         None => (text, None),

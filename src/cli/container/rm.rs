@@ -9,6 +9,8 @@ use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
 use crate::cli::flags::value;
 use crate::cli::outcome::{Outcomes, kind};
+use crate::cli::output::stdout;
+use crate::engine::container;
 use crate::engine::request::RemoveRequest;
 use crate::model::error::{Error, ErrorKind};
 
@@ -23,6 +25,9 @@ pub(crate) struct RmArgs {
     /// Read a container's ID from a file
     #[arg(long, value_name = "FILE")]
     cidfile: Vec<PathBuf>,
+    /// The containers that use its namespaces, too
+    #[arg(long)]
+    depend: bool,
     /// Remove what the filter chooses
     #[arg(long, value_name = "FILTER")]
     filter: Vec<String>,
@@ -64,7 +69,16 @@ impl Run<Context> for RmArgs {
         }
         .resolve(engine)?;
         let request = RemoveRequest { force: self.force, timeout: self.time, volumes: self.volumes };
-        let remove = |name: &str| match engine.remove(name, request) {
+        let remove_all = |name: &str| {
+            if self.depend {
+                for id in engine.dependents(&container::find(&engine.paths, name)?)? {
+                    engine.remove_id(&id, request)?;
+                    stdout::print(&format!("{id}\n"))?;
+                }
+            }
+            engine.remove(name, request)
+        };
+        let remove = |name: &str| match remove_all(name) {
             Err(error) if (ignore || self.all) && kind(&error) == Some(ErrorKind::NotFound) => Ok(false),
             result => result.map(|_| true),
         };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::value;
 
 /// Everything that describes a container to be made.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct CreateFlags {
     /// Add a line to the hosts file: NAME[;NAME...]:ADDRESS, where host-gateway is the host
     #[arg(long, value_name = "HOST:IP", value_delimiter = ',')]

@@ -8,9 +8,9 @@ mod list;
 mod load;
 mod login;
 mod logout;
-mod output_file;
 mod prune;
 mod pull;
+mod push;
 mod registry;
 mod remove;
 mod save;
@@ -24,6 +24,7 @@ const IMPORT: Entry<Context> =
     Entry::leaf::<import::ImportArgs>("import", "Make an image from the tar of a file system");
 const LOAD: Entry<Context> = Entry::leaf::<load::LoadArgs>("load", "Load images from an archive");
 const PULL: Entry<Context> = Entry::leaf::<pull::PullArgs>("pull", "Pull images from a registry");
+const PUSH: Entry<Context> = Entry::leaf::<push::PushArgs>("push", "Push an image to a registry");
 const SAVE: Entry<Context> = Entry::leaf::<save::SaveArgs>("save", "Save images to an archive");
 const TAG: Entry<Context> = Entry::leaf::<tag::TagArgs>("tag", "Give an image additional names");
 const UNTAG: Entry<Context> = Entry::leaf::<tag::UntagArgs>("untag", "Take names from an image");
@@ -36,6 +37,7 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
         "Manage images",
         &[
             Entry::leaf::<exists::ExistsArgs>("exists", "Check if an image exists"),
+            Entry::leaf::<super::diff::ImageArgs>("diff", "Show what an image's top layer changed"),
             HISTORY,
             IMPORT,
             Entry::leaf::<inspect::InspectArgs>("inspect", "Display the configuration of one or more images"),
@@ -43,6 +45,7 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
             Entry::leaf::<list::ListArgs>("ls", "List images").aliases(&["list"]),
             Entry::leaf::<prune::PruneArgs>("prune", "Remove unused images"),
             PULL,
+            PUSH,
             Entry::leaf::<remove::RemoveArgs>("rm", "Remove one or more images").aliases(&["remove"]),
             SAVE,
             TAG,
@@ -55,6 +58,7 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
     Entry::leaf::<login::LoginArgs>("login", "Log in to a registry"),
     Entry::leaf::<logout::LogoutArgs>("logout", "Log out of a registry"),
     PULL,
+    PUSH,
     Entry::leaf::<remove::RemoveArgs>("rmi", "Remove one or more images"),
     SAVE,
     TAG,

@@ -11,10 +11,13 @@ use crate::engine::request::{PullPolicy, RegistryOptions};
 
 /// Pull images from a registry
 ///
-/// Also from an archive: docker-archive:PATH, oci-archive:PATH, oci:PATH. A registry may be silent for 30 seconds, or as
+/// Also from an archive: docker-archive:PATH, oci-archive:PATH, oci:PATH, dir:PATH. A registry may be silent for 30 seconds, or as
 /// many as DHOW_REGISTRY_TIMEOUT in the environment says.
 #[derive(clap::Args)]
 pub(crate) struct PullArgs {
+    /// Pull all tags of the repository
+    #[arg(short, long)]
+    all_tags: bool,
     /// Whose credentials are used: USER[:PASSWORD]
     #[arg(long, value_name = "CREDENTIALS")]
     creds: Option<String>,
@@ -56,7 +59,14 @@ impl Run<Context> for PullArgs {
         };
         let engine = context.engine()?;
         let mut outcomes = Outcomes::default();
+        let mut names = Vec::new();
         for name in &self.names {
+            match self.all_tags {
+                true => names.extend(engine.all_tags(name, &options)?),
+                false => names.push(name.clone()),
+            }
+        }
+        for name in &names {
             let mut progress = progress::for_pull(self.quiet);
             let pulled = engine.ensure_image(name, policy, &options, progress.as_mut());
             drop(progress);

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::output_file::OutputFile;
 use crate::cli::context::Context;
 use crate::cli::flags::UsageError;
 use crate::cli::flags::tree::Run;
-use crate::cli::output::stdout::OutputClosed;
+use crate::cli::output::file::OutputFile;
+use crate::cli::output::stdout;
+use crate::cli::progress;
 use crate::engine::image::archive::Format;
+use crate::engine::image::push::{Family, Wish};
+use crate::engine::request::RegistryOptions;
 
 /// Save images to an archive
 #[derive(clap::Args)]
@@ -18,7 +21,7 @@ pub(crate) struct SaveArgs {
     /// Layers are saved as they are kept; accepted for podman's sake
     #[arg(long, hide = true)]
     uncompressed: bool,
-    /// The format: docker-archive or oci-archive
+    /// The format: docker-archive, oci-archive, docker-dir or oci-dir
     #[arg(long, value_name = "FORMAT", default_value = "docker-archive")]
     format: String,
     /// Every argument is an image, not a name of the first
@@ -40,7 +43,11 @@ impl Run<Context> for SaveArgs {
         let format = match self.format.as_str() {
             "docker-archive" => Format::DockerArchive,
             "oci-archive" => Format::OciArchive,
-            _ => return Err(UsageError::new("format value must be one of oci-archive docker-archive").into()),
+            "oci-dir" | "docker-dir" => return self.directory(context),
+            _ => {
+                let message = "format value must be one of oci-archive oci-dir docker-dir docker-archive";
+                return Err(UsageError::new(message).into());
+            }
         };
         if self.multi_image_archive && format != Format::DockerArchive {
             return Err(UsageError::new("--multi-image-archive can only be used with --format docker-archive").into());
@@ -62,17 +69,37 @@ impl Run<Context> for SaveArgs {
             }
             None => {
                 let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
-                save(&mut out).and_then(|()| out.flush().context("write to standard output")).map_err(closed)?;
+                save(&mut out)
+                    .and_then(|()| out.flush().context("write to standard output"))
+                    .map_err(stdout::closed)?;
             }
         }
         Ok(0)
     }
 }
 
-/// A reader that went away ends the command silently.
-fn closed(error: anyhow::Error) -> anyhow::Error {
-    let broken = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-    };
-    if error.chain().any(broken) { OutputClosed.into() } else { error }
+impl SaveArgs {
+    /// The formats that are directories: one image, under the name that was typed.
+    fn directory(self, context: &Context) -> Result<u8> {
+        let Some(output) = &self.output else {
+            return Err(UsageError::new("--output is required with the formats oci-dir and docker-dir").into());
+        };
+        let [name] = &self.names[..] else {
+            return Err(UsageError::new("a directory takes one image, without other names").into());
+        };
+        if output.to_string_lossy().contains(':') {
+            let message = format!("invalid filename (should not contain ':') \"{}\"", output.display());
+            return Err(UsageError::new(message).into());
+        }
+        let (transport, format) = match self.format.as_str() {
+            "oci-dir" => ("oci", Family::Oci),
+            _ => ("dir", Family::Docker),
+        };
+        let wish = Wish { format: Some(format), ..Wish::default() };
+        let destination = format!("{transport}:{}", output.display());
+        let mut progress = progress::for_pull(self.quiet);
+        let options = RegistryOptions::default();
+        context.engine()?.push_image(name, Some(&destination), wish, &options, progress.as_mut())?;
+        Ok(0)
+    }
 }

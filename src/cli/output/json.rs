@@ -6,6 +6,8 @@ use serde_json::ser::{PrettyFormatter, Serializer};
 
 /// What `--format json` of lists indents by.
 const LIST: &[u8] = b"  ";
+/// What `stats` and `mount` indent by.
+const NARROW: &[u8] = b" ";
 /// What `inspect` indents by.
 const INSPECT: &[u8] = b"     ";
 
@@ -40,6 +42,11 @@ fn escape(text: String, html: bool, terminal: bool) -> String {
 /// Prints rows as `--format json` does: two spaces, `<`, `>` and `&` escaped. On a terminal, controls are too.
 pub(crate) fn list<T: Serialize + ?Sized>(rows: &T, terminal: bool) -> String {
     escape(pretty(rows, LIST), true, terminal)
+}
+
+/// Prints rows as `stats` does: one space.
+pub(crate) fn narrow<T: Serialize + ?Sized>(rows: &T, terminal: bool) -> String {
+    escape(pretty(rows, NARROW), true, terminal)
 }
 
 /// Prints documents as `inspect` does: five spaces, nothing escaped that need not be.

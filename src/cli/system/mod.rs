@@ -1,6 +1,7 @@
-//! `info`, `version` and the noun `system`.
+//! `info`, `unshare`, `version` and the noun `system`.
 
 mod info;
+mod unshare;
 mod version;
 
 use super::context::Context;
@@ -10,6 +11,7 @@ use super::flags::tree::Entry;
 pub(crate) const ENTRIES: &[Entry<Context>] = &[
     INFO,
     Entry::noun("system", "Manage dhow", &[INFO]),
+    Entry::leaf::<unshare::UnshareArgs>("unshare", "Run a command in the user namespace of your containers"),
     Entry::leaf::<version::VersionArgs>("version", "Display the version information"),
 ];
 

@@ -82,9 +82,7 @@ impl Engine {
             Source::DockerArchive { path, selector } => (path, selector.as_deref(), "docker-archive"),
             Source::OciArchive { path, selector } => (path, selector.as_deref(), "oci-archive"),
             Source::OciLayout { path, selector } => (path, selector.as_deref(), "oci"),
-            Source::Dir { path } => {
-                return Err(Error::unsupported(format!("the transport dir: is not supported: {path}")).into());
-            }
+            Source::Dir { path } => (path, None, "dir"),
             Source::Storage { name } => return store.find(name),
             Source::Registry { reference, .. } => return store.find(&reference.to_string()),
         };

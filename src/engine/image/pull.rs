@@ -75,6 +75,35 @@ impl Engine {
         guard.outcome(work())
     }
 
+    /// The full names of all images that the repository of `name` has; a tag of its own does not count.
+    pub(crate) fn all_tags(&self, name: &str, options: &RegistryOptions) -> Result<Vec<String>> {
+        let Source::Registry { reference, .. } = name.parse()? else {
+            return Err(Error::invalid("pulling all tags is not supported for this transport").into());
+        };
+        let guard = Guard::new()?;
+        let work = || {
+            let access = self.registries(options)?;
+            let candidates = mirror::candidates(&access.config, &reference)?;
+            if candidates.must_choose {
+                return Err(ambiguous(&reference, &candidates.names).into());
+            }
+            let client = access.client(&guard.cancel)?;
+            let mut failed = None;
+            for candidate in &candidates.names {
+                match client.tags(candidate) {
+                    Ok(tags) if !tags.is_empty() => {
+                        let full = tags.iter().map(|tag| Ok(store::text(&candidate.with_tag(tag)?)));
+                        return full.collect();
+                    }
+                    Ok(_) => failed = Some(Error::not_found(format!("{}: no tags", candidate.name())).into()),
+                    Err(error) => failed = Some(error),
+                }
+            }
+            Err(failed.unwrap_or_else(|| anyhow!("no registry to ask")))
+        };
+        guard.outcome(work())
+    }
+
     /// Pulls the first of the names that a registry has.
     fn pull_first(
         &self,
@@ -144,7 +173,7 @@ impl Engine {
     }
 
     /// Where images go in this store.
-    pub(super) fn image_target(&self, cancel: Cancel) -> Target {
+    pub(in crate::engine) fn image_target(&self, cancel: Cancel) -> Target {
         let rootless = self.privilege.is_rootless();
         let limits = Limits { one_owner: rootless && maps_one_id(), ..Limits::default() };
         Target { paths: self.paths.clone(), rootless, limits, cancel }

@@ -80,15 +80,21 @@ impl<'a> OutgoingLayer<'a> {
 }
 
 /// Passes bytes on, counts and hashes them, so that nothing wrong is written without a word.
-pub(crate) struct Checked<R> {
+pub(crate) struct Checked<'d, R> {
     inner: R,
+    expected: &'d Digest,
     hash: Hash,
     count: u64,
 }
 
-impl<R: Read> Checked<R> {
-    pub(crate) fn new(inner: R, expected: &Digest) -> Self {
-        Self { inner, hash: Hash::of_kind(expected), count: 0 }
+impl<'d, R: Read> Checked<'d, R> {
+    pub(crate) fn new(inner: R, expected: &'d Digest) -> Self {
+        Self { inner, expected, hash: Hash::of_kind(expected), count: 0 }
+    }
+
+    /// The same where the size is not known.
+    pub(crate) fn check_digest(&self, expected: &Digest) -> Result<()> {
+        self.hash.check(expected)
     }
 
     /// Compares with what was expected, at the end.
@@ -100,9 +106,13 @@ impl<R: Read> Checked<R> {
     }
 }
 
-impl<R: Read> Read for Checked<R> {
+impl<R: Read> Read for Checked<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.inner.read(buffer)?;
+        if count == 0 && !buffer.is_empty() {
+            // Who reads to the end keeps nothing wrong.
+            self.hash.check(self.expected).map_err(std::io::Error::other)?;
+        }
         self.hash.update(&buffer[..count]);
         self.count += count as u64;
         Ok(count)

@@ -5,13 +5,17 @@ use anyhow::{Result, bail};
 use crate::model::error::Error;
 use crate::model::platform::Platform;
 
+pub(crate) mod directory;
 pub(crate) mod docker;
 pub(crate) mod image;
 pub(crate) mod oci;
 pub(crate) mod tree;
 
-/// Reads all images of an archive of either kind. One that is both (docker 25) is read as docker's, which has the names.
+/// Reads all images of an archive of either kind, of a layout, or of a directory of loose files. One that is both (docker 25) is read as docker's, which has the names.
 pub(crate) fn read(tree: &tree::Tree, platform: &Platform) -> Result<Vec<image::Archived>> {
+    if tree.file(directory::VERSION)?.is_some() {
+        return Ok(vec![directory::read(tree, platform)?]);
+    }
     if tree.file(docker::MANIFEST)?.is_some() {
         return docker::read(tree);
     }

@@ -7,14 +7,18 @@
 //! ```
 
 use std::collections::HashSet;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
+use serde_json::Value;
 
+use super::directory;
 use super::docker::append;
 use super::image::{Archived, ArchivedLayer, Checked, Outgoing};
 use super::tree::Tree;
+use crate::image::convert::{Family, rewrite};
 use crate::image::hash::Hash;
 use crate::image::manifest::{
     Config, DOCUMENT_MAX, Descriptor, Document, IndexEntry, OCI_INDEX, OCI_MANIFEST, layer_compression, object,
@@ -25,6 +29,7 @@ use crate::model::platform::Platform;
 
 /// The file that marks a layout.
 pub(crate) const LAYOUT: &str = "oci-layout";
+const LAYOUT_TEXT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 const INDEX: &str = "index.json";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// containerd's and docker's annotation with the full name.
@@ -32,17 +37,20 @@ const FULL_NAME: &str = "io.containerd.image.name";
 
 /// Reads all images of a layout; of an index inside, the one for `platform`.
 pub(crate) fn read(tree: &Tree, platform: &Platform) -> Result<Vec<Archived>> {
-    let layout = object(&tree.need(LAYOUT, DOCUMENT_MAX)?, LAYOUT)?;
-    match layout.get("imageLayoutVersion").and_then(|version| version.as_str()) {
-        Some(version) if version.starts_with("1.") => {}
-        other => bail!(Error::unsupported(format!("unsupported image layout version {other:?}"))),
-    }
+    check_version(&tree.need(LAYOUT, DOCUMENT_MAX)?)?;
     let Document::Index(index) =
         Document::parse(&tree.need(INDEX, DOCUMENT_MAX)?, Some(OCI_INDEX)).with_context(|| format!("read {INDEX}"))?
     else {
         bail!(Error::invalid(format!("{INDEX} is not an index")));
     };
     index.manifests.iter().map(|entry| image(tree, entry, platform)).collect()
+}
+
+fn check_version(bytes: &[u8]) -> Result<()> {
+    match object(bytes, LAYOUT)?.get("imageLayoutVersion").and_then(|version| version.as_str()) {
+        Some(version) if version.starts_with("1.") => Ok(()),
+        other => bail!(Error::unsupported(format!("unsupported image layout version {other:?}"))),
+    }
 }
 
 fn image(tree: &Tree, entry: &IndexEntry, platform: &Platform) -> Result<Archived> {
@@ -104,6 +112,9 @@ fn document(tree: &Tree, descriptor: &Descriptor) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Takes a blob: its path, its size, its bytes; false where it is there already and nothing was read.
+type Put<'p> = dyn FnMut(&str, u64, &mut dyn Read) -> Result<bool> + 'p;
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct OutIndex {
@@ -128,33 +139,72 @@ struct OutAnnotations {
     name: String,
 }
 
-/// Writes images as an OCI archive; a docker manifest becomes an OCI one, whose digest differs.
+/// Writes an OCI archive; names are full. Manifests of Docker's kind become OCI's, the configuration stays.
 pub(crate) fn write(out: &mut dyn Write, images: &[Outgoing<'_>]) -> Result<()> {
     let mut builder = tar::Builder::new(out);
-    let layout = br#"{"imageLayoutVersion":"1.0.0"}"#;
-    append(&mut builder, LAYOUT, layout.len() as u64, &mut &layout[..])?;
+    append(&mut builder, LAYOUT, LAYOUT_TEXT.len() as u64, &mut &LAYOUT_TEXT[..])?;
+    let manifests = blobs(images, &mut |name, size, reader| append(&mut builder, name, size, reader).map(|()| true))?;
+    let index = OutIndex { schema_version: 2, media_type: OCI_INDEX, manifests };
+    let bytes = serde_json::to_vec(&index).context("write index.json")?;
+    append(&mut builder, INDEX, bytes.len() as u64, &mut &bytes[..])?;
+    builder.finish().context("write archive")
+}
+
+/// Adds images to the layout in a directory, which is made where there is none. An image of the same name gives it up;
+/// blobs that are there are not written again. The index comes last.
+pub(crate) fn write_layout(dir: &Path, images: &[Outgoing<'_>]) -> Result<()> {
+    let mut index = match directory::read_small(dir, INDEX, DOCUMENT_MAX)? {
+        Some(bytes) => {
+            let layout = directory::read_small(dir, LAYOUT, DOCUMENT_MAX)?.unwrap_or_default();
+            check_version(&layout)?;
+            object(&bytes, INDEX)?
+        }
+        None => {
+            directory::create(&dir.join("blobs/sha256"))?;
+            directory::put(dir, LAYOUT, &mut &LAYOUT_TEXT[..])?;
+            let empty = OutIndex { schema_version: 2, media_type: OCI_INDEX, manifests: Vec::new() };
+            object(&serde_json::to_vec(&empty).context("write index.json")?, INDEX)?
+        }
+    };
+    let made = blobs(images, &mut |name, size, reader| match std::fs::metadata(dir.join(name)) {
+        Ok(meta) if meta.is_file() && meta.len() == size => Ok(false),
+        _ => directory::put(dir, name, reader).map(|()| true),
+    })?;
+    let Some(Value::Array(entries)) = index.get_mut("manifests") else {
+        bail!(Error::invalid(format!("{INDEX} has no list of manifests")));
+    };
+    for entry in made {
+        let entry = serde_json::to_value(entry).context("write index.json")?;
+        let name = |entry: &Value| entry["annotations"][REF_NAME].as_str().map(str::to_owned);
+        entries.retain(|other| match (name(&entry), name(other)) {
+            (None, None) => entry["digest"] != other["digest"],
+            (new, old) => new != old,
+        });
+        entries.push(entry);
+    }
+    let bytes = serde_json::to_vec(&Value::Object(index)).context("write index.json")?;
+    directory::put(dir, INDEX, &mut &bytes[..])
+}
+
+/// Gives the blobs of images to `put`, each once; returns their lines of the index.
+fn blobs(images: &[Outgoing<'_>], put: &mut Put<'_>) -> Result<Vec<OutEntry>> {
     let mut written: HashSet<Digest> = HashSet::new();
     let mut manifests = Vec::new();
     for image in images {
-        let converted = image.manifest.to_oci();
-        let bytes = match converted == *image.manifest {
-            true => image.manifest_bytes.to_vec(),
-            false => converted.to_json()?,
-        };
+        let (bytes, manifest) = rewrite(image.manifest_bytes, image.manifest, Family::Oci, &image.manifest.layers)?;
         for layer in &image.layers {
             let descriptor = layer.descriptor;
             if written.insert(descriptor.digest.clone()) {
                 let mut reader = Checked::new((layer.open)()?, &descriptor.digest);
-                append(&mut builder, &path(&descriptor.digest), descriptor.size, &mut reader)?;
-                reader
-                    .check(&descriptor.digest, descriptor.size)
-                    .with_context(|| format!("layer {}", descriptor.digest))?;
+                if put(&path(&descriptor.digest), descriptor.size, &mut reader)? {
+                    reader.check_digest(&descriptor.digest).with_context(|| format!("layer {}", descriptor.digest))?;
+                }
             }
         }
         let manifest_digest = Digest::of(&bytes);
-        for (digest, content) in [(&image.manifest.config.digest, image.config), (&manifest_digest, &bytes)] {
+        for (digest, content) in [(&manifest.config.digest, image.config), (&manifest_digest, &bytes)] {
             if written.insert(digest.clone()) {
-                append(&mut builder, &path(digest), content.len() as u64, &mut &*content)?;
+                put(&path(digest), content.len() as u64, &mut &*content)?;
             }
         }
         let entry = |name: Option<&String>| OutEntry {
@@ -168,8 +218,5 @@ pub(crate) fn write(out: &mut dyn Write, images: &[Outgoing<'_>]) -> Result<()> 
             names => manifests.extend(names.iter().map(|name| entry(Some(name)))),
         }
     }
-    let index = OutIndex { schema_version: 2, media_type: OCI_INDEX, manifests };
-    let bytes = serde_json::to_vec(&index).context("write index.json")?;
-    append(&mut builder, INDEX, bytes.len() as u64, &mut &bytes[..])?;
-    builder.finish().context("write archive")
+    Ok(manifests)
 }

@@ -50,6 +50,11 @@ pub(crate) struct Blob {
 }
 
 impl Blob {
+    /// The first `size` bytes of a file.
+    pub(crate) fn whole(file: File, size: u64) -> Self {
+        Self { file: Arc::new(file), offset: 0, size, position: 0 }
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
@@ -328,19 +333,24 @@ fn join(base: &str, name: &str) -> String {
     parts.join("/")
 }
 
-/// Copies a stream to a file without a name in `dir`.
-fn spool_to(dir: &Path, mut reader: impl Read, limit: u64) -> Result<File> {
+/// A file without a name in `dir`, to write and to read again.
+pub(crate) fn unnamed_file(dir: &Path) -> Result<File> {
     let making = || format!("make a temporary file in {}", dir.display());
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR) {
-        Ok(fd) => File::from(fd),
+    match rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(fd) => Ok(File::from(fd)),
         // Some file systems (older overlay, NFS) have no O_TMPFILE.
         Err(_) => {
             let dir_fd = rustix::fs::open(dir, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
                 .with_context(making)?;
-            unnamed(dir_fd.as_fd()).with_context(making)?
+            unnamed(dir_fd.as_fd()).with_context(making)
         }
-    };
+    }
+}
+
+/// Copies a stream to such a file.
+fn spool_to(dir: &Path, mut reader: impl Read, limit: u64) -> Result<File> {
+    let file = unnamed_file(dir)?;
     let mut out = &file;
     let copied = io::copy(&mut reader.by_ref().take(limit.saturating_add(1)), &mut out).context("read archive")?;
     if copied > limit {

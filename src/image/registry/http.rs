@@ -90,8 +90,17 @@ pub(crate) fn idle() -> Result<Duration> {
     Ok(Duration::from_secs(u64::from(seconds)))
 }
 
+/// Who ends a wait that is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// The client, when nothing was read for a while.
+    Idle,
+    /// The caller: while a body is sent, nothing is read.
+    Caller,
+}
+
 /// Makes the client for one origin; `tls` is false for plain HTTP, where no roots are read.
-pub(crate) fn client(trust: &Trust, tls: bool) -> Result<reqwest::Client> {
+pub(crate) fn client(trust: &Trust, tls: bool, wait: Wait) -> Result<reqwest::Client> {
     let insecure = !trust.verify;
     let idle = idle()?;
     let redirects = reqwest::redirect::Policy::custom(move |attempt| {
@@ -106,11 +115,14 @@ pub(crate) fn client(trust: &Trust, tls: bool) -> Result<reqwest::Client> {
             attempt.follow()
         }
     });
-    reqwest::Client::builder()
+    let builder = match wait {
+        Wait::Idle => reqwest::Client::builder().read_timeout(idle),
+        Wait::Caller => reqwest::Client::builder(),
+    };
+    builder
         .tls_backend_preconfigured(tls_config(trust, tls)?)
         .user_agent(concat!("dhow/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT.min(idle))
-        .read_timeout(idle)
         .redirect(redirects)
         .referer(false)
         .http1_only()
@@ -303,19 +315,33 @@ impl ServerCertVerifier for Unverified {
 
 /// Sends a request and waits for the headers of the answer, whatever its status.
 pub(crate) async fn send(request: RequestBuilder) -> Result<Response> {
-    let (client, request) = request.build_split();
-    let request = request.map_err(|error| Error::invalid(format!("invalid request: {}", deepest(&error))))?;
+    let (client, request) = built(request)?;
     let host = host(request.url());
-    match tokio::time::timeout(idle()? * 2, client.execute(request)).await {
-        Ok(Ok(response)) => match headers_size(&response) {
-            size if size > HEADERS_MAX => {
-                bail!(Error::invalid(format!("registry {host} sends more than {HEADERS_MAX} bytes of headers")))
-            }
-            _ => Ok(response),
-        },
-        Ok(Err(error)) => Err(transport(&error, host)),
+    match tokio::time::timeout(idle()? * 2, execute(&client, request)).await {
+        Ok(answered) => answered,
         Err(_) => Err(timed_out(host)),
     }
+}
+
+/// The same for a request whose body takes its time; the caller has the deadline.
+pub(crate) async fn send_slowly(request: RequestBuilder) -> Result<Response> {
+    let (client, request) = built(request)?;
+    execute(&client, request).await
+}
+
+fn built(request: RequestBuilder) -> Result<(reqwest::Client, reqwest::Request)> {
+    let (client, request) = request.build_split();
+    let invalid = |error: reqwest::Error| Error::invalid(format!("invalid request: {}", deepest(&error)));
+    Ok((client, request.map_err(invalid)?))
+}
+
+async fn execute(client: &reqwest::Client, request: reqwest::Request) -> Result<Response> {
+    let host = host(request.url());
+    let response = client.execute(request).await.map_err(|error| transport(&error, host.clone()))?;
+    if headers_size(&response) > HEADERS_MAX {
+        bail!(Error::invalid(format!("registry {host} sends more than {HEADERS_MAX} bytes of headers")));
+    }
+    Ok(response)
 }
 
 /// The headers as they were on the wire.
@@ -396,7 +422,7 @@ fn retry_after(value: &str) -> Option<Duration> {
     value.trim().parse::<u32>().ok().map(|seconds| Duration::from_secs(u64::from(seconds)))
 }
 
-fn timed_out(host: String) -> anyhow::Error {
+pub(crate) fn timed_out(host: String) -> anyhow::Error {
     let error = Error::new(ErrorKind::Timeout, "timed out: the registry does not answer");
     Failure { host, error, retry: true, after: None, unconnected: false }.into()
 }

@@ -1,11 +1,13 @@
-//! Registries: where names lead, who may enter, and how blobs come.
+//! Registries: where names lead, who may enter, and how blobs come and go.
 
 mod auth;
 pub(crate) mod client;
 pub(crate) mod config;
 mod http;
 pub(crate) mod mirror;
+mod tags;
 pub(crate) mod transfer;
+pub(crate) mod upload;
 
 #[cfg(test)]
 mod tests;

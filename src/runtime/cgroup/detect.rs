@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rustix::fs::{Access, access, statfs};
 
+use crate::state::scope;
+
 /// Where every system mounts them.
 const ROOT: &str = "/sys/fs/cgroup";
 const CGROUP: u64 = 0x0027_e0eb;
@@ -32,8 +34,9 @@ struct Membership<'a> {
 }
 
 impl Host {
-    /// Looks at this host, as this process sees it. An ordinary user, `rootless`, never gets the root of the tree.
-    pub(crate) fn detect(rootless: bool) -> Result<Self> {
+    /// Looks at this host, as this process sees it, for root or for an ordinary `user`, who never gets the root of the
+    /// tree.
+    pub(crate) fn detect(user: Option<u32>) -> Result<Self> {
         let own = std::fs::read_to_string("/proc/self/cgroup").context("read /proc/self/cgroup")?;
         let memberships = parse(&own);
         let root = Path::new(ROOT);
@@ -41,7 +44,7 @@ impl Host {
             let path = memberships.iter().find(|line| line.controllers.is_empty()).map_or("/", |line| line.path);
             // Who cleans up after a monitor starts containers where its own starter did.
             let path = path.strip_suffix(super::MONITORS).unwrap_or(path);
-            return Ok(match anchor(root, path, rootless) {
+            return Ok(match anchor(root, path, user) {
                 Some(anchor) => Self::V2 { mount: root.to_owned(), anchor },
                 None => Self::None(format!("cgroup {path} was not delegated to this user")),
             });
@@ -116,14 +119,21 @@ fn directories(root: &Path, line: &Membership<'_>) -> Vec<PathBuf> {
 }
 
 /// Gives the part of the tree below which we may make cgroups, seen from our own `path`: the root for root; for an
-/// ordinary user what systemd delegated, `user@UID.service`, else our own if that was.
-fn anchor(mount: &Path, path: &str, rootless: bool) -> Option<String> {
-    let top = (!rootless).then_some("");
-    let candidates = top.into_iter().chain(manager(path)).chain(std::iter::once(path.trim_end_matches('/')));
+/// ordinary `user` what systemd delegated, the `user@UID.service` that we are in or that is there to take us in, else our
+/// own if that was.
+fn anchor(mount: &Path, path: &str, user: Option<u32>) -> Option<String> {
+    let own = path.trim_end_matches('/').to_owned();
+    let candidates = match user {
+        None => vec![String::new(), own],
+        Some(user) => {
+            let theirs = scope::has_manager(user).then(|| scope::manager(user));
+            manager(path).map(str::to_owned).into_iter().chain(theirs).chain([own]).collect()
+        }
+    };
     candidates
+        .into_iter()
         .filter(|path| !path.contains(".."))
         .find(|path| is_writable(&mount.join(path.trim_start_matches('/'))))
-        .map(str::to_owned)
 }
 
 /// Gives the part of `path` up to the user's service manager.

@@ -29,6 +29,8 @@ pub(crate) trait Driver {
     fn processes(&self) -> Result<Vec<i32>>;
     /// Removes the directories, once their processes are gone.
     fn remove(&self) -> Result<()>;
+    /// Measures.
+    fn stats(&self) -> Result<Stats>;
     /// Counts the processes that were killed for want of memory.
     fn oom_kills(&self) -> Result<u64>;
 }
@@ -72,4 +74,21 @@ impl Write {
         self.missing = Missing::Instead(Box::new(other));
         self
     }
+}
+
+/// What a container used. What the kernel does not count is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stats {
+    /// Bytes, page cache included.
+    pub(crate) memory: Option<u64>,
+    /// Bytes without the page cache that would go first.
+    pub(crate) working_set: Option<u64>,
+    /// Absent without a limit.
+    pub(crate) memory_limit: Option<u64>,
+    pub(crate) cpu_nanoseconds: Option<u64>,
+    pub(crate) cpu_user_nanoseconds: Option<u64>,
+    pub(crate) cpu_system_nanoseconds: Option<u64>,
+    pub(crate) processes: Option<u64>,
+    pub(crate) block_read: Option<u64>,
+    pub(crate) block_written: Option<u64>,
 }

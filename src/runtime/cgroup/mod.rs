@@ -21,6 +21,7 @@ use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use detect::{Host, is_unified};
+pub(crate) use driver::Stats;
 
 use crate::model::error::{Error, ErrorKind};
 use driver::Driver;
@@ -123,9 +124,10 @@ fn normal(path: &str) -> Result<String> {
 }
 
 impl Cgroup {
-    /// Gives the place of container `id` on this host below `parent`, or below the default one. Makes nothing.
-    pub(crate) fn plan(parent: Option<&str>, id: &str, rootless: bool) -> Result<Self> {
-        Host::detect(rootless)?.place(parent, id)
+    /// Gives the place of container `id` on this host below `parent`, or below the default one, for root or for an
+    /// ordinary `user`. Makes nothing.
+    pub(crate) fn plan(parent: Option<&str>, id: &str, user: Option<u32>) -> Result<Self> {
+        Host::detect(user)?.place(parent, id)
     }
 
     /// Gives the cgroup of a container that has none.
@@ -229,6 +231,11 @@ impl Cgroup {
     /// Removes it, waiting for its last processes to end; gone is fine.
     pub(crate) fn remove(&self) -> Result<()> {
         self.driver().map_or(Ok(()), Driver::remove)
+    }
+
+    /// Measures; without a cgroup nothing is known.
+    pub(crate) fn stats(&self) -> Result<Stats> {
+        self.driver().map_or_else(|| Ok(Stats::default()), Driver::stats)
     }
 
     /// Counts the processes that were killed for want of memory. To be asked before `remove`.

@@ -65,7 +65,7 @@ struct Place(Cgroup, String);
 impl Place {
     /// None where this host does not let us, which is said.
     fn new(name: &str) -> Option<Self> {
-        let host = Host::detect(false).unwrap();
+        let host = Host::detect(None).unwrap();
         if let Host::None(why) = &host {
             eprintln!("skipped: {why}");
             return None;
@@ -87,7 +87,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         drop(self.0.kill_all());
         drop(self.0.remove());
-        drop(Host::detect(false).unwrap().at(&self.1).unwrap().remove());
+        drop(Host::detect(None).unwrap().at(&self.1).unwrap().remove());
     }
 }
 
@@ -149,6 +149,9 @@ fn limits_reach_the_kernel_and_can_be_changed() {
     assert_eq!(value("cpuset", "cgroup.procs").trim(), pid(&child).to_string());
     assert_eq!(value("cpuset", "cpuset.cpus").trim(), "0");
 
+    let stats = place.0.stats().unwrap();
+    assert_eq!((stats.processes, stats.memory_limit), (Some(1), Some(268_435_456)));
+    assert!(stats.memory.is_some() && stats.cpu_nanoseconds.is_some(), "{stats:?}");
     assert_eq!(place.0.oom_kills().unwrap(), 0);
 
     let error = place.0.create(&asked).unwrap_err().to_string();

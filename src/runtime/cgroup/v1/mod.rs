@@ -18,7 +18,7 @@ use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources, LinuxResourcesBuilder
 use serde::{Deserialize, Serialize};
 
 use super::device;
-use super::driver::{Driver, Write};
+use super::driver::{Driver, Stats, Write};
 use super::tree;
 use super::v2;
 use crate::model::error::{Error, ErrorKind};
@@ -26,6 +26,9 @@ use crate::model::error::{Error, ErrorKind};
 /// Joined always: they confine (devices, pids) or measure (memory, cpuacct). systemd's own, listed only where we are in
 /// one of its units, keeps a unit's end from ending the container.
 const ALWAYS: &[&str] = &["cpuacct", "devices", "memory", "name=systemd", "pids"];
+
+/// A limit this high is none: the kernel rounds the largest number to pages.
+const UNLIMITED: u64 = 0x7fff_ffff_ffff_0000;
 
 /// A container's cgroups in the hierarchies of version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -264,10 +267,38 @@ impl Driver for Tree {
         first
     }
 
+    fn stats(&self) -> Result<Stats> {
+        let number = |controller: &str, file: &str| tree::number(&self.dir(controller)?, file);
+        let text = |controller: &str, file: &str| tree::read(&self.dir(controller)?, file).ok();
+        let memory = number("memory", "memory.usage_in_bytes");
+        let inactive = text("memory", "memory.stat").and_then(|stat| tree::keyed(&stat, "total_inactive_file"));
+        let block = text("blkio", "blkio.throttle.io_service_bytes_recursive");
+        Ok(Stats {
+            memory,
+            working_set: memory.map(|memory| memory.saturating_sub(inactive.unwrap_or(0))),
+            memory_limit: number("memory", "memory.limit_in_bytes").filter(|limit| *limit < UNLIMITED),
+            cpu_nanoseconds: number("cpuacct", "cpuacct.usage"),
+            cpu_user_nanoseconds: number("cpuacct", "cpuacct.usage_user"),
+            cpu_system_nanoseconds: number("cpuacct", "cpuacct.usage_sys"),
+            processes: number("pids", "pids.current"),
+            block_read: block.as_deref().map(|text| sum(text, "Read")),
+            block_written: block.as_deref().map(|text| sum(text, "Write")),
+        })
+    }
+
     fn oom_kills(&self) -> Result<u64> {
         let text = self.dir("memory").and_then(|dir| tree::read(&dir, "memory.oom_control").ok());
         Ok(text.and_then(|text| tree::keyed(&text, "oom_kill")).unwrap_or(0))
     }
+}
+
+/// Sums an operation over the lines of `blkio.throttle.io_service_bytes_recursive`, like `8:0 Read 4096`.
+fn sum(text: &str, operation: &str) -> u64 {
+    let value = |line: &str| {
+        let mut words = line.split_whitespace().skip(1);
+        (words.next()? == operation).then(|| words.next()?.parse::<u64>().ok()).flatten()
+    };
+    text.lines().filter_map(value).fold(0, u64::saturating_add)
 }
 
 /// Puts the device rules in force.
@@ -304,6 +335,12 @@ fn device_writes(base: bool, rules: &[device::Rule], listed: &str) -> Vec<(&'sta
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_summed_over_devices() {
+        let text = "8:0 Read 10\n8:0 Write 1\n8:16 Read 5\nTotal 16\n";
+        assert_eq!((sum(text, "Read"), sum(text, "Write")), (15, 1));
+    }
 
     #[test]
     fn the_default_for_devices_changes_only_where_it_must() {

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 
-use super::driver::Driver;
+use super::driver::{Driver, Stats};
 use super::tree;
 use crate::model::error::{Error, ErrorKind};
 
@@ -230,10 +230,38 @@ impl Driver for Tree {
         tree::remove(&dir, Some(&dir))
     }
 
+    fn stats(&self) -> Result<Stats> {
+        let dir = self.dir();
+        let text = |file: &str| tree::read(&dir, file).unwrap_or_default();
+        let memory = tree::number(&dir, "memory.current");
+        let inactive = tree::keyed(&text("memory.stat"), "inactive_file");
+        let cpu = text("cpu.stat");
+        let nanoseconds = |key: &str| tree::keyed(&cpu, key).map(|micros| micros.saturating_mul(1000));
+        let io = tree::read(&dir, "io.stat").ok();
+        let sum = |key: &str| io.as_deref().map(|io| sum(io, key));
+        Ok(Stats {
+            memory,
+            working_set: memory.map(|memory| memory.saturating_sub(inactive.unwrap_or(0))),
+            memory_limit: tree::number(&dir, "memory.max"),
+            cpu_nanoseconds: nanoseconds("usage_usec"),
+            cpu_user_nanoseconds: nanoseconds("user_usec"),
+            cpu_system_nanoseconds: nanoseconds("system_usec"),
+            processes: tree::number(&dir, "pids.current"),
+            block_read: sum("rbytes="),
+            block_written: sum("wbytes="),
+        })
+    }
+
     fn oom_kills(&self) -> Result<u64> {
         let text = tree::read(&self.dir(), "memory.events").unwrap_or_default();
         Ok(tree::keyed(&text, "oom_kill").unwrap_or(0))
     }
+}
+
+/// Sums the values after `key` over the lines of `io.stat`, one a device.
+fn sum(text: &str, key: &str) -> u64 {
+    let value = |word: &str| word.strip_prefix(key)?.parse::<u64>().ok();
+    text.split_whitespace().filter_map(value).fold(0, u64::saturating_add)
 }
 
 /// Refuses a limit below what is used, where the caller asked for the check: v2 would rather kill.
@@ -246,4 +274,15 @@ fn check_before_update(dir: &Path, memory: &oci_spec::runtime::LinuxMemory) -> R
         bail!(Error::invalid(format!("the memory limit {limit} is below the {used} bytes in use")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_summed_over_devices() {
+        let text = "8:0 rbytes=10 wbytes=1 rios=5 wios=0\n8:16 rbytes=5 wbytes=2 dbytes=9\n";
+        assert_eq!((sum(text, "rbytes="), sum(text, "wbytes=")), (15, 3));
+    }
 }

@@ -1,0 +1,95 @@
+//! `dhow update`.
+
+use anyhow::Result;
+
+use super::limit;
+use super::names::one;
+use super::request::restart;
+use crate::cli::context::Context;
+use crate::cli::flags::create::CreateFlags;
+use crate::cli::flags::tree::Run;
+use crate::cli::output::stdout;
+use crate::engine::update::UpdateRequest;
+use crate::model::error::Error;
+
+/// Change the limits and the restart policy of a container
+///
+/// A container that runs has them at once.
+#[derive(clap::Args)]
+pub(crate) struct UpdateArgs {
+    /// The container that was created last
+    #[arg(short, long)]
+    latest: bool,
+    /// Length of the scheduler's period in microseconds
+    #[arg(long, value_name = "MICROSECONDS")]
+    cpu_period: Option<u64>,
+    /// Microseconds of processor time in a period
+    #[arg(long, value_name = "MICROSECONDS")]
+    cpu_quota: Option<i64>,
+    /// Relative weight of processor time
+    #[arg(short = 'c', long, value_name = "SHARES")]
+    cpu_shares: Option<u64>,
+    /// Number of processors, with a fraction
+    #[arg(long, value_name = "NUMBER")]
+    cpus: Option<f64>,
+    /// Processors that may be used: 0-3,5
+    #[arg(long, value_name = "LIST")]
+    cpuset_cpus: Option<String>,
+    /// Memory nodes that may be used
+    #[arg(long, value_name = "LIST")]
+    cpuset_mems: Option<String>,
+    /// Memory limit, with a unit: b, k, m, g
+    #[arg(short, long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Memory that is kept under pressure
+    #[arg(long, value_name = "SIZE")]
+    memory_reservation: Option<String>,
+    /// Limit of memory and swap together; -1 is unlimited
+    #[arg(long, value_name = "SIZE")]
+    memory_swap: Option<String>,
+    /// How readily memory is swapped, 0 to 100
+    #[arg(long, value_name = "NUMBER")]
+    memory_swappiness: Option<i64>,
+    /// Number of processes; -1 and 0 are unlimited
+    #[arg(long, value_name = "NUMBER")]
+    pids_limit: Option<i64>,
+    /// What happens when it ends: no, always, on-failure[:N], unless-stopped
+    #[arg(long, value_name = "POLICY")]
+    restart: Option<String>,
+    /// The container
+    #[arg(value_name = "CONTAINER")]
+    container: Vec<String>,
+}
+
+impl Run<Context> for UpdateArgs {
+    fn run(self, context: &Context) -> Result<u8> {
+        let engine = context.engine()?;
+        let (name, rest) = one(engine, self.latest, &self.container)?;
+        if !rest.is_empty() {
+            return Err(Error::invalid(format!("accepts 1 arg(s), received {}", self.container.len())).into());
+        }
+        let restart = match self.restart.as_deref() {
+            None => None,
+            given => Some(restart(given)?),
+        };
+        // The same words as of `create`, read by the same rules.
+        let flags = CreateFlags {
+            cpu_period: self.cpu_period,
+            cpu_quota: self.cpu_quota,
+            cpu_shares: self.cpu_shares,
+            cpus: self.cpus,
+            cpuset_cpus: self.cpuset_cpus,
+            cpuset_mems: self.cpuset_mems,
+            memory: self.memory,
+            memory_reservation: self.memory_reservation,
+            memory_swap: self.memory_swap,
+            memory_swappiness: self.memory_swappiness,
+            pids_limit: self.pids_limit,
+            ..CreateFlags::default()
+        };
+        let request = UpdateRequest { resources: limit::resources(&flags)?, restart };
+        let id = engine.update(&name, &request)?;
+        stdout::print(&format!("{id}\n"))?;
+        Ok(0)
+    }
+}

@@ -1,0 +1,102 @@
+//! `dhow push`.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use super::registry::{RegistryArgs, RetryArgs, credentials};
+use crate::cli::context::Context;
+use crate::cli::flags::UsageError;
+use crate::cli::flags::tree::Run;
+use crate::cli::progress;
+use crate::engine::image::push::{Compression, Family, Packing, Wish};
+use crate::engine::request::RegistryOptions;
+
+/// Push an image to a registry
+///
+/// Or to docker-archive:PATH[:NAME], oci-archive:PATH[:NAME], oci:PATH[:NAME] or dir:PATH. Only what the registry lacks is sent. Layers that are not packed are packed with gzip on the way; a registry may be
+/// silent for 30 seconds, or as many as DHOW_REGISTRY_TIMEOUT in the environment says.
+#[derive(clap::Args)]
+pub(crate) struct PushArgs {
+    /// Pack layers that are not packed also for a directory or archive
+    #[arg(long)]
+    compress: bool,
+    /// How layers that are not packed go: gzip or zstd
+    #[arg(long, value_name = "FORMAT")]
+    compression_format: Option<String>,
+    /// How hard they are packed: gzip 1 to 9, zstd 1 to 20
+    #[arg(long, value_name = "LEVEL")]
+    compression_level: Option<u32>,
+    /// Whose credentials are used: USER[:PASSWORD]
+    #[arg(long, value_name = "CREDENTIALS")]
+    creds: Option<String>,
+    /// Write the digest of the manifest to a file
+    #[arg(long, value_name = "FILE")]
+    digestfile: Option<PathBuf>,
+    /// Docker's; it does nothing
+    #[arg(long, hide = true)]
+    disable_content_trust: bool,
+    /// Pack layers anew that are packed otherwise
+    #[arg(long)]
+    force_compression: bool,
+    /// The manifest's format: oci or v2s2; that of the image where none is given
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<String>,
+    /// Say nothing
+    #[arg(short, long)]
+    quiet: bool,
+    /// There are none; accepted for podman's sake
+    #[arg(long, hide = true)]
+    remove_signatures: bool,
+    #[command(flatten)]
+    retry: RetryArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    /// The image
+    #[arg(required = true, value_name = "IMAGE")]
+    name: String,
+    /// Where it goes: a name, or a place with its transport; its own name where none is given
+    #[arg(value_name = "DESTINATION")]
+    destination: Option<String>,
+}
+
+impl Run<Context> for PushArgs {
+    fn run(self, context: &Context) -> anyhow::Result<u8> {
+        let format = match self.format.as_deref() {
+            None | Some("") => None,
+            Some("oci") => Some(Family::Oci),
+            Some("v2s2" | "docker") => Some(Family::Docker),
+            Some(other) => {
+                let message = format!("unknown format {other:?}. Choose on of the supported formats: 'oci' or 'v2s2'");
+                return Err(UsageError::new(message).into());
+            }
+        };
+        let compression = match self.compression_format.as_deref() {
+            None | Some("") if !(self.compress || self.force_compression || self.compression_level.is_some()) => None,
+            None | Some("" | "gzip") => Some(Compression::Gzip),
+            Some("zstd") => Some(Compression::Zstd),
+            Some(other) => {
+                return Err(UsageError::new(format!("unknown compression format {other:?}: it is gzip or zstd")).into());
+            }
+        };
+        // Who names a format means all layers, as podman takes it.
+        let force = self.force_compression || self.compression_format.is_some_and(|text| !text.is_empty());
+        let packing = compression.map(|compression| Packing::new(compression, self.compression_level)).transpose()?;
+        let options = RegistryOptions {
+            credentials: credentials(self.creds.as_deref())?,
+            quiet: self.quiet,
+            retries: self.retry.retry,
+            retry_delay: self.retry.retry_delay,
+            ..self.registry.options()?
+        };
+        let mut progress = progress::for_pull(self.quiet);
+        let wish = Wish { format, packing, force };
+        let digest =
+            context.engine()?.push_image(&self.name, self.destination.as_deref(), wish, &options, progress.as_mut())?;
+        drop(progress);
+        if let Some(file) = self.digestfile {
+            std::fs::write(&file, digest.as_str()).with_context(|| format!("write {}", file.display()))?;
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,82 @@
+//! `mount` and `unmount`: the root file system of a container where the user sees it, at `containers/<id>/merged`.
+//!
+//! An upper directory takes one mount: while this one is there, a start and a view take a clone of it. There is no record
+//! of it; the kernel says whether something is mounted. Of a container that runs, what is mounted is a clone of its own
+//! root. It goes by `unmount`, with the container, or with the machine.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use rustix::fs::{Mode, OFlags};
+
+use super::container::Container;
+use super::{Engine, merged, view};
+use crate::model::error::Error;
+use crate::model::id::Id;
+use crate::state::privilege::Privilege;
+use crate::sys::mount;
+
+/// A container that is mounted.
+#[derive(Clone, Debug)]
+pub(crate) struct Mounted {
+    pub(crate) read: Container,
+    pub(crate) path: PathBuf,
+}
+
+impl Engine {
+    /// Mounts the container that `name` means, unless it is, and says where.
+    pub(crate) fn mount_container(&self, name: &str) -> Result<PathBuf> {
+        self.check_mounts()?;
+        let locked = self.lock(name)?;
+        let dir = locked.dir();
+        if let Some(path) = merged::mounted(&dir)? {
+            return Ok(path);
+        }
+        let path = merged::place(&dir);
+        match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(error).with_context(|| format!("create directory {}", path.display()));
+            }
+            _ => {}
+        }
+        let root = view::root(self, &locked)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let target =
+            rustix::fs::open(&path, flags, Mode::empty()).with_context(|| format!("open {}", path.display()))?;
+        mount::attach(&root, &target).with_context(|| format!("mount on {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Unmounts it; one that is not mounted is fine.
+    pub(crate) fn unmount_container(&self, name: &str) -> Result<Id> {
+        self.check_mounts()?;
+        let locked = self.lock(name)?;
+        merged::detach(&locked.dir())?;
+        Ok(locked.id().clone())
+    }
+
+    /// The containers that are mounted, the oldest first.
+    pub(crate) fn mounted_containers(&self) -> Result<Vec<Mounted>> {
+        self.check_mounts()?;
+        let mut all = Vec::new();
+        for listed in self.list()? {
+            if let super::list::Listed::Container(read) = listed
+                && let Some(path) = merged::mounted(&self.paths.container(&read.config.id))?
+            {
+                all.push(Mounted { read: *read, path });
+            }
+        }
+        all.reverse();
+        Ok(all)
+    }
+
+    /// An ordinary user's mount would be seen by nobody, but in a shell of `unshare`.
+    fn check_mounts(&self) -> Result<()> {
+        if self.privilege.is_rootless() && Privilege::unshared().is_none() {
+            let message = "cannot run command \"dhow mount\" in rootless mode, must execute `dhow unshare` first";
+            return Err(Error::invalid(message).into());
+        }
+        Ok(())
+    }
+}

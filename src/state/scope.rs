@@ -1,0 +1,128 @@
+//! A scope of the user's service manager, for a process of an ordinary user that starts what is to stay.
+//!
+//! A login session is a cgroup of the system's: no cgroup below it can be made, no process can be moved from it into what
+//! was delegated to the user, and what stays in it keeps the session from ending. The manager can move a process: it
+//! makes a scope around it, as `systemd-run --user --scope` does and as podman has it done.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::bus::{Body, Method, Peer};
+
+/// How long the manager may take.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// The cgroup of the manager of user `uid`, below the tree's root.
+pub(crate) fn manager(uid: u32) -> String {
+    format!("/user.slice/user-{uid}.slice/user@{uid}.service")
+}
+
+/// The socket on which the manager of user `uid` listens.
+fn socket(uid: u32) -> PathBuf {
+    PathBuf::from(format!("/run/user/{uid}/systemd/private"))
+}
+
+/// Says whether user `uid` has a manager that can be asked.
+pub(crate) fn has_manager(uid: u32) -> bool {
+    socket(uid).exists()
+}
+
+/// Says whether `memberships`, the text of /proc/PID/cgroup, is of a process below a user's manager.
+fn is_inside(memberships: &str) -> bool {
+    let unified = memberships.lines().find_map(|line| line.strip_prefix("0::"));
+    unified.is_some_and(|path| path.split('/').any(|name| name.starts_with("user@") && name.ends_with(".service")))
+}
+
+/// Sees to it that this process, with all its threads, is below the manager of user `uid`. Without such a manager it
+/// stays where it is, and so it does where there is no single tree of cgroups.
+pub(crate) fn enter(uid: u32) -> Result<()> {
+    let memberships = std::fs::read_to_string("/proc/self/cgroup").context("read /proc/self/cgroup")?;
+    let is_unified = memberships.lines().all(|line| line.starts_with("0::"));
+    if !is_unified || is_inside(&memberships) {
+        return Ok(());
+    }
+    let socket = socket(uid);
+    match ask(&socket, &name()) {
+        Err(error) if error.root_cause().downcast_ref().is_some_and(is_nobody) => Ok(()),
+        asked => asked.with_context(|| format!("ask the service manager at {} for a scope", socket.display())),
+    }
+}
+
+/// The error of a socket that is not there, or behind which nobody is.
+fn is_nobody(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+/// A name that no other scope has: this process may ask once only.
+fn name() -> String {
+    let start = crate::sys::process::own().map_or(0, |(_, start)| start);
+    format!("dhow-{}-{start}.scope", std::process::id())
+}
+
+/// Has a scope made around this process.
+fn ask(socket: &Path, unit: &str) -> Result<()> {
+    let mut peer = Peer::connect(socket, PATIENCE)?;
+    let method = Method {
+        destination: "org.freedesktop.systemd1",
+        path: "/org/freedesktop/systemd1",
+        interface: "org.freedesktop.systemd1.Manager",
+        member: "StartTransientUnit",
+        signature: "ssa(sv)a(sa(sv))",
+    };
+    let call = peer.call(&method, &request(unit))?;
+    let ended = peer.answer_and_signal(call, "JobRemoved", |words| words.get(1).is_some_and(|name| name == unit))?;
+    match ended.get(2).map(String::as_str) {
+        Some("done") => Ok(()),
+        result => bail!("the job for {unit} ended with {}", result.unwrap_or("nothing")),
+    }
+}
+
+/// StartTransientUnit(name, mode, properties, auxiliary units), org.freedesktop.systemd1(5).
+fn request(unit: &str) -> Body {
+    let mut body = Body::default();
+    body.string(unit);
+    body.string("fail");
+    let property = |body: &mut Body, name: &str, kind: &str| {
+        body.align(8);
+        body.string(name);
+        body.signature(kind);
+    };
+    body.array(8, |properties| {
+        property(properties, "Description", "s");
+        properties.string("dhow");
+        property(properties, "CollectMode", "s");
+        properties.string("inactive-or-failed");
+        property(properties, "PIDs", "au");
+        // 0 is who asks, whatever its number where the manager is.
+        properties.array(4, |pids| pids.uint32(0));
+    });
+    body.array(8, |_| {});
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_below_a_manager_is_known() {
+        for (text, expected) in [
+            ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/a.scope\n", true),
+            ("0::/user.slice/user-1000.slice/session-1.scope\n", false),
+            ("0::/\n", false),
+            ("1:name=systemd:/user@1.service\n0::/\n", false),
+        ] {
+            assert_eq!(is_inside(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn without_a_manager_nothing_is_asked() {
+        // No user has this number, so there is no socket.
+        enter(u32::MAX - 7).unwrap();
+        assert!(!has_manager(u32::MAX - 7));
+    }
+}

@@ -1,0 +1,44 @@
+//! What the build machine does not have: a guest with systemd, cgroup v2, delegation, AppArmor and sessions of users.
+//!
+//! The tests of this program that run by themselves build the guest's disk (once, see `build`), start it in QEMU without
+//! hardware support, and read what the programs in it said. In the guest run the tests of [`guest`], which are ignored
+//! elsewhere, and chosen ones of the programs `container` and `rootless`: the same static files.
+//!
+//! By itself that is the guest's own tests on the newer kernel. `DHOW_TEST_VM=all` runs everything on both kernels,
+//! `DHOW_TEST_VM=6.1` on one, and `DHOW_TEST_VM=6.12:vm:guest::session` the tests of one program with such names; the last
+//! two also print what the guest says (with `-- --nocapture`).
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::exit)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod disk;
+mod guest;
+mod machine;
+
+use machine::Suite;
+
+/// What only a guest can show.
+const SHORT: &[Suite] = &[Suite { program: "vm", arguments: &["--ignored", "--test-threads=1", "guest::"] }];
+
+/// With tests of the other programs, that a build machine runs on its own kernel and cgroups.
+const FULL: &[Suite] = &[
+    SHORT[0],
+    Suite {
+        program: "container",
+        arguments: &["--test-threads=2", "lifecycle::", "security::", "namespace::", "exec::", "mount::"],
+    },
+    Suite { program: "rootless", arguments: &["--test-threads=2"] },
+];
+
+#[test]
+fn a_guest_with_linux_6_12() {
+    require!(root, qemu, debootstrap, busybox, ext4);
+    machine::passes("6.12", SHORT, FULL);
+}
+
+#[test]
+fn a_guest_with_linux_6_1() {
+    require!(root, qemu, debootstrap, busybox, ext4, long_guest);
+    machine::passes("6.1", SHORT, FULL);
+}
