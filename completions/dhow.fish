@@ -159,14 +159,21 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l arch -d 'Architecture of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s a -l attach -d 'Attach only to these streams: stdin, stdout, stderr' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l authfile -d 'File of registry credentials' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l blkio-weight -d 'Relative weight of block input and output, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l blkio-weight-device -d 'The same for one device, DEVICE:WEIGHT' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-add -d 'Add capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-drop -d 'Drop capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cert-dir -d 'Directory of certificates for registries' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroup-conf -d 'Write a file of the unified cgroup hierarchy, FILE=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroup-parent -d 'Cgroup below which the container\'s is made' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroupns -d 'Cgroup namespace: private, host, container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l chrootdirs -d 'Directories inside that get the hosts file and the like too' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container\'s id to this file, which must not exist' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l conmon-pidfile -d 'Write the pid of the container\'s monitor to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cpu-quota -d 'Microseconds of processor time in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cpu-rt-runtime -d 'Microseconds of realtime in a period' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s c -l cpu-shares -d 'Relative weight of processor time' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cpus -d 'Number of processors, with a fraction' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cpuset-cpus -d 'Processors that may be used: 0-3,5' -r
@@ -174,16 +181,28 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l creds -d 'Credentials for the registry, USER[:PASSWORD]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l detach-keys -d 'Keys that detach: characters and ctrl-a to ctrl-z, separated by commas; empty disables' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device -d 'Add a device of the host: HOST[:CONTAINER][:rwm]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device-cgroup-rule -d 'Allow devices without adding them: KIND MAJOR:MINOR ACCESS, as c 1:* rwm' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device-read-bps -d 'Bytes in a second that are read from a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device-read-iops -d 'Reads in a second from a device at most, DEVICE:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device-write-bps -d 'Bytes in a second that are written to a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device-write-iops -d 'Writes in a second to a device at most, DEVICE:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l dns -d 'Name servers; none leaves resolv.conf to the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-option -d 'Options of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-search -d 'Search domains of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l group-add -d 'Add supplementary groups' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l group-entry -d 'Line for the user\'s group in the container\'s group file, with $GROUPNAME, $GID and $USERLIST' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Host name of the container' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l hosts-file -d 'File that the container\'s hosts file begins with: a path, image or none' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l hostuser -d 'Add a user of the host to the container\'s passwd file' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ip6 -d 'IPv6 address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
@@ -200,31 +219,44 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l os -d 'Operating system of the image' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l passwd-entry -d 'Line for the user in the container\'s passwd file, with $USERNAME, $UID, $GID, $NAME and $HOME' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l personality -d 'Kind of machine that the container sees: LINUX or LINUX32' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l pid -d 'PID namespace: private, host, container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'When to pull the image: always, missing, never, newer' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l requires -d 'Containers that are started first' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, label=' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l sysctl -d 'Set a kernel parameter, KEY=VALUE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l timeout -d 'Seconds after which the container is killed; 0 is never' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'Mount a tmpfs: PATH[:OPTIONS]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l tz -d 'Time zone: a name as Europe/Berlin, or local for the host\'s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l umask -d 'Mask of the modes of new files, in octal (0022)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l unsetenv -d 'Leave out a variable of the image or of dhow' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'User and perhaps group, by name or number' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l volumes-from -d 'Mount the volumes of a container: CONTAINER[:OPTIONS]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'Working directory' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-host -d 'Pass all of the caller\'s variables on'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep standard input open'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l no-hosts -d 'Leave the image\'s hosts file'
@@ -237,6 +269,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s t -l tty -d 'Allocate a terminal'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l unsetenv-all -d 'Leave out all variables of the image and of dhow'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from diff" -l format -d 'The form: json' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from diff" -s l -l latest -d 'The container that was created last'
@@ -244,6 +277,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Keys that detach' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exec" -s e -l env -d 'Set a variable' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exec" -l preserve-fds -d 'Hand on this many descriptors, from 3 on' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exec" -s u -l user -d 'User and perhaps group, by name or number' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exec" -s w -l workdir -d 'Working directory' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from exec" -s d -l detach -d 'Run in the background and print the session\'s ID'
@@ -357,6 +391,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from rm" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from rm" -s v -l volumes -d 'Anonymous volumes too'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l preserve-fds -d 'Hand on this many descriptors, from 3 on' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l sig-proxy -d 'Pass signals on to the container (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a line to the hosts file: NAME[;NAME...]:ADDRESS, where host-gateway is the host' -r
@@ -364,14 +399,21 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l arch -d 'Architecture of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach only to these streams: stdin, stdout, stderr' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l authfile -d 'File of registry credentials' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l blkio-weight -d 'Relative weight of block input and output, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l blkio-weight-device -d 'The same for one device, DEVICE:WEIGHT' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cert-dir -d 'Directory of certificates for registries' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroup-conf -d 'Write a file of the unified cgroup hierarchy, FILE=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroup-parent -d 'Cgroup below which the container\'s is made' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroupns -d 'Cgroup namespace: private, host, container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l chrootdirs -d 'Directories inside that get the hosts file and the like too' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container\'s id to this file, which must not exist' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l conmon-pidfile -d 'Write the pid of the container\'s monitor to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cpu-quota -d 'Microseconds of processor time in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cpu-rt-runtime -d 'Microseconds of realtime in a period' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s c -l cpu-shares -d 'Relative weight of processor time' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cpus -d 'Number of processors, with a fraction' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cpuset-cpus -d 'Processors that may be used: 0-3,5' -r
@@ -379,16 +421,28 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l creds -d 'Credentials for the registry, USER[:PASSWORD]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l detach-keys -d 'Keys that detach: characters and ctrl-a to ctrl-z, separated by commas; empty disables' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device -d 'Add a device of the host: HOST[:CONTAINER][:rwm]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device-cgroup-rule -d 'Allow devices without adding them: KIND MAJOR:MINOR ACCESS, as c 1:* rwm' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device-read-bps -d 'Bytes in a second that are read from a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device-read-iops -d 'Reads in a second from a device at most, DEVICE:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device-write-bps -d 'Bytes in a second that are written to a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device-write-iops -d 'Writes in a second to a device at most, DEVICE:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l dns -d 'Name servers; none leaves resolv.conf to the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-option -d 'Options of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-search -d 'Search domains of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l group-add -d 'Add supplementary groups' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l group-entry -d 'Line for the user\'s group in the container\'s group file, with $GROUPNAME, $GID and $USERLIST' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Host name of the container' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l hosts-file -d 'File that the container\'s hosts file begins with: a path, image or none' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l hostuser -d 'Add a user of the host to the container\'s passwd file' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ip6 -d 'IPv6 address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
@@ -405,32 +459,46 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l os -d 'Operating system of the image' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l passwd-entry -d 'Line for the user in the container\'s passwd file, with $USERNAME, $UID, $GID, $NAME and $HOME' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l personality -d 'Kind of machine that the container sees: LINUX or LINUX32' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l pid -d 'PID namespace: private, host, container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'When to pull the image: always, missing, never, newer' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l requires -d 'Containers that are started first' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, label=' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l sysctl -d 'Set a kernel parameter, KEY=VALUE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l timeout -d 'Seconds after which the container is killed; 0 is never' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount a tmpfs: PATH[:OPTIONS]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l tz -d 'Time zone: a name as Europe/Berlin, or local for the host\'s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l umask -d 'Mask of the modes of new files, in octal (0022)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l unsetenv -d 'Leave out a variable of the image or of dhow' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'User and perhaps group, by name or number' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l volumes-from -d 'Mount the volumes of a container: CONTAINER[:OPTIONS]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Working directory' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Run in the background and print the container\'s ID'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l rmi -d 'Remove the image with the container, unless others use it; implies --rm'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-host -d 'Pass all of the caller\'s variables on'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l no-hosts -d 'Leave the image\'s hosts file'
@@ -443,6 +511,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s t -l tty -d 'Allocate a terminal'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l unsetenv-all -d 'Leave out all variables of the image and of dhow'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from start" -l detach-keys -d 'Keys that detach' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from start" -s f -l filter -d 'Start what the filter chooses' -r
@@ -513,14 +582,21 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l annotation -d 'Add 
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l arch -d 'Architecture of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s a -l attach -d 'Attach only to these streams: stdin, stdout, stderr' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l authfile -d 'File of registry credentials' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l blkio-weight -d 'Relative weight of block input and output, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l blkio-weight-device -d 'The same for one device, DEVICE:WEIGHT' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cap-add -d 'Add capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cap-drop -d 'Drop capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cert-dir -d 'Directory of certificates for registries' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l cgroup-conf -d 'Write a file of the unified cgroup hierarchy, FILE=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cgroup-parent -d 'Cgroup below which the container\'s is made' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cgroupns -d 'Cgroup namespace: private, host, container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l chrootdirs -d 'Directories inside that get the hosts file and the like too' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cidfile -d 'Write the container\'s id to this file, which must not exist' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l conmon-pidfile -d 'Write the pid of the container\'s monitor to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cpu-quota -d 'Microseconds of processor time in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l cpu-rt-runtime -d 'Microseconds of realtime in a period' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s c -l cpu-shares -d 'Relative weight of processor time' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cpus -d 'Number of processors, with a fraction' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cpuset-cpus -d 'Processors that may be used: 0-3,5' -r
@@ -528,16 +604,28 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l cpuset-mems -d 'Mem
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l creds -d 'Credentials for the registry, USER[:PASSWORD]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l detach-keys -d 'Keys that detach: characters and ctrl-a to ctrl-z, separated by commas; empty disables' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l device -d 'Add a device of the host: HOST[:CONTAINER][:rwm]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l device-cgroup-rule -d 'Allow devices without adding them: KIND MAJOR:MINOR ACCESS, as c 1:* rwm' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l device-read-bps -d 'Bytes in a second that are read from a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l device-read-iops -d 'Reads in a second from a device at most, DEVICE:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l device-write-bps -d 'Bytes in a second that are written to a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l device-write-iops -d 'Writes in a second to a device at most, DEVICE:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l dns -d 'Name servers; none leaves resolv.conf to the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l dns-option -d 'Options of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l dns-search -d 'Search domains of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l group-add -d 'Add supplementary groups' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l group-entry -d 'Line for the user\'s group in the container\'s group file, with $GROUPNAME, $GID and $USERLIST' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s h -l hostname -d 'Host name of the container' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l hosts-file -d 'File that the container\'s hosts file begins with: a path, image or none' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l hostuser -d 'Add a user of the host to the container\'s passwd file' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ip6 -d 'IPv6 address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
@@ -554,31 +642,44 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l mount -d 'Mount a f
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l os -d 'Operating system of the image' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l passwd-entry -d 'Line for the user in the container\'s passwd file, with $USERNAME, $UID, $GID, $NAME and $HOME' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l personality -d 'Kind of machine that the container sees: LINUX or LINUX32' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l pid -d 'PID namespace: private, host, container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l pull -d 'When to pull the image: always, missing, never, newer' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l requires -d 'Containers that are started first' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, label=' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l sysctl -d 'Set a kernel parameter, KEY=VALUE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l timeout -d 'Seconds after which the container is killed; 0 is never' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l tmpfs -d 'Mount a tmpfs: PATH[:OPTIONS]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l tz -d 'Time zone: a name as Europe/Berlin, or local for the host\'s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l umask -d 'Mask of the modes of new files, in octal (0022)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l unsetenv -d 'Leave out a variable of the image or of dhow' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s u -l user -d 'User and perhaps group, by name or number' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l volumes-from -d 'Mount the volumes of a container: CONTAINER[:OPTIONS]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s w -l workdir -d 'Working directory' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-host -d 'Pass all of the caller\'s variables on'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s i -l interactive -d 'Keep standard input open'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l no-hosts -d 'Leave the image\'s hosts file'
@@ -591,6 +692,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l replace -d 'Remove 
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s t -l tty -d 'Allocate a terminal'
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l unsetenv-all -d 'Leave out all variables of the image and of dhow'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand diff" -l format -d 'The form: json' -r
 complete -c dhow -n "__fish_dhow_using_subcommand diff" -s l -l latest -d 'The container that was created last'
@@ -598,6 +700,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand diff" -s h -l help -d 'Print t
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -l detach-keys -d 'Keys that detach' -r
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -s e -l env -d 'Set a variable' -r
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand exec" -l preserve-fds -d 'Hand on this many descriptors, from 3 on' -r
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -s u -l user -d 'User and perhaps group, by name or number' -r
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -s w -l workdir -d 'Working directory' -r
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -s d -l detach -d 'Run in the background and print the session\'s ID'
@@ -884,6 +987,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand rmi" -s f -l force -d 'Remove 
 complete -c dhow -n "__fish_dhow_using_subcommand rmi" -s i -l ignore -d 'An image that does not exist is no error'
 complete -c dhow -n "__fish_dhow_using_subcommand rmi" -l no-prune -d 'Keep untagged parents; dhow has none'
 complete -c dhow -n "__fish_dhow_using_subcommand rmi" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l preserve-fds -d 'Hand on this many descriptors, from 3 on' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l sig-proxy -d 'Pass signals on to the container (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l add-host -d 'Add a line to the hosts file: NAME[;NAME...]:ADDRESS, where host-gateway is the host' -r
@@ -891,14 +995,21 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l annotation -d 'Add an 
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l arch -d 'Architecture of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s a -l attach -d 'Attach only to these streams: stdin, stdout, stderr' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l authfile -d 'File of registry credentials' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l blkio-weight -d 'Relative weight of block input and output, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l blkio-weight-device -d 'The same for one device, DEVICE:WEIGHT' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cap-add -d 'Add capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cap-drop -d 'Drop capabilities; all is every one' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cert-dir -d 'Directory of certificates for registries' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l cgroup-conf -d 'Write a file of the unified cgroup hierarchy, FILE=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cgroup-parent -d 'Cgroup below which the container\'s is made' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cgroupns -d 'Cgroup namespace: private, host, container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l chrootdirs -d 'Directories inside that get the hosts file and the like too' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cidfile -d 'Write the container\'s id to this file, which must not exist' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l conmon-pidfile -d 'Write the pid of the container\'s monitor to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cpu-quota -d 'Microseconds of processor time in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l cpu-rt-runtime -d 'Microseconds of realtime in a period' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s c -l cpu-shares -d 'Relative weight of processor time' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cpus -d 'Number of processors, with a fraction' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cpuset-cpus -d 'Processors that may be used: 0-3,5' -r
@@ -906,16 +1017,28 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l cpuset-mems -d 'Memory
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l creds -d 'Credentials for the registry, USER[:PASSWORD]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l detach-keys -d 'Keys that detach: characters and ctrl-a to ctrl-z, separated by commas; empty disables' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l device -d 'Add a device of the host: HOST[:CONTAINER][:rwm]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l device-cgroup-rule -d 'Allow devices without adding them: KIND MAJOR:MINOR ACCESS, as c 1:* rwm' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l device-read-bps -d 'Bytes in a second that are read from a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l device-read-iops -d 'Reads in a second from a device at most, DEVICE:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l device-write-bps -d 'Bytes in a second that are written to a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l device-write-iops -d 'Writes in a second to a device at most, DEVICE:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l dns -d 'Name servers; none leaves resolv.conf to the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l dns-option -d 'Options of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l dns-search -d 'Search domains of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l group-add -d 'Add supplementary groups' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l group-entry -d 'Line for the user\'s group in the container\'s group file, with $GROUPNAME, $GID and $USERLIST' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s h -l hostname -d 'Host name of the container' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l hosts-file -d 'File that the container\'s hosts file begins with: a path, image or none' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l hostuser -d 'Add a user of the host to the container\'s passwd file' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ip6 -d 'IPv6 address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
@@ -932,32 +1055,46 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l mount -d 'Mount a file
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l os -d 'Operating system of the image' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l passwd-entry -d 'Line for the user in the container\'s passwd file, with $USERNAME, $UID, $GID, $NAME and $HOME' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l personality -d 'Kind of machine that the container sees: LINUX or LINUX32' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l pid -d 'PID namespace: private, host, container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l pull -d 'When to pull the image: always, missing, never, newer' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l requires -d 'Containers that are started first' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, label=' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l sysctl -d 'Set a kernel parameter, KEY=VALUE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l timeout -d 'Seconds after which the container is killed; 0 is never' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l tmpfs -d 'Mount a tmpfs: PATH[:OPTIONS]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l tz -d 'Time zone: a name as Europe/Berlin, or local for the host\'s' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l uidmap -d 'Map user ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ulimit -d 'Set a limit: NAME=SOFT[:HARD], or host' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l umask -d 'Mask of the modes of new files, in octal (0022)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l unsetenv -d 'Leave out a variable of the image or of dhow' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s u -l user -d 'User and perhaps group, by name or number' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l userns -d 'User namespace: host, keep-id[:uid=,gid=], auto[:size=], nomap, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l uts -d 'UTS namespace: private, host, container:ID, ns:PATH' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l variant -d 'Variant of the image\'s architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l volumes-from -d 'Mount the volumes of a container: CONTAINER[:OPTIONS]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s w -l workdir -d 'Working directory' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s d -l detach -d 'Run in the background and print the container\'s ID'
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l rmi -d 'Remove the image with the container, unless others use it; implies --rm'
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-host -d 'Pass all of the caller\'s variables on'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s i -l interactive -d 'Keep standard input open'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l no-hosts -d 'Leave the image\'s hosts file'
@@ -970,6 +1107,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l replace -d 'Remove a c
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s t -l tty -d 'Allocate a terminal'
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l unsetenv-all -d 'Leave out all variables of the image and of dhow'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand save" -l format -d 'The format: docker-archive, oci-archive, docker-dir or oci-dir' -r
 complete -c dhow -n "__fish_dhow_using_subcommand save" -s o -l output -d 'The file, instead of standard output' -r -F

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 
 use super::container::Locked;
+use super::start::Streams;
 use super::{Engine, merged};
 use crate::model::error::Error;
 use crate::model::id::Id;
@@ -60,6 +61,6 @@ impl Engine {
         }
         state.restart_at = None;
         state.restarts += 1;
-        self.start_locked(&mut locked, None).map(drop)
+        self.start_locked(&mut locked, Streams::default()).map(drop)
     }
 }

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use super::Engine;
 use super::container::{self, Locked};
 use super::remove::is_conflict;
-use super::request::{CreateRequest, NamespaceRequest, RemoveRequest, RootRequest};
+use super::request::{CreateRequest, ImageVolumes, NamespaceRequest, RemoveRequest, RootRequest};
 use crate::image::store::{Image, ImageStore};
-use crate::model::container::{ContainerConfig, ImageRef, Namespace, RootFs};
+use crate::model::container::{Accounts, ContainerConfig, ImageRef, Namespace, RootFs};
 use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::mount::{Mount, Source};
@@ -42,6 +42,9 @@ impl Engine {
         }
         check_cidfile(&request)?;
         super::network::check_names(&request.names)?;
+        if let Some(zone) = &request.timezone {
+            super::account::check_zone(zone)?;
+        }
         let mut image = self.image_of(&request, progress)?;
         let mut attempts = 0;
         loop {
@@ -118,9 +121,15 @@ impl Engine {
         let defaults = ImageDefaults::of(image);
         let (entrypoint, command) = merge_command(request, &defaults)?;
         let mut mounts = without_duplicates(request.mounts.clone())?;
-        for declared in &defaults.volumes {
-            if !mounts.iter().any(|mount| mount.target == declared.target) {
-                mounts.push(declared.clone());
+        let inherited = super::volume::of_containers(self, &request.volumes_from)?;
+        let declared = defaults.volumes.iter().filter_map(|mount| match request.image_volumes {
+            ImageVolumes::Anonymous => Some(mount.clone()),
+            ImageVolumes::Tmpfs => Mount::parse_tmpfs(&mount.target).ok(),
+            ImageVolumes::Ignore => None,
+        });
+        for further in inherited.into_iter().chain(declared) {
+            if !mounts.iter().any(|mount| mount.target == further.target) {
+                mounts.push(further);
             }
         }
         let mut anonymous = Vec::new();
@@ -141,6 +150,11 @@ impl Engine {
         let mut labels = defaults.labels.clone();
         labels.extend(request.labels.clone());
         let userns = self.resolve_userns(&request.userns)?;
+        let workdir = request.workdir.clone().or(defaults.workdir).unwrap_or_else(|| "/".to_owned());
+        let accounts = Accounts {
+            host_users: super::account::host_users(&request.host_users, &mounts, &workdir)?,
+            ..request.accounts.clone()
+        };
         Ok(ContainerConfig {
             version: record::VERSION,
             name: match &request.name {
@@ -168,10 +182,17 @@ impl Engine {
             entrypoint,
             command,
             create_command: request.create_command.clone(),
-            env: merge_env(&defaults.env, &request.env),
-            workdir: request.workdir.clone().or(defaults.workdir).unwrap_or_else(|| "/".to_owned()),
+            env: super::environment::merge(&defaults.env, request)?,
+            unset_env: request.unset_env.clone(),
+            unset_env_all: request.unset_env_all,
+            workdir,
             user: user(request, defaults.user, self.user_of_userns(&request.userns)),
             group_add: request.group_add.clone(),
+            accounts,
+            umask: request.umask,
+            oom_score_adj: request.oom_score_adj,
+            personality32: request.personality32,
+            timezone: request.timezone.clone(),
             hostname: request.hostname.clone().unwrap_or_default(),
             tty: request.tty,
             stdin: request.stdin,
@@ -205,6 +226,7 @@ impl Engine {
             resources,
             security: request.security.clone(),
             devices: request.devices.clone(),
+            device_rules: request.device_rules.clone(),
             ulimits: request.ulimits.clone(),
             sysctls: request.sysctls.clone(),
             names: request.names.clone(),
@@ -212,6 +234,12 @@ impl Engine {
             log: request.log.clone(),
             remove: request.remove,
             detach_keys: request.detach_keys.clone(),
+            pidfile: request.pidfile.clone(),
+            monitor_pidfile: request.monitor_pidfile.clone(),
+            timeout: request.timeout,
+            requires: request.requires.iter().map(|name| self.required(name)).collect::<Result<_>>()?,
+            remove_image: request.remove_image,
+            chroot_dirs: request.chroot_dirs.clone(),
             anonymous_volumes: anonymous,
             unknown: serde_json::Map::new(),
             id,
@@ -232,6 +260,7 @@ impl Engine {
                 locked.save_config()?;
             }
         }
+        super::require::announce(self, locked)?;
         super::rootfs::prepare(self, locked)?;
         super::volume::prepare(self, locked, image)
     }
@@ -246,6 +275,11 @@ impl Engine {
             }
             other => other.plain().unwrap_or_default(),
         })
+    }
+
+    fn required(&self, name: &str) -> Result<Id> {
+        let known = container::find(&self.paths, name);
+        known.with_context(|| format!("{name:?} is not a valid container, cannot be used as a dependency"))
     }
 
     fn resolve_network(&self, asked: &NetworkMode) -> Result<NetworkMode> {
@@ -324,20 +358,6 @@ fn merge_command(request: &CreateRequest, image: &ImageDefaults) -> Result<(Opti
     Ok((entrypoint, command))
 }
 
-/// The image's environment with the user's over it; the last of one key wins, in the place of the first.
-fn merge_env(image: &[String], user: &[(String, String)]) -> Vec<String> {
-    let mut merged: Vec<(String, String)> = Vec::new();
-    let pairs =
-        image.iter().filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned()));
-    for (key, value) in pairs.chain(user.iter().cloned()) {
-        match merged.iter_mut().find(|(known, _)| *known == key) {
-            Some(pair) => pair.1 = value,
-            None => merged.push((key, value)),
-        }
-    }
-    merged.into_iter().map(|(key, value)| format!("{key}={value}")).collect()
-}
-
 /// Two mounts cannot have one place; the same one twice is once.
 fn without_duplicates(mounts: Vec<Mount>) -> Result<Vec<Mount>> {
     let mut kept: Vec<Mount> = Vec::with_capacity(mounts.len());
@@ -408,16 +428,4 @@ fn write_cidfile(request: &CreateRequest, id: &Id) -> Result<()> {
 fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     std::fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_value_of_a_variable_wins() {
-        let image = ["A=1".to_owned(), "B=2".to_owned(), "bogus".to_owned()];
-        let user = [("B".to_owned(), "3".to_owned()), ("C".to_owned(), "x=y".to_owned())];
-        assert_eq!(merge_env(&image, &user), ["A=1", "B=3", "C=x=y"]);
-    }
 }

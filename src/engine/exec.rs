@@ -1,10 +1,10 @@
 //! `exec`: a monitor of its own puts one more process into a running container. The container's lock is held while the
 //! record is read and let go before the process runs: a session belongs to its monitor.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use anyhow::{Context, Result};
-use oci_spec::runtime::{ProcessBuilder, UserBuilder};
+use oci_spec::runtime::ProcessBuilder;
 
 use super::container::Locked;
 use super::request::ExecRequest;
@@ -34,7 +34,9 @@ pub(crate) struct Session {
 
 impl Engine {
     /// Starts a process in the running container that `name` means.
-    pub(crate) fn exec(&self, name: &str, request: &ExecRequest) -> Result<Session> {
+    ///
+    /// `preserved` are its descriptors from 3 on.
+    pub(crate) fn exec(&self, name: &str, request: &ExecRequest, preserved: &[BorrowedFd<'_>]) -> Result<Session> {
         if request.command.is_empty() {
             return Err(Error::invalid("you must provide a command to exec").into());
         }
@@ -44,7 +46,7 @@ impl Engine {
         let session = Id::from_random(crate::sys::random::bytes().context("get random bytes")?);
         let starting = Starting::new(&locked.dir(), &locked.run_dir(), &session)?;
         let config = match self.exec_config(&locked, request, init, &starting) {
-            Ok(config) => config,
+            Ok(config) => MonitorConfig { preserve_fds: u32::try_from(preserved.len())?, ..config },
             Err(error) => {
                 starting.abandon()?;
                 return Err(error);
@@ -53,7 +55,7 @@ impl Engine {
         drop(locked);
         let pair = if request.detach { None } else { Some(AttachClient::pair().context("make the client's socket")?) };
         let (client, theirs) = pair.map_or((None, None), |(client, theirs)| (Some(client), Some(theirs)));
-        let handed = Handed { foreground: theirs.as_ref().map(AsFd::as_fd), ..Handed::default() };
+        let handed = Handed { foreground: theirs.as_ref().map(AsFd::as_fd), preserved, ..Handed::default() };
         let started = spawn::spawn(&config, &handed)?.running();
         let started = match started {
             Ok(started) => started,
@@ -128,7 +130,7 @@ fn process(
     let workdir = request.workdir.as_deref().unwrap_or(&config.workdir);
     let mut process = ProcessBuilder::default()
         .terminal(request.tty)
-        .user(UserBuilder::default().uid(0_u32).gid(0_u32).build().context("build user")?)
+        .user(spec::user(&config)?)
         .args(request.command.clone())
         .env(env)
         .cwd(if workdir.is_empty() { "/" } else { workdir })
@@ -138,6 +140,7 @@ fn process(
         .build()
         .context("build the process")?;
     process.set_apparmor_profile(facts::apparmor(engine, &config)?);
+    process.set_oom_score_adj(config.oom_score_adj);
     if let Some((rows, columns)) = request.size {
         let size = oci_spec::runtime::BoxBuilder::default().height(u64::from(rows)).width(u64::from(columns)).build();
         process.set_console_size(Some(size.context("build the console size")?));

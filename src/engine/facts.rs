@@ -1,6 +1,7 @@
 //! What the specification of a container needs to know about the host, the store and other containers: looked up here, so
 //! that [`super::spec`] stays pure.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use oci_spec::runtime::{
 use super::Engine;
 use super::container::Locked;
 use super::spec::{self, BoundFile, Facts, Joined};
-use crate::model::container::{ContainerConfig, Device, Namespace, UserNamespace};
+use crate::model::container::{ContainerConfig, Device, DeviceLimit, DeviceRule, Namespace, UserNamespace};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
@@ -33,7 +34,7 @@ pub(crate) struct Prepared {
 /// Where the cgroup of a container will be. Makes nothing of it; an ordinary user's process moves to where it can.
 pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup> {
     let user = engine.privilege.ordinary_user();
-    let is_asked = config.resources.is_asked();
+    let is_asked = config.resources.is_asked() || !config.device_rules.is_empty();
     match user.map_or(Ok(()), scope::enter) {
         // From elsewhere nothing can be put into what was delegated to the user.
         Err(_) if !is_asked => return Ok(Cgroup::none()),
@@ -77,6 +78,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         throttles: throttles(),
         shm: shm(engine, config)?,
         cgroup_path: None,
+        numbers: numbers(config)?,
         has_cgroup: !cgroup.is_none(),
         counts_pids: cgroup.offers("pids"),
         root: PathBuf::from("rootfs"),
@@ -100,6 +102,7 @@ pub(crate) fn check(config: &ContainerConfig) -> Result<Vec<String>> {
     if !config.devices.is_empty() {
         devices(config, true)?;
     }
+    numbers(config)?;
     if config.ulimits.is_empty() {
         return Ok(Vec::new());
     }
@@ -202,7 +205,40 @@ fn devices(config: &ContainerConfig, bound: bool) -> Result<(Vec<LinuxDevice>, V
         nodes.push(node);
         rules.push(rule);
     }
+    for rule in &config.device_rules {
+        rules.push(device_rule(rule)?);
+    }
     Ok((nodes, rules))
+}
+
+/// The numbers of the devices that limits name.
+fn numbers(config: &ContainerConfig) -> Result<BTreeMap<String, (i64, i64)>> {
+    let number = |limit: &DeviceLimit| {
+        let meta = fs::metadata(&limit.path).with_context(|| format!("stat {}", limit.path))?;
+        if !meta.file_type().is_block_device() {
+            return Err(Error::invalid(format!("{} is not a block device", limit.path)).into());
+        }
+        let rdev = meta.rdev();
+        Ok((limit.path.clone(), (i64::from(rustix::fs::major(rdev)), i64::from(rustix::fs::minor(rdev)))))
+    };
+    config.resources.device_limits().map(number).collect()
+}
+
+/// A rule of `--device-cgroup-rule`, or of a device.
+fn device_rule(rule: &DeviceRule) -> Result<LinuxDeviceCgroup> {
+    let kind = match rule.kind {
+        'b' => LinuxDeviceType::B,
+        'c' => LinuxDeviceType::C,
+        _ => LinuxDeviceType::A,
+    };
+    let mut builder = LinuxDeviceCgroupBuilder::default().allow(true).typ(kind).access(rule.access.clone());
+    if let Some(major) = rule.major {
+        builder = builder.major(major);
+    }
+    if let Some(minor) = rule.minor {
+        builder = builder.minor(minor);
+    }
+    builder.build().context("build a device rule")
 }
 
 fn device_node(device: &Device) -> Result<(LinuxDevice, LinuxDeviceCgroup)> {
@@ -352,13 +388,16 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         }
     };
     let root = super::owners::maps(engine, config)?.map(|maps| maps.root());
+    let give = |path: &Path| match root {
+        Some((uid, gid)) => {
+            std::os::unix::fs::lchown(path, Some(uid), Some(gid)).with_context(|| format!("chown {}", path.display()))
+        }
+        None => Ok(()),
+    };
     let write = |name: &str, text: &str| -> Result<PathBuf> {
         let path = bundle.join(name);
-        super::files::write_shared(&path, text)?;
-        if let Some((uid, gid)) = root {
-            std::os::unix::fs::lchown(&path, Some(uid), Some(gid))
-                .with_context(|| format!("chown {}", path.display()))?;
-        }
+        super::files::write_shared(&path, text.as_bytes())?;
+        give(&path)?;
         Ok(path)
     };
     if let NetworkMode::Container(id) = &config.network {
@@ -372,7 +411,7 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         }
     } else {
         if !config.names.no_hosts {
-            add(write("hosts", &super::network::hosts(config, &[])?)?, "/etc/hosts", false);
+            add(write("hosts", &super::network::hosts(engine, config, &[])?)?, "/etc/hosts", false);
         }
         if super::network::has_resolv(&config.names) {
             add(write("resolv.conf", &super::network::resolv(config)?)?, "/etc/resolv.conf", false);
@@ -395,6 +434,19 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         );
     }
     add(write(".containerenv", &env)?, "/run/.containerenv", false);
+    if let Some(zone) = &config.timezone {
+        let path = bundle.join("localtime");
+        super::files::write_shared(&path, &super::account::zone(zone)?)?;
+        give(&path)?;
+        add(path, "/etc/localtime", false);
+    }
+    for dir in &config.chroot_dirs {
+        for at in 0..files.len() {
+            let file = &files[at];
+            let target = format!("{}{}", dir.trim_end_matches('/'), file.target);
+            files.push(BoundFile { source: file.source.clone(), target, options: file.options.clone() });
+        }
+    }
     if config.init {
         let own = crate::monitor::spawn::installed().context("find our own binary")?;
         let options = ["bind", "rprivate", "nosuid", "nodev", "ro"].map(str::to_owned).into();

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::container::Container;
 use super::{Engine, facts, port, spec};
-use crate::model::container::{ContainerConfig, IdRange, Namespace, RestartKind, RootFs, UserNamespace};
+use crate::model::container::{ContainerConfig, DeviceLimit, IdRange, Namespace, RestartKind, RootFs, UserNamespace};
 use crate::model::mount::{Mount, Source};
 use crate::model::network::{Endpoint, NetworkMode};
 use crate::model::signal;
@@ -102,8 +102,8 @@ impl Engine {
         let mut more = json!({
             "OCIConfigPath": file("config.json"),
             "OCIRuntime": "dhow",
-            "ConmonPidFile": "",
-            "PidFile": "",
+            "ConmonPidFile": config.monitor_pidfile.as_deref().unwrap_or_default(),
+            "PidFile": config.pidfile.as_deref().unwrap_or_default(),
             "Name": config.name,
             "RestartCount": read.state.restarts,
             "Driver": "overlay",
@@ -269,7 +269,7 @@ impl Engine {
             "Cgroup": "",
             "Cgroups": "default",
             "Links": null,
-            "OomScoreAdj": 0,
+            "OomScoreAdj": config.oom_score_adj.unwrap_or(0),
             "PidMode": namespace(&config.pid),
             "Privileged": config.security.privileged,
             "PublishAllPorts": false,
@@ -288,16 +288,16 @@ impl Engine {
             "Memory": resources.memory.unwrap_or(0),
             "NanoCpus": nano_cpus(resources.cpu_quota, resources.cpu_period),
             "CgroupParent": config.cgroup_parent.as_deref().unwrap_or_default(),
-            "BlkioWeight": 0,
-            "BlkioWeightDevice": null,
-            "BlkioDeviceReadBps": null,
-            "BlkioDeviceWriteBps": null,
-            "BlkioDeviceReadIOps": null,
-            "BlkioDeviceWriteIOps": null,
+            "BlkioWeight": resources.blkio_weight.unwrap_or(0),
+            "BlkioWeightDevice": device_limits(&resources.blkio_weight_device, "Weight"),
+            "BlkioDeviceReadBps": device_limits(&resources.device_read_bps, "Rate"),
+            "BlkioDeviceWriteBps": device_limits(&resources.device_write_bps, "Rate"),
+            "BlkioDeviceReadIOps": device_limits(&resources.device_read_iops, "Rate"),
+            "BlkioDeviceWriteIOps": device_limits(&resources.device_write_iops, "Rate"),
             "CpuPeriod": resources.cpu_period.unwrap_or(0),
             "CpuQuota": resources.cpu_quota.unwrap_or(0),
-            "CpuRealtimePeriod": 0,
-            "CpuRealtimeRuntime": 0,
+            "CpuRealtimePeriod": resources.cpu_rt_period.unwrap_or(0),
+            "CpuRealtimeRuntime": resources.cpu_rt_runtime.unwrap_or(0),
             "CpusetCpus": resources.cpuset_cpus.as_deref().unwrap_or_default(),
             "CpusetMems": resources.cpuset_mems.as_deref().unwrap_or_default(),
             "Devices": config.devices.iter().map(|device| json!({
@@ -321,7 +321,7 @@ impl Engine {
             "CpuPercent": 0,
             "IOMaximumIOps": 0,
             "IOMaximumBandwidth": 0,
-            "CgroupConf": null,
+            "CgroupConf": (!resources.cgroup_conf.is_empty()).then_some(&resources.cgroup_conf),
         });
         if let Some(fields) = document.as_object_mut() {
             if let UserNamespace::Mapped { uids, gids, .. } = &config.userns {
@@ -383,6 +383,14 @@ fn exec_ids(dir: &Path) -> Result<Vec<String>> {
     }
 }
 
+/// Limits of devices, `null` where there are none.
+fn device_limits(limits: &[DeviceLimit], key: &str) -> Value {
+    if limits.is_empty() {
+        return Value::Null;
+    }
+    limits.iter().map(|limit| json!({ "Path": limit.path, key: limit.value })).collect()
+}
+
 /// The containers whose namespaces are shared.
 fn dependencies(config: &ContainerConfig) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
@@ -397,6 +405,7 @@ fn dependencies(config: &ContainerConfig) -> Vec<String> {
     if let UserNamespace::Container { of } = &config.userns {
         all.push(of.to_string());
     }
+    all.extend(config.requires.iter().map(ToString::to_string));
     all.sort();
     all.dedup();
     all
@@ -587,10 +596,10 @@ fn config_document(config: &ContainerConfig) -> Value {
         "StopSignal": signal::name(config.stop_signal),
         "HealthcheckOnFailureAction": "none",
         "CreateCommand": config.create_command,
-        "Umask": "0022",
-        "Timeout": 0,
+        "Umask": format!("{:04o}", config.umask.unwrap_or(0o022)),
+        "Timeout": config.timeout,
         "StopTimeout": config.stop_timeout,
-        "Passwd": true,
+        "Passwd": !config.accounts.untouched,
         "sdNotifyMode": "container",
     });
     if !exposed.is_empty()

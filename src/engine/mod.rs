@@ -3,6 +3,7 @@
 //! Each call does its work in the calling process and leaves files behind. A container's lock is held through a start
 //! and a removal, never through a grace period, a back-off or a registry.
 
+mod account;
 pub(crate) mod attach;
 pub(crate) mod cleanup;
 pub(crate) mod commit;
@@ -10,6 +11,7 @@ pub(crate) mod container;
 pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod diff;
+mod environment;
 pub(crate) mod exec;
 pub(crate) mod export;
 pub(crate) mod facts;
@@ -20,6 +22,7 @@ pub(crate) mod image;
 pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod kill;
+mod limit;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod merged;
@@ -33,6 +36,7 @@ pub(crate) mod port;
 pub(crate) mod remove;
 pub(crate) mod rename;
 pub(crate) mod request;
+mod require;
 pub(crate) mod rootfs;
 pub(crate) mod session;
 pub(crate) mod spec;

@@ -42,8 +42,8 @@ pub(crate) fn connect(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
         _ => return Ok(()),
     }
     if !locked.config.names.no_hosts {
-        let text = hosts(&locked.config, &locked.state.endpoints)?;
-        super::files::write_shared(&locked.dir().join("bundle/hosts"), &text)?;
+        let text = hosts(engine, &locked.config, &locked.state.endpoints)?;
+        super::files::write_shared(&locked.dir().join("bundle/hosts"), text.as_bytes())?;
     }
     Ok(())
 }
@@ -87,8 +87,16 @@ impl Engine {
 }
 
 /// The text of /etc/hosts; before the network is connected, without endpoints.
-pub(crate) fn hosts(config: &ContainerConfig, endpoints: &[Endpoint]) -> Result<String> {
-    let base = read("/etc/hosts");
+pub(crate) fn hosts(engine: &Engine, config: &ContainerConfig, endpoints: &[Endpoint]) -> Result<String> {
+    let base = match config.names.hosts_file.as_deref() {
+        None => read("/etc/hosts"),
+        Some("none") => String::new(),
+        Some("image") => {
+            let view = super::rootfs::view(engine, config)?;
+            crate::runtime::user::read(view.as_fd(), "etc/hosts")?
+        }
+        Some(path) => std::fs::read_to_string(path).with_context(|| format!("open hosts file {path}"))?,
+    };
     let mut own: Vec<IpAddr> =
         endpoints.iter().flat_map(|endpoint| &endpoint.addresses).map(|address| address.address.ip()).collect();
     if own.is_empty() {

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use super::Engine;
 use super::container::{self, Locked};
 use super::request::RemoveRequest;
+use crate::image::store::ImageStore;
 use crate::model::container::{ContainerConfig, Namespace, UserNamespace};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
@@ -44,6 +45,7 @@ impl Engine {
         let action =
             if request.force && !locked.state.status.is_alive() { Action::RemoveForce } else { Action::Remove };
         locked.check(action)?;
+        super::require::check_unused(self, locked.id())?;
         if !request.volumes && !locked.config.remove {
             locked.config.anonymous_volumes.clear();
             // The volumes stay: the record that is about to go must not take them along.
@@ -81,18 +83,31 @@ pub(crate) fn finish(engine: &Engine, mut locked: Locked) -> Result<()> {
     super::undo::tidy(engine, &mut locked)?;
     let volumes = locked.config.anonymous_volumes.clone();
     let id = locked.id().clone();
+    let image = locked.config.image.clone().filter(|_| locked.config.remove_image && locked.state.run > 0);
     for volume in &volumes {
         super::volume::remove_anonymous(engine, volume, &id).with_context(|| format!("remove volume {volume}"))?;
     }
-    locked.delete()
+    locked.delete()?;
+    // The name may be another image's by now.
+    if let Some(image) = image
+        && ImageStore::new(&engine.paths).resolve(&image.name)?.as_ref() == Some(&image.id)
+    {
+        match engine.remove_image(&image.name, false, false) {
+            // Others use it, or another took it away: the container is gone all the same.
+            Err(error) if is_conflict(&error) || is_gone(&error) => {}
+            removed => drop(removed.context("remove the image of the container")?),
+        }
+    }
+    Ok(())
 }
 
-/// Whether a container joins a namespace of another one.
+/// Whether a container joins a namespace of another one, or requires it.
 fn uses(config: &ContainerConfig, id: &Id) -> bool {
     let joins = |namespace: &Namespace| matches!(namespace, Namespace::Container(of) if of == id);
     [&config.pid, &config.ipc, &config.uts, &config.cgroup].into_iter().any(joins)
         || matches!(&config.network, NetworkMode::Container(of) if of == id.as_str())
         || matches!(&config.userns, UserNamespace::Container { of } if of == id)
+        || config.requires.contains(id)
 }
 
 /// Whether an error says that the object is not there.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::container::{Device, Names, Namespace, Resources, RestartPolicy, Security, Ulimit};
+use crate::model::container::{
+    Accounts, Device, DeviceRule, Names, Namespace, Resources, RestartPolicy, Security, Ulimit,
+};
 use crate::model::log::LogConfig;
 use crate::model::mount::Mount;
 use crate::model::network::NetworkMode;
@@ -105,6 +107,15 @@ impl NamespaceRequest {
     }
 }
 
+/// `--image-volume`: what becomes of the volumes that an image declares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ImageVolumes {
+    #[default]
+    Anonymous,
+    Tmpfs,
+    Ignore,
+}
+
 /// `run` and `create`.
 #[derive(Clone, Debug)]
 pub(crate) struct CreateRequest {
@@ -119,9 +130,22 @@ pub(crate) struct CreateRequest {
     pub(crate) create_command: Vec<String>,
     /// `KEY=VALUE` in order, env files first; what came from the host's environment is resolved already.
     pub(crate) env: Vec<(String, String)>,
+    /// `NAME=WORD`, where the word may name variables of the image.
+    pub(crate) env_merge: Vec<String>,
+    /// Variables of the image, and of dhow's own, that are left out.
+    pub(crate) unset_env: Vec<String>,
+    pub(crate) unset_env_all: bool,
     pub(crate) workdir: Option<String>,
     pub(crate) user: Option<String>,
     pub(crate) group_add: Vec<String>,
+    pub(crate) accounts: Accounts,
+    /// Names or numbers of users of the host.
+    pub(crate) host_users: Vec<String>,
+    pub(crate) umask: Option<u32>,
+    pub(crate) oom_score_adj: Option<i32>,
+    /// See [`crate::model::container::ContainerConfig`].
+    pub(crate) personality32: Option<bool>,
+    pub(crate) timezone: Option<String>,
     pub(crate) hostname: Option<String>,
     pub(crate) tty: bool,
     pub(crate) stdin: bool,
@@ -130,6 +154,9 @@ pub(crate) struct CreateRequest {
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) mounts: Vec<Mount>,
+    /// Containers whose volumes are mounted too, each with its options.
+    pub(crate) volumes_from: Vec<String>,
+    pub(crate) image_volumes: ImageVolumes,
     pub(crate) read_only: bool,
     pub(crate) read_only_tmpfs: bool,
     /// Bytes.
@@ -144,6 +171,7 @@ pub(crate) struct CreateRequest {
     pub(crate) resources: Resources,
     pub(crate) security: Security,
     pub(crate) devices: Vec<Device>,
+    pub(crate) device_rules: Vec<DeviceRule>,
     pub(crate) ulimits: Vec<Ulimit>,
     pub(crate) sysctls: BTreeMap<String, String>,
     pub(crate) names: Names,
@@ -157,6 +185,14 @@ pub(crate) struct CreateRequest {
     pub(crate) remove: bool,
     pub(crate) detach_keys: Option<String>,
     pub(crate) cidfile: Option<PathBuf>,
+    pub(crate) pidfile: Option<String>,
+    pub(crate) monitor_pidfile: Option<String>,
+    /// Seconds; 0 is never.
+    pub(crate) timeout: u32,
+    /// Names of containers that run first.
+    pub(crate) requires: Vec<String>,
+    pub(crate) remove_image: bool,
+    pub(crate) chroot_dirs: Vec<String>,
 }
 
 /// `exec`.

@@ -3,18 +3,20 @@
 //! `run`, `exec` and whatever else puts a process into a container use these functions, so that no default can be
 //! forgotten in one of them. The user's name is resolved later, by the monitor, which has the root file system.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use oci_spec::runtime::{
-    LinuxBuilder, LinuxCapabilities, LinuxCpuBuilder, LinuxDevice, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder,
-    LinuxIdMapping, LinuxIdMappingBuilder, LinuxMemoryBuilder, LinuxNamespace, LinuxNamespaceBuilder,
-    LinuxNamespaceType, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder, LinuxSeccomp, Mount, MountBuilder,
-    PosixRlimit, Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
+    LinuxBuilder, LinuxCapabilities, LinuxDevice, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxIdMapping,
+    LinuxIdMappingBuilder, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxPersonalityBuilder,
+    LinuxPersonalityDomain, LinuxSeccomp, Mount, MountBuilder, PosixRlimit, Process, ProcessBuilder, RootBuilder, Spec,
+    SpecBuilder, User, UserBuilder,
 };
 
 use super::volume::Content;
-use crate::model::container::{ContainerConfig, IdRange, Namespace, Resources, Security, UserNamespace};
+use crate::model::container::{ContainerConfig, IdRange, Namespace, Security, UserNamespace};
+use crate::model::error::Error;
 
 /// The OCI version that the specification is written in.
 const VERSION: &str = "1.2.0";
@@ -87,6 +89,8 @@ pub(crate) struct Facts {
     /// Where /dev/shm comes from when ipc is the host's or another container's.
     pub(crate) shm: Option<PathBuf>,
     pub(crate) cgroup_path: Option<String>,
+    /// The numbers of the devices that limits name, by path.
+    pub(crate) numbers: BTreeMap<String, (i64, i64)>,
     /// The container has a cgroup in which devices can be refused.
     pub(crate) has_cgroup: bool,
     /// Processes can be counted there.
@@ -97,14 +101,20 @@ pub(crate) struct Facts {
 /// Generates the specification of `config`.
 pub(crate) fn generate(config: &ContainerConfig, facts: &Facts) -> Result<Spec> {
     let privileged = config.security.privileged;
+    let rules = facts.has_cgroup.then_some(facts.device_rules.as_slice());
     let mut linux = LinuxBuilder::default()
         .namespaces(namespaces(config, facts)?)
-        .resources(resources(&config.resources, facts)?)
+        .resources(super::limit::resources(&config.resources, rules, facts.counts_pids, &facts.numbers)?)
         .devices(facts.devices.clone())
         .masked_paths(masked(&config.security, &facts.throttles))
         .readonly_paths(read_only(config));
     if let Some(path) = &facts.cgroup_path {
         linux = linux.cgroups_path(path);
+    }
+    if let Some(is_32) = config.personality32 {
+        let domain = if is_32 { LinuxPersonalityDomain::PerLinux32 } else { LinuxPersonalityDomain::PerLinux };
+        linux =
+            linux.personality(LinuxPersonalityBuilder::default().domain(domain).build().context("build personality")?);
     }
     if let Some(seccomp) = &facts.seccomp {
         linux = linux.seccomp(seccomp.clone());
@@ -151,7 +161,7 @@ fn process(config: &ContainerConfig, facts: &Facts) -> Result<Process> {
     args.extend(config.command.iter().cloned());
     let mut process = ProcessBuilder::default()
         .terminal(config.tty)
-        .user(UserBuilder::default().uid(0_u32).gid(0_u32).build().context("build user")?)
+        .user(user(config)?)
         .args(args)
         .env(environment(config))
         .cwd(if config.workdir.is_empty() { "/" } else { &config.workdir })
@@ -161,23 +171,34 @@ fn process(config: &ContainerConfig, facts: &Facts) -> Result<Process> {
         .build()
         .context("build the process")?;
     process.set_apparmor_profile(facts.apparmor.clone());
+    process.set_oom_score_adj(config.oom_score_adj);
     Ok(process)
+}
+
+/// Root, until the container's own files tell who it is, with the mask that was asked for.
+pub(crate) fn user(config: &ContainerConfig) -> Result<User> {
+    let mut user = UserBuilder::default().uid(0_u32).gid(0_u32).build().context("build user")?;
+    user.set_umask(config.umask);
+    Ok(user)
 }
 
 /// podman's environment: its own, the image's and the user's (merged in the configuration already).
 pub(crate) fn environment(config: &ContainerConfig) -> Vec<String> {
-    let mut env = vec!["container=podman".to_owned()];
+    let mut env = Vec::new();
     let has = |key: &str| config.env.iter().any(|pair| pair.split_once('=').is_some_and(|(name, _)| name == key));
-    if !has("PATH") {
-        env.push("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
+    let wants = |key: &str| !config.unset_env_all && !config.unset_env.iter().any(|name| name == key) && !has(key);
+    if wants("container") {
+        env.push("container=podman".to_owned());
     }
-    if config.tty && !has("TERM") {
+    if wants("PATH") {
+        env.push(format!("PATH={}", super::environment::PATH));
+    }
+    if config.tty && wants("TERM") {
         env.push("TERM=xterm".to_owned());
     }
     if !has("HOSTNAME") {
         env.push(format!("HOSTNAME={}", hostname(config)));
     }
-    env.retain(|pair| !has(pair.split_once('=').map_or("", |(key, _)| key)));
     env.extend(config.env.iter().cloned());
     env
 }
@@ -230,70 +251,6 @@ pub(crate) fn id_map(ranges: &[IdRange]) -> Result<Vec<LinuxIdMapping>> {
     ranges.iter().map(build).collect()
 }
 
-fn resources(asked: &Resources, facts: &Facts) -> Result<LinuxResources> {
-    let mut builder = LinuxResourcesBuilder::default();
-    if facts.has_cgroup {
-        builder = builder.devices(facts.device_rules.clone());
-    }
-    let asked =
-        &Resources { pids: asked.pids.filter(|_| facts.counts_pids || !asked.pids_is_default), ..asked.clone() };
-    limited(builder, asked)
-}
-
-/// The limits alone, for a container that runs.
-pub(crate) fn limits(asked: &Resources) -> Result<LinuxResources> {
-    limited(LinuxResourcesBuilder::default(), asked)
-}
-
-fn limited(mut builder: LinuxResourcesBuilder, asked: &Resources) -> Result<LinuxResources> {
-    let memory =
-        (asked.memory, asked.memory_reservation, asked.memory_swap, asked.memory_swappiness, asked.oom_kill_disable);
-    if memory != (None, None, None, None, false) {
-        let mut memory = LinuxMemoryBuilder::default();
-        if let Some(limit) = asked.memory {
-            memory = memory.limit(limit);
-        }
-        if let Some(reservation) = asked.memory_reservation {
-            memory = memory.reservation(reservation);
-        }
-        // As podman: twice the memory where only that was asked for.
-        if let Some(swap) = asked.memory_swap.or(asked.memory.map(|limit| limit.saturating_mul(2))) {
-            memory = memory.swap(swap);
-        }
-        if let Some(swappiness) = asked.memory_swappiness {
-            memory = memory.swappiness(swappiness);
-        }
-        if asked.oom_kill_disable {
-            memory = memory.disable_oom_killer(true);
-        }
-        builder = builder.memory(memory.build().context("build memory limits")?);
-    }
-    let cpu = (asked.cpu_shares, asked.cpu_quota, asked.cpu_period, &asked.cpuset_cpus, &asked.cpuset_mems);
-    if cpu != (None, None, None, &None, &None) {
-        let mut cpu = LinuxCpuBuilder::default();
-        if let Some(shares) = asked.cpu_shares {
-            cpu = cpu.shares(shares);
-        }
-        if let Some(quota) = asked.cpu_quota {
-            cpu = cpu.quota(quota);
-        }
-        if let Some(period) = asked.cpu_period {
-            cpu = cpu.period(period);
-        }
-        if let Some(cpus) = &asked.cpuset_cpus {
-            cpu = cpu.cpus(cpus.clone());
-        }
-        if let Some(mems) = &asked.cpuset_mems {
-            cpu = cpu.mems(mems.clone());
-        }
-        builder = builder.cpu(cpu.build().context("build cpu limits")?);
-    }
-    if let Some(limit) = asked.pids {
-        builder = builder.pids(LinuxPidsBuilder::default().limit(limit).build().context("build pids limit")?);
-    }
-    builder.build().context("build resources")
-}
-
 /// The device rules of a container: nothing but the default nodes (runtime-spec, config-linux.md, "Default Devices").
 pub(crate) fn default_device_rules(privileged: bool) -> Result<Vec<LinuxDeviceCgroup>> {
     let rule = |allow: bool| -> Result<LinuxDeviceCgroup> {
@@ -339,9 +296,15 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
     };
     // A procfs can be mounted only by who made the pid namespace, a sysfs only by who made the network namespace.
     if facts.rootless && config.pid == Namespace::Host {
+        if !config.security.proc_options.is_empty() {
+            let message = "--security-opt proc-opts= needs a pid namespace of the container's own for an ordinary user";
+            return Err(Error::unsupported(message).into());
+        }
         add("/proc", "bind", Path::new("/proc"), &["rbind", "rprivate", "nosuid", "noexec", "nodev"])?;
     } else {
-        add("/proc", "proc", Path::new("proc"), &["nosuid", "noexec", "nodev"])?;
+        let mut options = vec!["nosuid", "noexec", "nodev"];
+        options.extend(config.security.proc_options.iter().map(String::as_str));
+        add("/proc", "proc", Path::new("proc"), &options)?;
     }
     add("/dev", "tmpfs", Path::new("tmpfs"), &["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"])?;
     let mut pts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];

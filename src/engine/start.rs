@@ -2,7 +2,7 @@
 //! before anything is made outside; the end of the start is one write of the state.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -26,6 +26,15 @@ use crate::state::paths::remove_file;
 use crate::state::record::{self, Durability};
 use crate::sys::process;
 
+/// The caller's descriptors that a start hands on.
+#[derive(Default)]
+pub(crate) struct Streams<'a> {
+    /// The monitor's end of the foreground client's pair.
+    pub(crate) foreground: Option<OwnedFd>,
+    /// The container's from 3 on (`--preserve-fds`).
+    pub(crate) preserved: &'a [BorrowedFd<'a>],
+}
+
 /// A container that was started with the caller's terminal or pipes on it.
 #[derive(Debug)]
 pub(crate) struct Foreground {
@@ -42,20 +51,24 @@ pub(crate) struct Foreground {
 impl Engine {
     /// Starts the container `id` in the background.
     pub(crate) fn start_detached(&self, id: &Id) -> Result<()> {
-        let mut locked = self.lock_id(id)?;
+        let locked = self.lock_id(id)?;
+        if locked.state.status == Status::Running {
+            return Ok(());
+        }
+        let mut locked = super::require::start(self, locked)?;
         if locked.state.status == Status::Running {
             return Ok(());
         }
         // A user's start gives a policy all its tries again.
         locked.state.restarts = 0;
-        self.start_locked(&mut locked, None).map(drop)
+        self.start_locked(&mut locked, Streams::default()).map(drop)
     }
 
-    /// Starts a locked container with a client on it from its first byte on.
-    pub(crate) fn start_foreground(&self, locked: Locked) -> Result<Foreground> {
+    /// Starts a locked container with a client on it from its first byte on; `preserved` are its descriptors from 3 on.
+    pub(crate) fn start_foreground(&self, locked: Locked, preserved: &[BorrowedFd<'_>]) -> Result<Foreground> {
         let (client, theirs) = AttachClient::pair().context("make the client's socket")?;
         let restart = locked.config.restart.kind;
-        let (locked, started) = self.start_new(locked, Some(theirs))?;
+        let (locked, started) = self.start_new(locked, Streams { foreground: Some(theirs), preserved })?;
         let init = match locked.state.init {
             Some(init) => process::open(init.pid, init.start_time).context("open init")?.map(|fd| (init.pid, fd)),
             None => None,
@@ -64,14 +77,23 @@ impl Engine {
     }
 
     /// Starts a locked container in the background.
-    pub(crate) fn start_background(&self, locked: Locked) -> Result<Id> {
-        Ok(self.start_new(locked, None)?.0.id().clone())
+    pub(crate) fn start_background(&self, locked: Locked, preserved: &[BorrowedFd<'_>]) -> Result<Id> {
+        Ok(self.start_new(locked, Streams { foreground: None, preserved })?.0.id().clone())
     }
 
     /// Starts a container; one that was to go with its end goes when it does not start.
-    fn start_new(&self, mut locked: Locked, foreground: Option<OwnedFd>) -> Result<(Locked, Started)> {
+    fn start_new(&self, locked: Locked, streams: Streams<'_>) -> Result<(Locked, Started)> {
+        let (id, removes) = (locked.id().clone(), locked.config.remove);
+        let mut locked = match super::require::start(self, locked) {
+            Err(error) if removes => {
+                // As below.
+                drop(self.remove_id(&id, RemoveRequest { volumes: true, ..RemoveRequest::default() }));
+                return Err(error);
+            }
+            locked => locked?,
+        };
         locked.state.restarts = 0;
-        match self.start_locked(&mut locked, foreground) {
+        match self.start_locked(&mut locked, streams) {
             Ok(started) => Ok((locked, started)),
             Err(error) => {
                 if locked.config.remove {
@@ -84,7 +106,7 @@ impl Engine {
     }
 
     /// Starts a locked container. What a start that fails made is undone.
-    pub(crate) fn start_locked(&self, locked: &mut Locked, foreground: Option<OwnedFd>) -> Result<Started> {
+    pub(crate) fn start_locked(&self, locked: &mut Locked, streams: Streams<'_>) -> Result<Started> {
         locked.check(Action::Start)?;
         let dir = locked.dir();
         for name in ["exit.json", "init.json"] {
@@ -98,7 +120,7 @@ impl Engine {
         let cgroup = facts::cgroup(self, &locked.config)?;
         locked.state.cgroup = Some(serde_json::to_value(&cgroup).context("encode the cgroup")?);
         locked.save(Durability::Lazy)?;
-        match self.launch(locked, cgroup, foreground) {
+        match self.launch(locked, cgroup, streams) {
             Ok(started) => Ok(started),
             Err(error) => {
                 locked.state.error = format!("{error:#}");
@@ -113,7 +135,8 @@ impl Engine {
         }
     }
 
-    fn launch(&self, locked: &mut Locked, cgroup: Cgroup, foreground: Option<OwnedFd>) -> Result<Started> {
+    fn launch(&self, locked: &mut Locked, cgroup: Cgroup, given: Streams<'_>) -> Result<Started> {
+        let Streams { foreground, preserved } = given;
         let dir = locked.dir();
         let run_dir = locked.run_dir();
         let bundle = dir.join("bundle");
@@ -132,6 +155,7 @@ impl Engine {
             tty: config.tty,
             stdin: config.stdin,
             foreground: foreground.is_some(),
+            preserve_fds: u32::try_from(preserved.len())?,
             log: config.log.clone(),
             durable: !config.remove,
             start_immediately: !connects,
@@ -147,6 +171,8 @@ impl Engine {
             cgroup,
             seccomp_cache: Some(self.paths.cache()),
             user: config.user.clone(),
+            accounts: config.accounts.clone(),
+            timeout: u64::from(config.timeout),
             groups: config.group_add.clone(),
             capabilities: prepared.requested,
             ports: relayed(config),
@@ -155,11 +181,17 @@ impl Engine {
         // A Cleanup that starts again has what its monitor had.
         let own = || [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
         let streams = config.log.driver.is_passthrough().then(own);
-        let handed = Handed { foreground: foreground.as_ref().map(AsFd::as_fd), streams, ..Handed::default() };
+        let handed = Handed { foreground: foreground.as_ref().map(AsFd::as_fd), streams, preserved };
         let monitor = spawn::spawn(&monitor, &handed)?;
         drop(foreground);
         let (pid, start_time) = monitor.created()?;
         let init = ProcessRef { pid, start_time };
+        let own = monitor.pid().as_raw_nonzero().get();
+        for (path, pid) in [(&config.pidfile, pid), (&config.monitor_pidfile, own)] {
+            if let Some(path) = path {
+                super::files::write_pid(std::path::Path::new(path), pid)?;
+            }
+        }
         let started = if connects {
             super::network::connect(self, locked, init)?;
             let addresses: Vec<_> = locked

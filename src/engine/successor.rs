@@ -1,10 +1,11 @@
 //! A monitor that died is replaced by one that adopts the container.
 
 use anyhow::Result;
+use jiff::Timestamp;
 
 use super::Engine;
 use super::container::Locked;
-use crate::model::container::ProcessRef;
+use crate::model::container::{ContainerConfig, ProcessRef};
 use crate::monitor::config::MonitorConfig;
 use crate::monitor::spawn::{self, Handed};
 use crate::state::record::Durability;
@@ -23,6 +24,7 @@ pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
         cleanup: super::policy::cleanup_arguments(engine, &super::policy::run_of(locked)),
         cgroup: locked.cgroup()?,
         ports: super::start::relayed(config),
+        timeout: remaining(&locked.config, locked.state.started_at),
         adopt: Some(init),
         ..MonitorConfig::new(locked.id().clone(), locked.state.run)
     };
@@ -34,4 +36,11 @@ pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
     locked.state.init = Some(init);
     locked.state.monitor = process::start_time(pid).map(|start_time| ProcessRef { pid, start_time });
     locked.save(Durability::Lazy)
+}
+
+/// Seconds that the container may still run; 0 is without limit, and what is over ends in one.
+fn remaining(config: &ContainerConfig, started_at: Option<Timestamp>) -> u64 {
+    let Some(started_at) = started_at.filter(|_| config.timeout > 0) else { return u64::from(config.timeout) };
+    let passed = Timestamp::now().duration_since(started_at).as_secs().max(0).unsigned_abs();
+    u64::from(config.timeout).saturating_sub(passed).max(1)
 }

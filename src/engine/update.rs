@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::container::Locked;
-use super::{Engine, pause, spec};
+use super::{Engine, limit, pause};
 use crate::model::container::{Resources, RestartPolicy};
 use crate::model::id::Id;
 
@@ -49,7 +49,8 @@ fn apply(locked: &Locked, asked: &Resources) -> Result<()> {
         (now.cpu_quota, now.cpu_period) = (whole.cpu_quota, whole.cpu_period);
     }
     let cgroup = pause::cgroup(locked)?;
-    cgroup.apply(&spec::limits(&now)?).context("change the limits of the cgroup")
+    // No limit of a device can be updated, so that there is none to number.
+    cgroup.apply(&limit::limits(&now, &limit::Numbers::new())?).context("change the limits of the cgroup")
 }
 
 fn merge(into: &mut Resources, asked: &Resources) {

@@ -57,6 +57,40 @@ pub(crate) fn prepare(engine: &Engine, locked: &mut Locked, image: Option<&Image
     Ok(())
 }
 
+/// The mounts of the containers `names`, each `CONTAINER[:OPTIONS]`, less what is a container's own alone.
+pub(crate) fn of_containers(engine: &Engine, names: &[String]) -> Result<Vec<Mount>> {
+    let mut mounts: Vec<Mount> = Vec::new();
+    for text in names {
+        let (name, options) =
+            text.split_once(':').map_or((text.as_str(), None), |(name, options)| (name, Some(options)));
+        let mut read_only = None;
+        for option in options.into_iter().flat_map(|options| options.split(',')) {
+            match option {
+                "ro" => read_only = Some(true),
+                "rw" => read_only = Some(false),
+                // There is no SELinux that a label could be for; see `info`.
+                "z" => {}
+                _ => {
+                    let message = format!(
+                        "invalid option {option:?} specified - volumes from another container can only use z,ro,rw options"
+                    );
+                    return Err(Error::invalid(message).into());
+                }
+            }
+        }
+        let source = engine.read(name).with_context(|| format!("looking up container {name:?} for volumes-from"))?;
+        for mut mount in source.config.mounts {
+            let own = mount.source == Source::Tmpfs || mount.overlay;
+            if own || mounts.iter().any(|known| known.target == mount.target) {
+                continue;
+            }
+            mount.read_only = read_only.unwrap_or(mount.read_only);
+            mounts.push(mount);
+        }
+    }
+    Ok(mounts)
+}
+
 /// The first container that uses an empty volume gets it for its root, as with podman.
 fn give_to_root(volumes: &Volumes, name: &str, maps: &IdMaps) -> Result<()> {
     let data = File::open(volumes.data(name)).context("open the volume")?;

@@ -95,6 +95,25 @@ pub(crate) struct RestartPolicy {
     pub(crate) retries: u32,
 }
 
+/// A limit of one device of the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeviceLimit {
+    /// The path of its node.
+    pub(crate) path: String,
+    pub(crate) value: u64,
+}
+
+/// `--device-cgroup-rule`: which devices may be used, without nodes for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeviceRule {
+    /// `a`, `b` or `c`.
+    pub(crate) kind: char,
+    /// `None` is every one.
+    pub(crate) major: Option<i64>,
+    pub(crate) minor: Option<i64>,
+    pub(crate) access: String,
+}
+
 /// Limits; `None` is what the parent gives.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -113,6 +132,20 @@ pub(crate) struct Resources {
     pub(crate) cpu_period: Option<u64>,
     pub(crate) cpuset_cpus: Option<String>,
     pub(crate) cpuset_mems: Option<String>,
+    /// Microseconds of the realtime scheduler.
+    pub(crate) cpu_rt_period: Option<u64>,
+    pub(crate) cpu_rt_runtime: Option<i64>,
+    /// 10 to 1000.
+    pub(crate) blkio_weight: Option<u16>,
+    pub(crate) blkio_weight_device: Vec<DeviceLimit>,
+    /// Bytes in a second.
+    pub(crate) device_read_bps: Vec<DeviceLimit>,
+    pub(crate) device_write_bps: Vec<DeviceLimit>,
+    /// Operations in a second.
+    pub(crate) device_read_iops: Vec<DeviceLimit>,
+    pub(crate) device_write_iops: Vec<DeviceLimit>,
+    /// Files of the unified hierarchy and what is written to them (`--cgroup-conf`).
+    pub(crate) cgroup_conf: BTreeMap<String, String>,
     /// -1 is without limit.
     pub(crate) pids: Option<i64>,
     /// Whether a user asked for the pids limit, or it is dhow's default, which a host without cgroups may refuse.
@@ -120,6 +153,12 @@ pub(crate) struct Resources {
 }
 
 impl Resources {
+    /// The limits that name a device.
+    pub(crate) fn device_limits(&self) -> impl Iterator<Item = &DeviceLimit> {
+        let of = [&self.device_read_bps, &self.device_write_bps, &self.device_read_iops, &self.device_write_iops];
+        of.into_iter().chain([&self.blkio_weight_device]).flatten()
+    }
+
     /// Whether a user asked for any limit: then a host without cgroups is an error.
     pub(crate) fn is_asked(&self) -> bool {
         let pids = self.pids.filter(|_| !self.pids_is_default);
@@ -143,6 +182,8 @@ pub(crate) struct Security {
     pub(crate) mask: Vec<String>,
     /// Paths, or `ALL`.
     pub(crate) unmask: Vec<String>,
+    /// Options of /proc: `hidepid=2`, `subset=pid`.
+    pub(crate) proc_options: Vec<String>,
 }
 
 /// `--device HOST[:INSIDE][:rwm]`.
@@ -174,6 +215,23 @@ pub(crate) struct Names {
     /// `NAME[;NAME…]:ADDRESS`.
     pub(crate) add_host: Vec<String>,
     pub(crate) no_hosts: bool,
+    /// What the hosts file begins with in place of the host's: a path, `image` or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hosts_file: Option<String>,
+}
+
+/// What is written into the container's passwd and group files: a line for a user that has none there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Accounts {
+    /// `--passwd=false`: the files stay as they are.
+    pub(crate) untouched: bool,
+    /// `--passwd-entry`, with `$USERNAME $UID $GID $NAME $HOME`.
+    pub(crate) passwd_entry: Option<String>,
+    /// `--group-entry`, with `$GROUPNAME $GID $USERLIST`.
+    pub(crate) group_entry: Option<String>,
+    /// Lines for users of the host (`--hostuser`).
+    pub(crate) host_users: Vec<String>,
 }
 
 /// What was asked for, with what the image says already merged in. `config.json`.
@@ -193,10 +251,29 @@ pub(crate) struct ContainerConfig {
     pub(crate) create_command: Vec<String>,
     /// `KEY=VALUE`, the image's and the user's, one of each key.
     pub(crate) env: Vec<String>,
+    /// Variables of dhow's own that the user does not want.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unset_env: Vec<String>,
+    /// None of dhow's own variables.
+    #[serde(default)]
+    pub(crate) unset_env_all: bool,
     pub(crate) workdir: String,
     /// `USER[:GROUP]`, names or numbers; empty is 0.
     pub(crate) user: String,
     pub(crate) group_add: Vec<String>,
+    #[serde(default)]
+    pub(crate) accounts: Accounts,
+    /// `None` is 0022.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) umask: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) oom_score_adj: Option<i32>,
+    /// Report a 32-bit machine (`--personality LINUX32`); `Some(false)` is `LINUX`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) personality32: Option<bool>,
+    /// A zone below the host's zoneinfo, or `local`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timezone: Option<String>,
     /// Empty: the short id.
     pub(crate) hostname: String,
     pub(crate) tty: bool,
@@ -232,6 +309,8 @@ pub(crate) struct ContainerConfig {
     pub(crate) resources: Resources,
     pub(crate) security: Security,
     pub(crate) devices: Vec<Device>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) device_rules: Vec<DeviceRule>,
     pub(crate) ulimits: Vec<Ulimit>,
     pub(crate) sysctls: BTreeMap<String, String>,
     pub(crate) names: Names,
@@ -241,6 +320,23 @@ pub(crate) struct ContainerConfig {
     pub(crate) remove: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) detach_keys: Option<String>,
+    /// Where each start writes the pids of the first process and of its monitor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pidfile: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) monitor_pidfile: Option<String>,
+    /// Seconds after which a run is killed; 0 is never.
+    #[serde(default)]
+    pub(crate) timeout: u32,
+    /// Containers that run before this one starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) requires: Vec<Id>,
+    /// The image goes with the container, unless others use it (`--rmi`).
+    #[serde(default)]
+    pub(crate) remove_image: bool,
+    /// Directories inside that get dhow's own files too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) chroot_dirs: Vec<String>,
     /// Anonymous volumes that go with the container.
     #[serde(default)]
     pub(crate) anonymous_volumes: Vec<String>,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use oci_spec::runtime::{LinuxSeccomp, Process};
 use serde::{Deserialize, Serialize};
 
-use crate::model::container::ProcessRef;
+use crate::model::container::{Accounts, ProcessRef};
 use crate::model::id::Id;
 use crate::model::log::LogConfig;
 use crate::model::port::PortMapping;
@@ -64,6 +64,12 @@ pub(crate) struct MonitorConfig {
     /// The process's user as asked for, `USER[:GROUP]`, looked up in the container's own files.
     #[serde(default)]
     pub(crate) user: String,
+    /// What the container's files of accounts are to say of that user.
+    #[serde(default)]
+    pub(crate) accounts: Accounts,
+    /// Seconds after which the process is killed; 0 is never.
+    #[serde(default)]
+    pub(crate) timeout: u64,
     /// Further groups of that user.
     #[serde(default)]
     pub(crate) groups: Vec<String>,
@@ -140,6 +146,8 @@ impl MonitorConfig {
             cgroup: Cgroup::none(),
             seccomp_cache: None,
             user: String::new(),
+            accounts: Accounts { untouched: true, ..Accounts::default() },
+            timeout: 0,
             groups: Vec::new(),
             capabilities: Vec::new(),
             ports: Vec::new(),

@@ -77,11 +77,16 @@ impl Child {
         }
     }
 
-    /// Kills it and waits for its end.
-    pub(crate) fn kill(&self) {
+    /// Kills the process, without waiting for its end.
+    pub(crate) fn signal_kill(&self) {
         use rustix::process::{Signal, pidfd_send_signal};
         // It may have ended by itself meanwhile.
         pidfd_send_signal(self.pidfd(), Signal::KILL).ok();
+    }
+
+    /// Kills it and waits for its end.
+    pub(crate) fn kill(&self) {
+        self.signal_kill();
         let mut fds = [rustix::event::PollFd::from_borrowed_fd(self.pidfd(), rustix::event::PollFlags::IN)];
         while rustix::event::poll(&mut fds, None) == Err(rustix::io::Errno::INTR) {}
         self.end().ok();

@@ -260,6 +260,7 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
         relay,
         start,
         immediately: config.start_immediately,
+        timeout: (config.timeout > 0).then(|| Duration::from_secs(config.timeout)),
         cleans: !config.cleanup.is_empty(),
         record: &mut record,
     })

@@ -1,10 +1,11 @@
 //! The process under the monitor: a container's init, a further one of `exec`, or one whose monitor died.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use oci_spec::runtime::{LinuxIdMapping, LinuxResources, Process, Spec};
+use oci_spec::runtime::{LinuxIdMapping, LinuxResources, MountBuilder, Process, Spec};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::MountAttrFlags;
 
@@ -18,7 +19,7 @@ use crate::runtime::create::{CreateRequest, Init, Rootfs, create, sources};
 use crate::runtime::exec::{ExecRequest, exec};
 use crate::runtime::rootfs::idmapped;
 use crate::runtime::stdio::Stdio;
-use crate::runtime::{bundle, owner, user};
+use crate::runtime::{account, bundle, owner, user};
 use crate::sys::mount::{self, OverlayDirs};
 
 /// A process with what the monitor keeps of it.
@@ -44,9 +45,11 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
                 opened.as_fd()
             }
         };
+        account(&mut spec, &process, root, config)?;
         settle_user(&mut process, root, config)?;
     }
-    let owner = outer_owner(&spec, &process);
+    let user = process.user();
+    let owner = outer_owner(&spec, (user.uid(), user.gid()));
     for path in &config.chown {
         owner::change(path, owner)?;
     }
@@ -103,7 +106,8 @@ pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Ve
     }
     settle_user(&mut process, root.as_fd(), config)?;
     drop(root);
-    let owner = outer_owner(&spec, &process);
+    let user = process.user();
+    let owner = outer_owner(&spec, (user.uid(), user.gid()));
     let (stdio, ends) = streams(config, Kind::Pipes, owner, console_size(&process))?;
     let child = {
         exec(ExecRequest {
@@ -201,8 +205,35 @@ fn settle_user(process: &mut Process, root: BorrowedFd<'_>, config: &MonitorConf
     Ok(())
 }
 
-/// The process's user and group as this user namespace sees them.
-fn outer_owner(spec: &Spec, process: &Process) -> (u32, u32) {
+/// Gives the user a line in the container's passwd and group files where it has none: in the file, or where that cannot
+/// be written in one that covers it.
+fn account(spec: &mut Spec, process: &Process, root: BorrowedFd<'_>, config: &MonitorConfig) -> Result<()> {
+    let home = process.cwd().to_string_lossy();
+    let read_only = spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false);
+    for addition in account::missing(root, &config.user, &home, &config.accounts)? {
+        if !read_only && addition.append(root)? {
+            continue;
+        }
+        let (_, name) = addition.path.rsplit_once('/').unwrap_or_default();
+        let path = config.bundle.join(name);
+        std::fs::write(&path, addition.text()).with_context(|| format!("write {}", path.display()))?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644))
+            .with_context(|| format!("chmod {}", path.display()))?;
+        let (uid, gid) = outer_owner(spec, (0, 0));
+        std::os::unix::fs::lchown(&path, Some(uid), Some(gid)).with_context(|| format!("chown {}", path.display()))?;
+        let options = ["bind", "rprivate", "nosuid", "nodev", "noexec"].map(str::to_owned).to_vec();
+        let mount = MountBuilder::default().destination(format!("/{}", addition.path)).typ("bind").source(&path);
+        let mount = mount.options(options).build().with_context(|| format!("build the mount of /{}", addition.path))?;
+        let mut mounts = spec.mounts().clone().unwrap_or_default();
+        // Before all others: a mount of the user's covers it.
+        mounts.insert(0, mount);
+        spec.set_mounts(Some(mounts));
+    }
+    Ok(())
+}
+
+/// A user and group of the container as this user namespace sees them.
+fn outer_owner(spec: &Spec, (uid, gid): (u32, u32)) -> (u32, u32) {
     let linux = spec.linux().as_ref();
     let map = |id: u32, maps: Option<&Vec<LinuxIdMapping>>| {
         let maps = maps.map(Vec::as_slice).unwrap_or_default();
@@ -211,7 +242,7 @@ fn outer_owner(spec: &Spec, process: &Process) -> (u32, u32) {
     };
     let uids = linux.and_then(|linux| linux.uid_mappings().as_ref());
     let gids = linux.and_then(|linux| linux.gid_mappings().as_ref());
-    (map(process.user().uid(), uids), map(process.user().gid(), gids))
+    (map(uid, uids), map(gid, gids))
 }
 
 fn console_size(process: &Process) -> Option<(u16, u16)> {

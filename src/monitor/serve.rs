@@ -29,6 +29,8 @@ use crate::model::error::Error;
 const START_PATIENCE: Duration = Duration::from_secs(120);
 /// How long the foreground client may take to say that it cleans up, once it has everything.
 const CLEANING_PATIENCE: Duration = Duration::from_secs(10);
+/// The exit code of a process whose time was over.
+const TIMED_OUT: i32 = 255;
 /// How often a terminal that nobody has open is looked at.
 const TERMINAL_TICK: Duration = Duration::from_millis(100);
 /// What is read at the end of a container at most, should others go on writing into its pipes.
@@ -65,6 +67,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) start: Option<Starter<'a>>,
     /// Start without waiting for the command.
     pub(crate) immediately: bool,
+    /// How long the process may run.
+    pub(crate) timeout: Option<Duration>,
     /// Whether anything is to be cleaned up after the end: if not, nobody has to say who does it.
     pub(crate) cleans: bool,
     /// Writes the record of the end; the log is complete then.
@@ -120,7 +124,10 @@ struct Duty<'a> {
     /// Where the relay leads, once the engine has said so.
     addresses: Vec<IpAddr>,
     start: Option<Starter<'a>>,
+    /// Of the start, then of the run, then of the foreground client.
     deadline: Option<Instant>,
+    timeout: Option<Duration>,
+    timed_out: bool,
     cleans: bool,
     record: &'a mut dyn FnMut(End),
     buffer: Vec<u8>,
@@ -161,6 +168,8 @@ impl<'a> Duty<'a> {
             addresses: Vec::new(),
             start: setup.start,
             deadline: None,
+            timeout: setup.timeout,
+            timed_out: false,
             cleans: setup.cleans,
             record: setup.record,
             buffer: vec![0; FRAME],
@@ -183,6 +192,8 @@ impl<'a> Duty<'a> {
             if setup.immediately {
                 duty.happen(Event::Start)?;
             }
+        } else {
+            duty.deadline = duty.time_limit();
         }
         Ok(duty)
     }
@@ -279,7 +290,10 @@ impl<'a> Duty<'a> {
                 let relayed = self.relay.as_mut().map_or(Ok(()), |relay| relay.open(&self.addresses));
                 let started = relayed.context("relay published ports");
                 match started.and_then(|()| self.start.take().map_or(Ok(()), |start| start())) {
-                    Ok(()) => self.report(&Report::Running),
+                    Ok(()) => {
+                        self.deadline = self.time_limit();
+                        self.report(&Report::Running);
+                    }
                     Err(error) => {
                         self.happen(Event::StartFailed)?;
                         self.undone(Some(failure(&error)));
@@ -295,6 +309,10 @@ impl<'a> Duty<'a> {
                 let message = format!("the container's first process ended before its start, {how}");
                 self.undone(Some(Error::unavailable(message)));
             }
+            Action::Kill => {
+                self.timed_out = true;
+                self.child.signal_kill();
+            }
             Action::Undo => {
                 self.start = None;
                 self.child.kill();
@@ -307,6 +325,11 @@ impl<'a> Duty<'a> {
             Action::CleanUp => self.outcome = Outcome::CleanUp,
         }
         Ok(())
+    }
+
+    /// When a process that runs from now on is to be killed.
+    fn time_limit(&self) -> Option<Instant> {
+        self.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
     }
 
     /// Leaves the loop; who called it undoes and reports.
@@ -339,6 +362,9 @@ impl<'a> Duty<'a> {
             self.state = State::Running;
             return Ok(());
         };
+        self.deadline = None;
+        // As podman has it.
+        let end = if self.timed_out { End::Code(TIMED_OUT) } else { end };
         epoll::delete(&self.epoll, self.child.pidfd()).context("stop watching the container")?;
         let mut drained = 0;
         for stream in [Stream::Stdout, Stream::Stderr] {

@@ -105,6 +105,7 @@ fn start(name: &str, options: Options<'_>) -> Case {
             relay: None,
             start: gated.then(|| Box::new(|| Ok(())) as super::serve::Starter<'_>),
             immediately: false,
+            timeout: None,
             cleans: true,
             record: &mut |how| end = Some(how),
         });

@@ -82,6 +82,10 @@ pub(crate) fn spawn(config: &MonitorConfig, handed: &Handed<'_>) -> Result<Monit
 }
 
 impl Monitor {
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
     /// Waits until the container's first process exists. Gives its pid and start time.
     pub(crate) fn created(&self) -> Result<(i32, u64)> {
         match self.report(PATIENCE_CREATE)? {

@@ -42,6 +42,8 @@ pub(crate) enum Action {
     Start,
     /// Report that it died before its start, and undo.
     Died,
+    /// Kill the process: its time is over. That it ended is told as of any other.
+    Kill,
     /// Kill the process and undo whatever was made for it.
     Undo,
     /// Close the channel: its work is done.
@@ -72,9 +74,8 @@ pub(crate) fn decide(state: State, event: Event) -> (Action, State) {
         (Running, E::EngineGone) => (Action::Close, Running),
         (Running, E::ChildExited) => (Action::Finish, Leaving),
         // A second start is as good as the first. Who went, went: the container goes on.
-        (Running, E::Start | E::Cleaning | E::ForegroundGone | E::Delivered | E::Deadline) => {
-            (Action::Nothing, Running)
-        }
+        (Running, E::Start | E::Cleaning | E::ForegroundGone | E::Delivered) => (Action::Nothing, Running),
+        (Running, E::Deadline) => (Action::Kill, Running),
 
         (Leaving, E::Delivered) => (Action::Await, Leaving),
         (Leaving, E::Cleaning) => (Action::Leave, Gone),
@@ -103,7 +104,7 @@ mod tests {
             (Event::Cleaning, [(A::Nothing, C), (A::Nothing, R), (A::Leave, G), (A::Nothing, G)]),
             (Event::ForegroundGone, [(A::Nothing, C), (A::Nothing, R), (A::CleanUp, G), (A::Nothing, G)]),
             (Event::Delivered, [(A::Nothing, C), (A::Nothing, R), (A::Await, L), (A::Nothing, G)]),
-            (Event::Deadline, [(A::Undo, G), (A::Nothing, R), (A::CleanUp, G), (A::Nothing, G)]),
+            (Event::Deadline, [(A::Undo, G), (A::Kill, R), (A::CleanUp, G), (A::Nothing, G)]),
         ];
         for (event, wanted) in rows {
             for (state, want) in STATES.into_iter().zip(wanted) {

@@ -1,5 +1,6 @@
 //! The OCI runtime: from a bundle to a process.
 
+pub(crate) mod account;
 pub(crate) mod bundle;
 pub(crate) mod capability;
 pub(crate) mod cgroup;

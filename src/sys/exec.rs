@@ -92,6 +92,26 @@ pub(crate) fn inherited(fd: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// A copy of descriptor number `fd` that this process got from who executed it. One of our own is none: it closes on
+/// exec, and what came by an exec does not.
+pub(crate) fn passed_on(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl only asks for the flags of a number, which need not be open.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+    if flags < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if flags & libc::FD_CLOEXEC != 0 {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    // SAFETY: open, and not closed within this call, as the copy is made by the kernel.
+    let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) };
+    if copy < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
 /// Copies the kernel's idea of the working directory; it does not begin with `/` when it lies outside the root.
 pub(crate) fn working_directory() -> io::Result<CString> {
     Ok(rustix::process::getcwd(Vec::new())?)

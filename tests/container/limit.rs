@@ -121,3 +121,61 @@ fn a_ulimit_above_the_hosts_is_lowered_and_said_once() {
         assert_eq!((outcome.ok().as_str(), outcome.stderr.as_str()), ("4000", ""));
     });
 }
+
+#[test]
+fn limits_of_devices_are_in_force() {
+    require!(root, cgroup);
+    isolated(|env| {
+        stage::busybox(env);
+        let words = ["run", "-d", "--name", "box", "--network", "none", "--device-read-bps", "/dev/loop0:1m"];
+        let more = ["--device-write-iops", "/dev/loop0:70", "busybox", "sleep", "1000"];
+        env.run(&[&words[..], &more].concat()).ok();
+        let read = value(env, "blkio", "blkio.throttle.read_bps_device", "io.max");
+        assert!(read == "7:0 1048576" || read.starts_with("7:0 rbps=1048576"), "{read}");
+        let write = value(env, "blkio", "blkio.throttle.write_iops_device", "io.max");
+        assert!(write == "7:0 70" || write.contains("wiops=70"), "{write}");
+        let rates = &inspect(env, "box")["HostConfig"]["BlkioDeviceReadBps"];
+        assert_eq!(*rates, serde_json::json!([{ "Path": "/dev/loop0", "Rate": 1 << 20 }]));
+        env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+        for (flag, wrong) in [
+            ("--device-read-bps=/dev/null:1", "/dev/null is not a block device"),
+            ("--device-read-bps=/dev/nosuch:1", "stat /dev/nosuch: no such file or directory"),
+            ("--device-read-bps=/dev/loop0:x", "invalid rate for device: /dev/loop0:x"),
+            ("--blkio-weight=5", "blkio weight 5 is out of range: 10 to 1000"),
+            ("--cgroup-conf=novalue", "--cgroup-conf must be formatted KEY=VALUE"),
+        ] {
+            env.run(&["create", flag, "busybox"]).fails(125, wrong);
+        }
+        // What this host has no file for is an error that says so, and nothing is left of the container.
+        for (flag, words) in [
+            // In the words of v1, then of v2.
+            ("--cpu-rt-runtime=1000", ["rt_runtime", "realtime"]),
+            ("--blkio-weight=100", ["blkio", "io.weight"]),
+            ("--cgroup-conf=memory.high=64m", ["cgroup v2", "memory.high"]),
+        ] {
+            let outcome = env.run(&["run", "--rm", "--network", "none", flag, "busybox", "true"]);
+            assert!(outcome.code == 0 || words.iter().any(|word| outcome.stderr.contains(word)), "{flag}: {outcome}");
+        }
+        assert!(env.run(&["ps", "-aq"]).ok().is_empty());
+    });
+}
+
+#[test]
+fn a_rule_allows_a_device_that_is_not_there() {
+    require!(root, cgroup);
+    isolated(|env| {
+        stage::busybox(env);
+        // 10:237 is loop-control, which every host has and whose opening changes nothing.
+        let script = "mknod /tmp/node c 10 237 && (: </tmp/node) && echo open || echo refused";
+        let run = |flags: &[&str]| {
+            let words = ["run", "--rm", "--network", "none", "--cap-add", "MKNOD"];
+            env.run(&[&words, flags, &["busybox", "sh", "-c", script]].concat()).text()
+        };
+        assert_eq!(run(&[]), "refused");
+        assert_eq!(run(&["--device-cgroup-rule", "c 10:* rwm"]), "open");
+        assert_eq!(run(&["--device-cgroup-rule", "c 11:* rwm"]), "refused");
+        assert_eq!(run(&["--device-cgroup-rule", "c 10 rwm"]), "open");
+        env.run(&["create", "--device-cgroup-rule", "c 10:x rwm", "busybox"])
+            .fails(125, "invalid device cgroup rule format");
+    });
+}

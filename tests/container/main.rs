@@ -31,6 +31,7 @@ mod restart;
 mod rootless;
 mod security;
 mod stage;
+mod startup;
 mod stream;
 mod update;
 mod visible;

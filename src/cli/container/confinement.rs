@@ -53,10 +53,30 @@ fn security_option(security: &mut Security, option: &str, cwd: &str) -> Result<(
         "mask" => security.mask.extend(paths(option, value)?),
         "unmask" if value.eq_ignore_ascii_case("all") => security.unmask.push("ALL".to_owned()),
         "unmask" => security.unmask.extend(paths(option, value)?),
+        "proc-opts" => security.proc_options = proc_options(option, value)?,
         "systempaths" if value == "unconfined" => security.unmask.push("ALL".to_owned()),
         _ => return Err(Error::invalid(format!("invalid --security-opt 2: {option:?}"))),
     }
     Ok(())
+}
+
+/// Options of procfs that hide more: nothing that would lift what every container has.
+fn proc_options(option: &str, value: &str) -> Result<Vec<String>, Error> {
+    let known = |word: &str| match word.split_once('=') {
+        Some(("hidepid", value)) => {
+            matches!(value, "0" | "1" | "2" | "4" | "off" | "noaccess" | "invisible" | "ptraceable")
+        }
+        Some(("subset", value)) => value == "pid",
+        Some(("gid", value)) => value.parse::<u32>().is_ok_and(|gid| gid != u32::MAX),
+        _ => false,
+    };
+    match value.split(',').find(|word| !known(word)) {
+        Some(word) => {
+            Err(Error::invalid(format!("invalid --security-opt {option:?}: {word:?} is no option of procfs"))
+                .hint("hidepid=, gid= and subset=pid are known"))
+        }
+        None => Ok(value.split(',').map(str::to_owned).collect()),
+    }
 }
 
 /// Splits `PATH[:PATH…]`, all absolute.
@@ -128,7 +148,17 @@ mod tests {
         assert!(security.no_new_privileges);
         assert_eq!(security.seccomp.as_deref(), Some("/w/p.json"));
         assert_eq!((security.mask, security.unmask), (vec!["/a".into(), "/b".into()], vec!["/c".into(), "ALL".into()]));
-        for bad in ["bogus", "bogus=1", "seccomp=", "mask=a", "no-new-privileges=maybe"] {
+        for bad in [
+            "bogus",
+            "bogus=1",
+            "seccomp=",
+            "mask=a",
+            "proc-opts=rw",
+            "proc-opts=",
+            "proc-opts=hidepid=9",
+            "proc-opts=gid=-1",
+            "no-new-privileges=maybe",
+        ] {
             assert!(security_option(&mut Security::default(), bad, "/").is_err(), "{bad}");
         }
     }

@@ -30,6 +30,20 @@ pub(super) fn variables(files: &[PathBuf], flags: &[String]) -> Result<Vec<(Stri
     Ok(all)
 }
 
+/// The variables that say how the outside is reached.
+const PROXY: [&str; 8] =
+    ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY"];
+
+/// Puts the caller's variables, or of them those of proxies, before what was asked for by name.
+pub(super) fn with_host(all: bool, proxies: bool, asked: Vec<(String, String)>) -> Vec<(String, String)> {
+    if !all && !proxies {
+        return asked;
+    }
+    let mut merged: Vec<_> = host().into_iter().filter(|(name, _)| all || PROXY.contains(&name.as_str())).collect();
+    asked.into_iter().for_each(|(name, value)| set(&mut merged, name, value));
+    merged
+}
+
 /// Reads `NAME=VALUE`, `NAME` (the caller's value, when there is one) or `PREFIX*` (all of the caller's that begin so).
 fn variable(text: &str, host: Host<'_>, all: &mut Vec<(String, String)>) -> Result<(), Error> {
     let (name, value) = match text.split_once('=') {

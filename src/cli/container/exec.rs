@@ -1,5 +1,6 @@
 //! `dhow exec`.
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -44,6 +45,9 @@ pub(crate) struct ExecArgs {
     /// The container that was created last
     #[arg(short, long)]
     latest: bool,
+    /// Hand on this many descriptors, from 3 on
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
+    preserve_fds: u32,
     /// Give the rights of the caller
     #[arg(long)]
     privileged: bool,
@@ -85,15 +89,17 @@ impl Run<Context> for ExecArgs {
             size: if self.tty { terminal::window_size() } else { None },
             detach: self.detach,
         };
+        let preserved = super::preserved(self.preserve_fds)?;
+        let preserved: Vec<_> = preserved.iter().map(AsFd::as_fd).collect();
         if self.detach {
-            let session = begin(engine, &name, &request)?;
+            let session = begin(engine, &name, &request, &preserved)?;
             stdout::print(&format!("{}\n", session.id))?;
             return Ok(0);
         }
         let wanted = Wanted { stdin: self.interactive, ..Wanted::OUTPUT };
         // podman: signals end the client alone, what it started goes on.
         let relay = Relay::prepare(engine, wanted, self.tty, &keys, false)?;
-        let Session { client, started, .. } = begin(engine, &name, &request)?;
+        let Session { client, started, .. } = begin(engine, &name, &request, &preserved)?;
         let client = client.context("the session has no client")?;
         match relay.run(&client, None)? {
             Ended::Exit(code) => {
@@ -108,8 +114,8 @@ impl Run<Context> for ExecArgs {
 }
 
 /// Starts the session. As podman has it, a container that does not run is exit code 255.
-fn begin(engine: &Engine, name: &str, request: &ExecRequest) -> Result<Session> {
-    engine.exec(name, request).map_err(|error| {
+fn begin(engine: &Engine, name: &str, request: &ExecRequest, preserved: &[BorrowedFd<'_>]) -> Result<Session> {
+    engine.exec(name, request, preserved).map_err(|error| {
         let state = error.downcast_ref::<Error>().is_some_and(|root| root.kind == ErrorKind::State);
         if state { exit::with_code(NOT_RUNNING, error) } else { error }
     })

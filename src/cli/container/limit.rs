@@ -1,7 +1,7 @@
 //! Limits and devices: `--memory`, `--cpus`, `--pids-limit`, `--ulimit`, `--device` and what belongs to them.
 
 use crate::cli::flags::create::CreateFlags;
-use crate::model::container::{Device, Resources, Ulimit};
+use crate::model::container::{Device, DeviceLimit, DeviceRule, Resources, Ulimit};
 use crate::model::error::Error;
 use crate::model::size;
 
@@ -28,6 +28,21 @@ pub(super) fn resources(flags: &CreateFlags) -> Result<Resources, Error> {
         // podman: 0 is without limit too.
         pids: flags.pids_limit.map(|limit| if limit <= 0 { -1 } else { limit }),
         pids_is_default: false,
+        cpu_rt_period: flags.cpu_rt_period.filter(|period| *period > 0),
+        cpu_rt_runtime: flags.cpu_rt_runtime.filter(|runtime| *runtime != 0),
+        blkio_weight: flags.blkio_weight.filter(|weight| *weight > 0).map(weight).transpose()?,
+        blkio_weight_device: device_limits(
+            &flags.blkio_weight_device,
+            |text| text.parse::<u16>().ok().and_then(|value| weight(value).ok()).map(u64::from),
+            |text| format!("invalid weight for device: {text}"),
+        )?,
+        device_read_bps: device_limits(&flags.device_read_bps, |text| size::parse_ram(text).ok(), bad_rate)?,
+        device_write_bps: device_limits(&flags.device_write_bps, |text| size::parse_ram(text).ok(), bad_rate)?,
+        device_read_iops: device_limits(&flags.device_read_iops, |text| text.parse().ok(), bad_count)?,
+        device_write_iops: device_limits(&flags.device_write_iops, |text| text.parse().ok(), bad_count)?,
+        cgroup_conf: super::environment::pairs(&flags.cgroup_conf, |_| {
+            "--cgroup-conf must be formatted KEY=VALUE".to_owned()
+        })?,
     };
     check_memory(&resources)?;
     if let Some(cpus) = flags.cpus.filter(|cpus| *cpus != 0.0) {
@@ -40,6 +55,67 @@ pub(super) fn resources(flags: &CreateFlags) -> Result<Resources, Error> {
         resources.cpu_quota = Some(quota(cpus)?);
     }
     Ok(resources)
+}
+
+fn weight(value: u16) -> Result<u16, Error> {
+    match value {
+        10..=1000 => Ok(value),
+        _ => Err(Error::invalid(format!("blkio weight {value} is out of range: 10 to 1000"))),
+    }
+}
+
+/// Reads `DEVICE:VALUE`, where `read` knows what a value is and `bad` says what is wrong with one that it does not.
+fn device_limits(
+    texts: &[String],
+    read: impl Fn(&str) -> Option<u64>,
+    bad: impl Fn(&str) -> String,
+) -> Result<Vec<DeviceLimit>, Error> {
+    let limit = |text: &String| {
+        let parts = text.rsplit_once(':').filter(|(path, _)| !path.is_empty());
+        let (path, value) = parts.ok_or_else(|| Error::invalid(format!("bad format: {text}")))?;
+        if !path.starts_with("/dev/") {
+            return Err(Error::invalid(format!("bad format for device path: {text}")));
+        }
+        Ok(DeviceLimit { path: path.to_owned(), value: read(value).ok_or_else(|| Error::invalid(bad(text)))? })
+    };
+    texts.iter().map(limit).collect()
+}
+
+fn bad_rate(text: &str) -> String {
+    format!(
+        "invalid rate for device: {text}. The correct format is <device-path>:<number>[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb"
+    )
+}
+
+fn bad_count(text: &str) -> String {
+    format!(
+        "invalid rate for device: {text}. The correct format is <device-path>:<number>. Number must be a positive integer"
+    )
+}
+
+/// Reads `KIND MAJOR:MINOR ACCESS`, where a number may be `*`.
+pub(super) fn device_rule(text: &str) -> Result<DeviceRule, Error> {
+    let bad = || Error::invalid(format!("invalid device cgroup rule format: '{text}'"));
+    let number = |text: &str| match text {
+        "*" => Ok(None),
+        digits if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse::<u32>().map(|n| Some(i64::from(n))).map_err(|_| bad())
+        }
+        _ => Err(bad()),
+    };
+    let words: Vec<&str> = text.split(' ').collect();
+    let [kind, numbers, access] = words[..] else { return Err(bad()) };
+    if !matches!(kind, "a" | "b" | "c") {
+        return Err(Error::invalid(format!("invalid device type in device-access-add: {kind}")));
+    }
+    // As podman: without a minor number, every one.
+    let (major, minor) = numbers.split_once(':').unwrap_or((numbers, "*"));
+    let known = access.bytes().all(|byte| matches!(byte, b'r' | b'w' | b'm'));
+    if !known || access.is_empty() || access.len() > 3 {
+        return Err(bad());
+    }
+    let kind = kind.chars().next().unwrap_or('a');
+    Ok(DeviceRule { kind, major: number(major)?, minor: number(minor)?, access: access.to_owned() })
 }
 
 /// Reads a size; 0 is none.
@@ -228,6 +304,21 @@ mod tests {
         for bad in ["", "a", "/dev/a:x", "/dev/a:/b:rr", "/dev/a:/b:", "/a:/b:r:w"] {
             assert!(device(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn limits_and_rules_of_devices_are_read() {
+        let read = |text: &str| device_limits(&[text.to_owned()], |text| size::parse_ram(text).ok(), bad_rate);
+        assert_eq!(read("/dev/sda:1m").unwrap(), [DeviceLimit { path: "/dev/sda".into(), value: 1 << 20 }]);
+        for bad in ["/dev/sda", "sda:1", ":1", "/dev/sda:x", "/dev/sda:"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        let rule = device_rule("c 1:* rm").unwrap();
+        assert_eq!((rule.kind, rule.major, rule.minor, rule.access.as_str()), ('c', Some(1), None, "rm"));
+        for bad in ["", "c", "d 1:1 r", "c x r", "c 1:1 x", "c 1:1 ", "c : r", "c -1:1 r", "c 1:1  r", "c 1:1 rrrr"] {
+            assert!(device_rule(bad).is_err(), "{bad}");
+        }
+        assert!(weight(9).is_err() && weight(10).is_ok() && weight(1001).is_err());
     }
 
     #[test]

@@ -29,14 +29,21 @@ mod rm;
 mod row;
 mod run;
 mod start;
+mod startup;
 mod stats;
 mod stop;
 mod top;
 mod update;
 mod wait;
 
+use std::os::fd::OwnedFd;
+
+use anyhow::Result;
+
 use super::context::Context;
 use super::flags::tree::Entry;
+use crate::model::error::Error;
+use crate::sys::exec::passed_on;
 
 const ATTACH: Entry<Context> = Entry::leaf::<attach::AttachArgs>("attach", "Attach to a running container");
 const COMMIT: Entry<Context> = Entry::leaf::<commit::CommitArgs>("commit", "Make an image of what a container changed");
@@ -132,4 +139,17 @@ const CONTAINER: &[Entry<Context>] = &[
 /// The whole command line, for `inspect`.
 fn words(context: &Context) -> Vec<String> {
     context.args.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// The descriptors from 3 on that the caller hands on (`--preserve-fds`).
+fn preserved(count: u32) -> Result<Vec<OwnedFd>> {
+    let missing = |number| {
+        let message = format!(
+            "file descriptor {number} is not available - the preserve-fds option requires that file descriptors must be passed"
+        );
+        Error::invalid(message)
+    };
+    // No process has more; a number that is not open ends it long before.
+    let last = i32::try_from(count).unwrap_or(i32::MAX - 3) + 3;
+    (3..last).map(|number| passed_on(number).map_err(|_| missing(number).into())).collect()
 }

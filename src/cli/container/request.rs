@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use super::{confinement, environment, limit, namespace};
+use super::{confinement, environment, limit, namespace, startup};
 use crate::cli::flags::create::CreateFlags;
 use crate::engine::request::{CreateRequest, NamespaceRequest, PullPolicy, RegistryOptions, RootRequest};
 use crate::model::container::{Names, RestartKind, RestartPolicy};
@@ -49,10 +49,23 @@ pub(super) fn of(flags: &CreateFlags, words: Vec<String>) -> Result<CreateReques
         entrypoint: flags.entrypoint.as_deref().map(entrypoint).transpose()?,
         command: command.to_vec(),
         create_command: words,
-        env: environment::variables(&flags.env_file, &flags.env)?,
+        env: environment::with_host(
+            flags.env_host,
+            flags.http_proxy.unwrap_or(true),
+            environment::variables(&flags.env_file, &flags.env)?,
+        ),
+        env_merge: flags.env_merge.clone(),
+        unset_env: flags.unsetenv.clone(),
+        unset_env_all: flags.unsetenv_all,
         workdir: workdir(flags.workdir.as_deref())?,
         user: flags.user.clone().filter(|user| !user.is_empty()),
         group_add: groups(&flags.group_add)?,
+        accounts: startup::accounts(flags)?,
+        host_users: flags.hostuser.clone(),
+        umask: flags.umask.as_deref().map(startup::umask).transpose()?,
+        oom_score_adj: startup::oom_score_adj(flags.oom_score_adj)?,
+        personality32: flags.personality.as_deref().map(startup::personality32).transpose()?,
+        timezone: flags.tz.as_deref().filter(|zone| !zone.is_empty()).map(startup::timezone).transpose()?,
         hostname: flags.hostname.clone().filter(|name| !name.is_empty()),
         tty: flags.tty,
         stdin: flags.interactive,
@@ -61,6 +74,8 @@ pub(super) fn of(flags: &CreateFlags, words: Vec<String>) -> Result<CreateReques
         labels: environment::labels(&flags.label_file, &flags.label)?,
         annotations: environment::pairs(&flags.annotation, |_| "annotations must be formatted KEY=VALUE".to_owned())?,
         mounts: mounts(flags, &cwd)?,
+        volumes_from: flags.volumes_from.clone(),
+        image_volumes: startup::image_volumes(flags.image_volume.as_deref())?,
         read_only: flags.read_only,
         read_only_tmpfs: flags.read_only_tmpfs.unwrap_or(true),
         shm_size: flags.shm_size.as_deref().map(shm_size).transpose()?,
@@ -73,10 +88,11 @@ pub(super) fn of(flags: &CreateFlags, words: Vec<String>) -> Result<CreateReques
         resources: limit::resources(flags)?,
         security: confinement::security(flags, &cwd)?,
         devices: flags.device.iter().map(|text| limit::device(text)).collect::<Result<_, _>>()?,
+        device_rules: flags.device_cgroup_rule.iter().map(|text| limit::device_rule(text)).collect::<Result<_, _>>()?,
         ulimits: limit::ulimits(&flags.ulimit)?,
         sysctls: confinement::sysctls(&flags.sysctl, &ipc, &network)?,
         ipc,
-        names: names(flags)?,
+        names: names(flags, &cwd)?,
         network,
         publish: flags.publish.iter().map(|text| text.parse()).collect::<Result<Vec<PortMapping>, _>>()?,
         publish_all: flags.publish_all,
@@ -86,6 +102,12 @@ pub(super) fn of(flags: &CreateFlags, words: Vec<String>) -> Result<CreateReques
         remove: flags.rm,
         detach_keys: flags.detach_keys.clone(),
         cidfile: flags.cidfile.clone(),
+        pidfile: flags.pidfile.as_deref().map(|path| startup::path(path, &cwd)),
+        monitor_pidfile: flags.conmon_pidfile.as_deref().map(|path| startup::path(path, &cwd)),
+        timeout: flags.timeout,
+        requires: flags.requires.clone(),
+        remove_image: false,
+        chroot_dirs: startup::chroot_dirs(&flags.chrootdirs)?,
     })
 }
 
@@ -170,7 +192,10 @@ fn mounts(flags: &CreateFlags, cwd: &str) -> Result<Vec<Mount>, Error> {
     volumes.chain(mounts).chain(flags.tmpfs.iter().map(|text| Mount::parse_tmpfs(text))).collect()
 }
 
-fn names(flags: &CreateFlags) -> Result<Names, Error> {
+fn names(flags: &CreateFlags, cwd: &str) -> Result<Names, Error> {
+    if flags.no_hosts && flags.hosts_file.is_some() {
+        return Err(Error::invalid("--no-hosts and --hosts-file cannot be set together"));
+    }
     if flags.no_hosts && !flags.add_host.is_empty() {
         return Err(Error::invalid("--no-hosts and --add-host cannot be set together"));
     }
@@ -199,6 +224,10 @@ fn names(flags: &CreateFlags) -> Result<Names, Error> {
         dns_option: flags.dns_option.clone(),
         add_host: flags.add_host.clone(),
         no_hosts: flags.no_hosts,
+        hosts_file: flags.hosts_file.as_deref().filter(|file| !file.is_empty()).map(|file| match file {
+            "image" | "none" => file.to_owned(),
+            path => startup::path(std::path::Path::new(path), cwd),
+        }),
     })
 }
 

@@ -1,5 +1,7 @@
 //! `dhow run`.
 
+use std::os::fd::AsFd;
+
 use anyhow::Result;
 
 use super::request;
@@ -23,6 +25,12 @@ pub(crate) struct RunArgs {
     /// Run in the background and print the container's ID
     #[arg(short, long)]
     detach: bool,
+    /// Hand on this many descriptors, from 3 on
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
+    preserve_fds: u32,
+    /// Remove the image with the container, unless others use it; implies --rm
+    #[arg(long)]
+    rmi: bool,
     /// Pass signals on to the container (the default)
     #[arg(long)]
     sig_proxy: Option<bool>,
@@ -35,11 +43,17 @@ impl Run<Context> for RunArgs {
         let flags = &self.create;
         let asked = if flags.attach.is_empty() { None } else { Some(Wanted::parse(&flags.attach)?) };
         let keys = relay::detach_keys(flags.detach_keys.as_deref())?;
-        let request = request::of(flags, super::words(context))?;
+        let mut flags = flags.clone();
+        flags.rm |= self.rmi;
+        let flags = &flags;
+        let preserved = super::preserved(self.preserve_fds)?;
+        let preserved: Vec<_> = preserved.iter().map(AsFd::as_fd).collect();
+        let mut request = request::of(flags, super::words(context))?;
+        request.remove_image = self.rmi;
         let engine = context.engine()?;
         let locked = super::create::create(context, request)?;
         if self.detach {
-            let id = engine.start_background(locked).map_err(refused)?;
+            let id = engine.start_background(locked, &preserved).map_err(refused)?;
             stdout::print(&format!("{id}\n"))?;
             return Ok(0);
         }
@@ -50,7 +64,7 @@ impl Run<Context> for RunArgs {
         }
         let proxy = self.sig_proxy.unwrap_or(true);
         let relay = Relay::prepare(engine, wanted, flags.tty, &keys, proxy)?;
-        attend(engine, relay, engine.start_foreground(locked).map_err(refused)?)
+        attend(engine, relay, engine.start_foreground(locked, &preserved).map_err(refused)?)
     }
 }
 

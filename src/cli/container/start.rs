@@ -93,7 +93,7 @@ impl StartArgs {
             return super::attach::join(engine, name, wanted, &keys, self.sig_proxy.unwrap_or(true));
         }
         let relay = Relay::prepare(engine, wanted, locked.config.tty, &keys, self.sig_proxy.unwrap_or(self.attach))?;
-        let foreground = engine.start_foreground(locked)?;
+        let foreground = engine.start_foreground(locked, &[])?;
         super::run::attend(engine, relay, foreground)
     }
 }

@@ -22,6 +22,12 @@ pub(crate) struct CreateFlags {
     /// File of registry credentials
     #[arg(long, value_name = "FILE")]
     pub(crate) authfile: Option<PathBuf>,
+    /// Relative weight of block input and output, 10 to 1000
+    #[arg(long, value_name = "WEIGHT")]
+    pub(crate) blkio_weight: Option<u16>,
+    /// The same for one device, DEVICE:WEIGHT
+    #[arg(long, value_name = "DEVICE:WEIGHT")]
+    pub(crate) blkio_weight_device: Vec<String>,
     /// Add capabilities; all is every one
     #[arg(long, value_name = "CAP", value_delimiter = ',')]
     pub(crate) cap_add: Vec<String>,
@@ -31,21 +37,36 @@ pub(crate) struct CreateFlags {
     /// Directory of certificates for registries
     #[arg(long, value_name = "DIR")]
     pub(crate) cert_dir: Option<PathBuf>,
+    /// Write a file of the unified cgroup hierarchy, FILE=VALUE
+    #[arg(long, value_name = "FILE=VALUE")]
+    pub(crate) cgroup_conf: Vec<String>,
     /// Cgroup below which the container's is made
     #[arg(long, value_name = "PATH")]
     pub(crate) cgroup_parent: Option<String>,
     /// Cgroup namespace: private, host, container:ID, ns:PATH
     #[arg(long, value_name = "MODE")]
     pub(crate) cgroupns: Option<String>,
+    /// Directories inside that get the hosts file and the like too
+    #[arg(long, value_name = "DIR", value_delimiter = ',')]
+    pub(crate) chrootdirs: Vec<String>,
     /// Write the container's id to this file, which must not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) cidfile: Option<PathBuf>,
+    /// Write the pid of the container's monitor to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) conmon_pidfile: Option<PathBuf>,
     /// Length of the scheduler's period in microseconds
     #[arg(long, value_name = "MICROSECONDS")]
     pub(crate) cpu_period: Option<u64>,
     /// Microseconds of processor time in a period
     #[arg(long, value_name = "MICROSECONDS")]
     pub(crate) cpu_quota: Option<i64>,
+    /// Length of the realtime scheduler's period in microseconds
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub(crate) cpu_rt_period: Option<u64>,
+    /// Microseconds of realtime in a period
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub(crate) cpu_rt_runtime: Option<i64>,
     /// Relative weight of processor time
     #[arg(short = 'c', long, value_name = "SHARES")]
     pub(crate) cpu_shares: Option<u64>,
@@ -67,6 +88,21 @@ pub(crate) struct CreateFlags {
     /// Add a device of the host: HOST[:CONTAINER][:rwm]
     #[arg(long, value_name = "DEVICE", value_delimiter = ',')]
     pub(crate) device: Vec<String>,
+    /// Allow devices without adding them: KIND MAJOR:MINOR ACCESS, as c 1:* rwm
+    #[arg(long, value_name = "RULE")]
+    pub(crate) device_cgroup_rule: Vec<String>,
+    /// Bytes in a second that are read from a device at most, DEVICE:SIZE
+    #[arg(long, value_name = "DEVICE:SIZE", value_delimiter = ',')]
+    pub(crate) device_read_bps: Vec<String>,
+    /// Reads in a second from a device at most, DEVICE:NUMBER
+    #[arg(long, value_name = "DEVICE:NUMBER", value_delimiter = ',')]
+    pub(crate) device_read_iops: Vec<String>,
+    /// Bytes in a second that are written to a device at most, DEVICE:SIZE
+    #[arg(long, value_name = "DEVICE:SIZE", value_delimiter = ',')]
+    pub(crate) device_write_bps: Vec<String>,
+    /// Writes in a second to a device at most, DEVICE:NUMBER
+    #[arg(long, value_name = "DEVICE:NUMBER", value_delimiter = ',')]
+    pub(crate) device_write_iops: Vec<String>,
     /// Name servers; none leaves resolv.conf to the image
     #[arg(long, value_name = "IP", value_delimiter = ',')]
     pub(crate) dns: Vec<String>,
@@ -85,6 +121,12 @@ pub(crate) struct CreateFlags {
     /// Read variables from a file
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Vec<PathBuf>,
+    /// Pass all of the caller's variables on
+    #[arg(long)]
+    pub(crate) env_host: bool,
+    /// Set a variable from those of the image: NAME=${NAME}:more
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) env_merge: Vec<String>,
     /// Expose a port or a range of ports
     #[arg(long, value_name = "PORT", value_delimiter = ',')]
     pub(crate) expose: Vec<String>,
@@ -94,9 +136,24 @@ pub(crate) struct CreateFlags {
     /// Add supplementary groups
     #[arg(long, value_name = "GROUP", value_delimiter = ',')]
     pub(crate) group_add: Vec<String>,
+    /// Line for the user's group in the container's group file, with $GROUPNAME, $GID and $USERLIST
+    #[arg(long, value_name = "LINE")]
+    pub(crate) group_entry: Option<String>,
     /// Host name of the container
     #[arg(short = 'h', long, value_name = "NAME")]
     pub(crate) hostname: Option<String>,
+    /// File that the container's hosts file begins with: a path, image or none
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hosts_file: Option<String>,
+    /// Add a user of the host to the container's passwd file
+    #[arg(long, value_name = "USER")]
+    pub(crate) hostuser: Vec<String>,
+    /// Pass the caller's proxy variables on (the default)
+    #[arg(long)]
+    pub(crate) http_proxy: Option<bool>,
+    /// What becomes of the image's volumes: anonymous, tmpfs, ignore
+    #[arg(long, value_name = "KIND")]
+    pub(crate) image_volume: Option<String>,
     /// Run an init that forwards signals and reaps processes
     #[arg(long)]
     pub(crate) init: bool,
@@ -157,12 +214,27 @@ pub(crate) struct CreateFlags {
     /// Do not kill processes of the container when memory runs out
     #[arg(long)]
     pub(crate) oom_kill_disable: bool,
+    /// How readily the kernel kills the container when memory runs out, -1000 to 1000
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub(crate) oom_score_adj: Option<i32>,
     /// Operating system of the image
     #[arg(long, value_name = "OS")]
     pub(crate) os: Option<String>,
+    /// Add a line for the user to the container's passwd and group files (the default)
+    #[arg(long)]
+    pub(crate) passwd: Option<bool>,
+    /// Line for the user in the container's passwd file, with $USERNAME, $UID, $GID, $NAME and $HOME
+    #[arg(long, value_name = "LINE")]
+    pub(crate) passwd_entry: Option<String>,
+    /// Kind of machine that the container sees: LINUX or LINUX32
+    #[arg(long, value_name = "PERSONALITY")]
+    pub(crate) personality: Option<String>,
     /// PID namespace: private, host, container:ID, ns:PATH
     #[arg(long, value_name = "MODE")]
     pub(crate) pid: Option<String>,
+    /// Write the pid of the container's first process to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pidfile: Option<PathBuf>,
     /// Number of processes; -1 and 0 are unlimited
     #[arg(long, value_name = "NUMBER")]
     pub(crate) pids_limit: Option<i64>,
@@ -193,6 +265,9 @@ pub(crate) struct CreateFlags {
     /// Remove a container that has the name
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Containers that are started first
+    #[arg(long, value_name = "CONTAINER", value_delimiter = ',')]
+    pub(crate) requires: Vec<String>,
     /// What happens when it ends: no, always, on-failure[:N], unless-stopped
     #[arg(long, value_name = "POLICY")]
     pub(crate) restart: Option<String>,
@@ -202,7 +277,7 @@ pub(crate) struct CreateFlags {
     /// The first argument is a directory, with :O never written to, instead of an image
     #[arg(long)]
     pub(crate) rootfs: bool,
-    /// Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, label=
+    /// Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=
     #[arg(long, value_name = "OPTION")]
     pub(crate) security_opt: Vec<String>,
     /// Size of /dev/shm
@@ -217,6 +292,9 @@ pub(crate) struct CreateFlags {
     /// Set a kernel parameter, KEY=VALUE
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
     pub(crate) sysctl: Vec<String>,
+    /// Seconds after which the container is killed; 0 is never
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
+    pub(crate) timeout: u32,
     /// Require HTTPS and verify certificates
     #[arg(long)]
     pub(crate) tls_verify: Option<bool>,
@@ -226,12 +304,24 @@ pub(crate) struct CreateFlags {
     /// Allocate a terminal
     #[arg(short, long)]
     pub(crate) tty: bool,
+    /// Time zone: a name as Europe/Berlin, or local for the host's
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) tz: Option<String>,
     /// Map user ids, INSIDE:OUTSIDE:SIZE
     #[arg(long, value_name = "MAP", value_delimiter = ',')]
     pub(crate) uidmap: Vec<String>,
     /// Set a limit: NAME=SOFT[:HARD], or host
     #[arg(long, value_name = "LIMIT", value_delimiter = ',')]
     pub(crate) ulimit: Vec<String>,
+    /// Mask of the modes of new files, in octal (0022)
+    #[arg(long, value_name = "MASK")]
+    pub(crate) umask: Option<String>,
+    /// Leave out a variable of the image or of dhow
+    #[arg(long, value_name = "NAME")]
+    pub(crate) unsetenv: Vec<String>,
+    /// Leave out all variables of the image and of dhow
+    #[arg(long)]
+    pub(crate) unsetenv_all: bool,
     /// User and perhaps group, by name or number
     #[arg(short, long, value_name = "USER[:GROUP]")]
     pub(crate) user: Option<String>,
@@ -247,6 +337,9 @@ pub(crate) struct CreateFlags {
     /// Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]
     #[arg(short, long, value_name = "VOLUME")]
     pub(crate) volume: Vec<String>,
+    /// Mount the volumes of a container: CONTAINER[:OPTIONS]
+    #[arg(long, value_name = "CONTAINER")]
+    pub(crate) volumes_from: Vec<String>,
     /// Working directory
     #[arg(short, long, value_name = "DIR")]
     pub(crate) workdir: Option<String>,
