@@ -70,6 +70,12 @@ impl Channel {
         Self(socket)
     }
 
+    /// Goes on with the conversation of `other` under the descriptor of this one: it lies out of the way of those that the
+    /// command gets, and a new one might not.
+    pub(crate) fn replace(&mut self, other: &Self) -> Result<()> {
+        rustix::io::dup3(&other.0, &mut self.0, rustix::io::DupFlags::CLOEXEC).context("replace a conversation")
+    }
+
     /// Sends `message`.
     pub(crate) fn send(&self, message: &Message) -> Result<()> {
         self.send_with(message, None)

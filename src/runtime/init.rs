@@ -257,8 +257,7 @@ impl Init<'_> {
     fn await_start(&mut self) -> Result<()> {
         let Some(gate) = &self.gate else { return self.channel.expect(&Message::Start) };
         self.channel.expect(&Message::Parked)?;
-        self.channel = gate.wait()?;
-        Ok(())
+        self.channel.replace(&gate.wait()?)
     }
 
     /// Lets go of the host's tree, while the caller connects the network.
