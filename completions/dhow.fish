@@ -167,6 +167,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroup-conf -d 'Write a file of the unified cgroup hierarchy, FILE=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroup-parent -d 'Cgroup below which the container\'s is made' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroupns -d 'Cgroup namespace: private, host, container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroups -d 'Which cgroups are made: enabled, disabled, no-conmon (the monitor stays with its starter), split (below the starter\'s)' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l chrootdirs -d 'Directories inside that get the hosts file and the like too' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container\'s id to this file, which must not exist' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l conmon-pidfile -d 'Write the pid of the container\'s monitor to this file' -r -F
@@ -186,6 +187,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device-read-iops -d 'Reads in a second from a device at most, DEVICE:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device-write-bps -d 'Bytes in a second that are written to a device at most, DEVICE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l device-write-iops -d 'Writes in a second to a device at most, DEVICE:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l disable-content-trust -d 'Has no effect, as in podman' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l dns -d 'Name servers; none leaves resolv.conf to the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-option -d 'Options of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-search -d 'Search domains of resolv.conf' -r
@@ -203,6 +206,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ip6 -d 'IPv6 address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
@@ -235,11 +239,14 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l requires -d 'Containers that are started first' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l sdnotify -d 'Who says over NOTIFY_SOCKET that the container is ready: container, conmon, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l seccomp-policy -d 'Where the system call filter comes from: default, or image (its label io.containers.seccomp.profile)' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l sysctl -d 'Set a kernel parameter, KEY=VALUE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l systemd -d 'What a systemd inside needs: true (if the command is one), false, always' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l timeout -d 'Seconds after which the container is killed; 0 is never' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
@@ -407,6 +414,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroup-conf -d 'Write a file of the unified cgroup hierarchy, FILE=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroup-parent -d 'Cgroup below which the container\'s is made' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroupns -d 'Cgroup namespace: private, host, container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroups -d 'Which cgroups are made: enabled, disabled, no-conmon (the monitor stays with its starter), split (below the starter\'s)' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l chrootdirs -d 'Directories inside that get the hosts file and the like too' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container\'s id to this file, which must not exist' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l conmon-pidfile -d 'Write the pid of the container\'s monitor to this file' -r -F
@@ -426,6 +434,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device-read-iops -d 'Reads in a second from a device at most, DEVICE:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device-write-bps -d 'Bytes in a second that are written to a device at most, DEVICE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l device-write-iops -d 'Writes in a second to a device at most, DEVICE:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l disable-content-trust -d 'Has no effect, as in podman' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l dns -d 'Name servers; none leaves resolv.conf to the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-option -d 'Options of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-search -d 'Search domains of resolv.conf' -r
@@ -443,6 +453,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ip6 -d 'IPv6 address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
@@ -475,11 +486,14 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l requires -d 'Containers that are started first' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l sdnotify -d 'Who says over NOTIFY_SOCKET that the container is ready: container, conmon, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l seccomp-policy -d 'Where the system call filter comes from: default, or image (its label io.containers.seccomp.profile)' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l sysctl -d 'Set a kernel parameter, KEY=VALUE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l systemd -d 'What a systemd inside needs: true (if the command is one), false, always' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l timeout -d 'Seconds after which the container is killed; 0 is never' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
@@ -590,6 +604,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l cert-dir -d 'Direct
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cgroup-conf -d 'Write a file of the unified cgroup hierarchy, FILE=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cgroup-parent -d 'Cgroup below which the container\'s is made' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cgroupns -d 'Cgroup namespace: private, host, container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l cgroups -d 'Which cgroups are made: enabled, disabled, no-conmon (the monitor stays with its starter), split (below the starter\'s)' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l chrootdirs -d 'Directories inside that get the hosts file and the like too' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l cidfile -d 'Write the container\'s id to this file, which must not exist' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l conmon-pidfile -d 'Write the pid of the container\'s monitor to this file' -r -F
@@ -609,6 +624,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l device-read-bps -d 
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l device-read-iops -d 'Reads in a second from a device at most, DEVICE:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l device-write-bps -d 'Bytes in a second that are written to a device at most, DEVICE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l device-write-iops -d 'Writes in a second to a device at most, DEVICE:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l disable-content-trust -d 'Has no effect, as in podman' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l dns -d 'Name servers; none leaves resolv.conf to the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l dns-option -d 'Options of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l dns-search -d 'Search domains of resolv.conf' -r
@@ -626,6 +643,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l hostuser -d 'Add a 
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ip6 -d 'IPv6 address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
@@ -658,11 +676,14 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l read-only-tmpfs -d 
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l requires -d 'Containers that are started first' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l sdnotify -d 'Who says over NOTIFY_SOCKET that the container is ready: container, conmon, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l seccomp-policy -d 'Where the system call filter comes from: default, or image (its label io.containers.seccomp.profile)' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l sysctl -d 'Set a kernel parameter, KEY=VALUE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l systemd -d 'What a systemd inside needs: true (if the command is one), false, always' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l timeout -d 'Seconds after which the container is killed; 0 is never' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
@@ -1003,6 +1024,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l cert-dir -d 'Directory
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cgroup-conf -d 'Write a file of the unified cgroup hierarchy, FILE=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cgroup-parent -d 'Cgroup below which the container\'s is made' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cgroupns -d 'Cgroup namespace: private, host, container:ID, ns:PATH' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l cgroups -d 'Which cgroups are made: enabled, disabled, no-conmon (the monitor stays with its starter), split (below the starter\'s)' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l chrootdirs -d 'Directories inside that get the hosts file and the like too' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l cidfile -d 'Write the container\'s id to this file, which must not exist' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l conmon-pidfile -d 'Write the pid of the container\'s monitor to this file' -r -F
@@ -1022,6 +1044,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l device-read-bps -d 'By
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l device-read-iops -d 'Reads in a second from a device at most, DEVICE:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l device-write-bps -d 'Bytes in a second that are written to a device at most, DEVICE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l device-write-iops -d 'Writes in a second to a device at most, DEVICE:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l disable-content-trust -d 'Has no effect, as in podman' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l dns -d 'Name servers; none leaves resolv.conf to the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l dns-option -d 'Options of resolv.conf' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l dns-search -d 'Search domains of resolv.conf' -r
@@ -1039,6 +1063,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l hostuser -d 'Add a use
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ip6 -d 'IPv6 address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ipc -d 'IPC namespace: private, shareable, none, host, container:ID, ns:PATH' -r
@@ -1071,11 +1096,14 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l read-only-tmpfs -d 'Wi
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l requires -d 'Containers that are started first' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l sdnotify -d 'Who says over NOTIFY_SOCKET that the container is ready: container, conmon, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l seccomp-policy -d 'Where the system call filter comes from: default, or image (its label io.containers.seccomp.profile)' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l security-opt -d 'Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l sysctl -d 'Set a kernel parameter, KEY=VALUE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l systemd -d 'What a systemd inside needs: true (if the command is one), false, always' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l timeout -d 'Seconds after which the container is killed; 0 is never' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"

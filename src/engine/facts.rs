@@ -18,6 +18,7 @@ use crate::model::container::{ContainerConfig, Device, DeviceLimit, DeviceRule, 
 use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
+use crate::model::service::CgroupsMode;
 use crate::runtime::capability::{self, CapSet};
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::seccomp::{document, profile};
@@ -39,6 +40,12 @@ pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup
         // From elsewhere nothing can be put into what was delegated to the user.
         Err(_) if !is_asked => return Ok(Cgroup::none()),
         entered => entered.context("resource limits were asked for")?,
+    }
+    if config.cgroups == CgroupsMode::Disabled {
+        return Ok(Cgroup::none());
+    }
+    if config.cgroups == CgroupsMode::Split {
+        return Cgroup::split(config.id.as_str());
     }
     let planned = Cgroup::plan(config.cgroup_parent.as_deref(), config.id.as_str(), user).context("plan the cgroup")?;
     if planned.is_none() && is_asked {
@@ -73,6 +80,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         devices,
         device_rules,
         files: files(engine, config, bundle)?,
+        environment: Vec::new(),
         contents: super::volume::contents(engine, locked)?,
         dir: locked.dir(),
         throttles: throttles(),
@@ -80,6 +88,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         cgroup_path: None,
         numbers: numbers(config)?,
         has_cgroup: !cgroup.is_none(),
+        is_unified: config.systemd && crate::runtime::cgroup::is_unified(),
         counts_pids: cgroup.offers("pids"),
         root: PathBuf::from("rootfs"),
     };
@@ -448,7 +457,10 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         }
     }
     if config.init {
-        let own = crate::monitor::spawn::installed().context("find our own binary")?;
+        let own = match &config.init_path {
+            Some(path) => PathBuf::from(path),
+            None => crate::monitor::spawn::installed().context("find our own binary")?,
+        };
         let options = ["bind", "rprivate", "nosuid", "nodev", "ro"].map(str::to_owned).into();
         files.push(BoundFile { source: own, target: crate::runtime::reaper::PATH.to_owned(), options });
     }

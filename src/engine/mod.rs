@@ -4,6 +4,7 @@
 //! and a removal, never through a grace period, a back-off or a registry.
 
 mod account;
+pub(crate) mod activation;
 pub(crate) mod attach;
 pub(crate) mod cleanup;
 pub(crate) mod commit;

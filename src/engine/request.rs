@@ -13,6 +13,7 @@ use crate::model::mount::Mount;
 use crate::model::network::NetworkMode;
 use crate::model::platform::Platform;
 use crate::model::port::PortMapping;
+use crate::model::service::{CgroupsMode, NotifyMode, SystemdMode};
 
 /// When `run` and `create` ask the registry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,6 +163,10 @@ pub(crate) struct CreateRequest {
     /// Bytes.
     pub(crate) shm_size: Option<u64>,
     pub(crate) init: bool,
+    pub(crate) init_path: Option<String>,
+    pub(crate) systemd: SystemdMode,
+    pub(crate) notify: NotifyMode,
+    pub(crate) cgroups: CgroupsMode,
     pub(crate) pid: NamespaceRequest,
     pub(crate) ipc: NamespaceRequest,
     pub(crate) uts: NamespaceRequest,

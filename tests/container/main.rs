@@ -30,6 +30,7 @@ mod real_image;
 mod restart;
 mod rootless;
 mod security;
+mod service;
 mod stage;
 mod startup;
 mod stream;

@@ -141,7 +141,13 @@ fn words(context: &Context) -> Vec<String> {
     context.args.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-/// The descriptors from 3 on that the caller hands on (`--preserve-fds`).
+/// The descriptors from 3 on that the caller hands on: as many as `--preserve-fds` says, else the listening sockets of the
+/// service manager.
+fn handed_on(count: u32) -> Result<Vec<OwnedFd>> {
+    preserved(if count > 0 { count } else { crate::engine::activation::listening() })
+}
+
+/// The descriptors from 3 on (`--preserve-fds`).
 fn preserved(count: u32) -> Result<Vec<OwnedFd>> {
     let missing = |number| {
         let message = format!(

@@ -17,6 +17,7 @@ use crate::model::network::{Attachment, DEFAULT, MacAddress, NetworkMode};
 use crate::model::platform::Platform;
 use crate::model::port::{self, PortMapping};
 use crate::model::secret::Secret;
+use crate::model::service::{CgroupsMode, NotifyMode, SystemdMode};
 use crate::model::{signal, size};
 
 /// Makes the request; `words` is the whole command line, for `inspect`.
@@ -38,6 +39,18 @@ pub(super) fn of(flags: &CreateFlags, words: Vec<String>) -> Result<CreateReques
     if flags.rm && restart.kind != RestartKind::No {
         let message = "the --rm option conflicts with --restart, when the restartPolicy is not \"\" and \"no\"";
         return Err(Error::invalid(message).into());
+    }
+    match flags.seccomp_policy.as_deref() {
+        None | Some("" | "default") => {}
+        Some("image") => {
+            return Err(Error::unsupported("--seccomp-policy image is not supported")
+                .hint("--security-opt seccomp=FILE takes the image's profile")
+                .into());
+        }
+        Some(other) => {
+            let message = format!("invalid seccomp policy {other:?}: valid policies are [\"default\" \"image\"]");
+            return Err(Error::invalid(message).into());
+        }
     }
     if flags.replace && flags.name.is_none() {
         return Err(Error::invalid("cannot replace container without --name being set").into());
@@ -80,6 +93,10 @@ pub(super) fn of(flags: &CreateFlags, words: Vec<String>) -> Result<CreateReques
         read_only_tmpfs: flags.read_only_tmpfs.unwrap_or(true),
         shm_size: flags.shm_size.as_deref().map(shm_size).transpose()?,
         init: flags.init,
+        init_path: flags.init_path.as_ref().map(|path| startup::path(path, &cwd)),
+        systemd: SystemdMode::parse(flags.systemd.as_deref().unwrap_or_default())?,
+        notify: NotifyMode::parse(flags.sdnotify.as_deref().unwrap_or_default())?,
+        cgroups: CgroupsMode::parse(flags.cgroups.as_deref().unwrap_or_default())?,
         pid,
         uts,
         cgroup: namespace::parse(flags.cgroupns.as_deref())?,

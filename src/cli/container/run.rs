@@ -46,7 +46,7 @@ impl Run<Context> for RunArgs {
         let mut flags = flags.clone();
         flags.rm |= self.rmi;
         let flags = &flags;
-        let preserved = super::preserved(self.preserve_fds)?;
+        let preserved = super::handed_on(self.preserve_fds)?;
         let preserved: Vec<_> = preserved.iter().map(AsFd::as_fd).collect();
         let mut request = request::of(flags, super::words(context))?;
         request.remove_image = self.rmi;
