@@ -245,6 +245,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l subgidname -d 'Take the maps of the user namespace from this owner\'s entries in /etc/subgid' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l subuidname -d 'Take the maps of the user namespace from this owner\'s entries in /etc/subuid' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l sysctl -d 'Set a kernel parameter, KEY=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l systemd -d 'What a systemd inside needs: true (if the command is one), false, always' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l timeout -d 'Seconds after which the container is killed; 0 is never' -r
@@ -492,6 +494,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l subgidname -d 'Take the maps of the user namespace from this owner\'s entries in /etc/subgid' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l subuidname -d 'Take the maps of the user namespace from this owner\'s entries in /etc/subuid' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l sysctl -d 'Set a kernel parameter, KEY=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l systemd -d 'What a systemd inside needs: true (if the command is one), false, always' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l timeout -d 'Seconds after which the container is killed; 0 is never' -r
@@ -682,6 +686,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l security-opt -d 'Co
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l subgidname -d 'Take the maps of the user namespace from this owner\'s entries in /etc/subgid' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l subuidname -d 'Take the maps of the user namespace from this owner\'s entries in /etc/subuid' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l sysctl -d 'Set a kernel parameter, KEY=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l systemd -d 'What a systemd inside needs: true (if the command is one), false, always' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l timeout -d 'Seconds after which the container is killed; 0 is never' -r
@@ -1102,6 +1108,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l security-opt -d 'Confi
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l shm-size -d 'Size of /dev/shm' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l stop-signal -d 'Signal that stops the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l stop-timeout -d 'Seconds between the stop signal and the kill; -1 waits forever' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l subgidname -d 'Take the maps of the user namespace from this owner\'s entries in /etc/subgid' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l subuidname -d 'Take the maps of the user namespace from this owner\'s entries in /etc/subuid' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l sysctl -d 'Set a kernel parameter, KEY=VALUE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l systemd -d 'What a systemd inside needs: true (if the command is one), false, always' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l timeout -d 'Seconds after which the container is killed; 0 is never' -r

@@ -67,12 +67,22 @@ pub(crate) enum UserNamespaceRequest {
     KeepId {
         uid: Option<u32>,
         gid: Option<u32>,
+        /// How many ids there are inside at most.
+        size: Option<u32>,
     },
     /// All the ids that the user has, less their own.
     NoMap,
     /// A range that no other container has.
     Auto {
         size: Option<u32>,
+        /// Ranges that are as they say, whatever the others get.
+        uids: Vec<crate::model::container::IdRange>,
+        gids: Vec<crate::model::container::IdRange>,
+    },
+    /// The subordinate ids of these owners.
+    Owned {
+        uids: String,
+        gids: String,
     },
     /// `INSIDE:OUTSIDE:SIZE` triples.
     Maps {

@@ -304,6 +304,12 @@ pub(crate) struct CreateFlags {
     /// Seconds between the stop signal and the kill; -1 waits forever
     #[arg(long, value_name = "SECONDS", value_parser = value::seconds)]
     pub(crate) stop_timeout: Option<u32>,
+    /// Take the maps of the user namespace from this owner's entries in /etc/subgid
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subgidname: Option<String>,
+    /// Take the maps of the user namespace from this owner's entries in /etc/subuid
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subuidname: Option<String>,
     /// Set a kernel parameter, KEY=VALUE
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
     pub(crate) sysctl: Vec<String>,
