@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 
 use super::Engine;
 use super::container::{self, Locked};
+use super::list::Listed;
 use super::request::RemoveRequest;
 use crate::image::store::ImageStore;
 use crate::model::container::{ContainerConfig, Namespace, UserNamespace};
@@ -54,6 +55,27 @@ impl Engine {
         locked.state.status = Status::Removing;
         locked.save(if locked.config.remove { Durability::Lazy } else { Durability::Synced })?;
         finish(self, locked)
+    }
+
+    /// Removes the containers that do not run and that `pass`. Gives what went, and what went wrong.
+    pub(crate) fn prune_containers(
+        &self,
+        pass: impl Fn(&container::Container) -> bool,
+    ) -> Result<(Vec<Id>, Vec<anyhow::Error>)> {
+        let (mut removed, mut errors) = (Vec::new(), Vec::new());
+        for listed in self.list()? {
+            let Listed::Container(read) = listed else { continue };
+            if !matches!(read.state.status, Status::Created | Status::Initialized | Status::Exited) || !pass(&read) {
+                continue;
+            }
+            match self.remove_id(&read.config.id, RemoveRequest { force: false, timeout: None, volumes: false }) {
+                Ok(()) => removed.push(read.config.id),
+                // One that went or was started meanwhile is none of those.
+                Err(error) if is_gone(&error) || is_kind(&error, ErrorKind::State) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        Ok((removed, errors))
     }
 
     /// The containers that use namespaces of container `id`, and those that use theirs: the last ones first.

@@ -34,6 +34,7 @@ mod service;
 mod stage;
 mod startup;
 mod stream;
+mod system;
 mod update;
 mod visible;
 mod volume;
