@@ -35,6 +35,7 @@ pub(crate) mod owners;
 pub(crate) mod pause;
 pub(crate) mod policy;
 pub(crate) mod port;
+mod prune;
 pub(crate) mod remove;
 pub(crate) mod rename;
 pub(crate) mod request;

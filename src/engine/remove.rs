@@ -4,7 +4,6 @@ use anyhow::{Context, Result};
 
 use super::Engine;
 use super::container::{self, Locked};
-use super::list::Listed;
 use super::request::RemoveRequest;
 use crate::image::store::ImageStore;
 use crate::model::container::{ContainerConfig, Namespace, UserNamespace};
@@ -55,27 +54,6 @@ impl Engine {
         locked.state.status = Status::Removing;
         locked.save(if locked.config.remove { Durability::Lazy } else { Durability::Synced })?;
         finish(self, locked)
-    }
-
-    /// Removes the containers that do not run and that `pass`. Gives what went, and what went wrong.
-    pub(crate) fn prune_containers(
-        &self,
-        pass: impl Fn(&container::Container) -> bool,
-    ) -> Result<(Vec<Id>, Vec<anyhow::Error>)> {
-        let (mut removed, mut errors) = (Vec::new(), Vec::new());
-        for listed in self.list()? {
-            let Listed::Container(read) = listed else { continue };
-            if !matches!(read.state.status, Status::Created | Status::Initialized | Status::Exited) || !pass(&read) {
-                continue;
-            }
-            match self.remove_id(&read.config.id, RemoveRequest { force: false, timeout: None, volumes: false }) {
-                Ok(()) => removed.push(read.config.id),
-                // One that went or was started meanwhile is none of those.
-                Err(error) if is_gone(&error) || is_kind(&error, ErrorKind::State) => {}
-                Err(error) => errors.push(error),
-            }
-        }
-        Ok((removed, errors))
     }
 
     /// The containers that use namespaces of container `id`, and those that use theirs: the last ones first.
@@ -142,6 +120,7 @@ pub(crate) fn is_conflict(error: &anyhow::Error) -> bool {
     is_kind(error, ErrorKind::Conflict)
 }
 
-fn is_kind(error: &anyhow::Error, kind: ErrorKind) -> bool {
+/// Whether an error is of that kind.
+pub(crate) fn is_kind(error: &anyhow::Error, kind: ErrorKind) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(|error| error.kind == kind)
 }
