@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -14,6 +14,7 @@ use rustix::thread::CapabilitySet;
 
 use crate::engine::Engine;
 use crate::engine::network::NETWORKS;
+use crate::runtime::oci;
 use crate::state::privilege::Privilege;
 use crate::state::{pause, rootless};
 
@@ -32,6 +33,8 @@ pub(crate) enum Role {
     Reaper,
     /// What keeps an ordinary user's namespace between commands.
     Pause,
+    /// The OCI runtime as a program: a whole command of another engine.
+    Oci,
 }
 
 impl Role {
@@ -40,15 +43,24 @@ impl Role {
         if args.first().is_some_and(|name| name == "/dev/init") {
             return Self::Reaper;
         }
+        if oci::NAMES.contains(&called(args)) {
+            return Self::Oci;
+        }
         match args.get(1).and_then(|word| word.to_str()) {
             Some("monitor") => Self::Monitor,
             Some("cleanup") => Self::Cleanup,
             Some("unpack") => Self::Unpack,
+            Some("oci") => Self::Oci,
             // Also a command, `pause CONTAINER`: the role has a name of its own.
             Some("pause") if args.first().is_some_and(|name| name == pause::PROGRAM) => Self::Pause,
             _ => Self::Cli,
         }
     }
+}
+
+/// The name by which this program was called.
+fn called(args: &[OsString]) -> &str {
+    args.first().and_then(|path| Path::new(path).file_name()).and_then(|name| name.to_str()).unwrap_or_default()
 }
 
 /// Runs the role that `args` ask for.
@@ -64,6 +76,8 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
         Role::Unpack => crate::storage::unpack::main(&args[2..]),
         Role::Reaper => crate::cli::exit::finish(reaper(&args[1..])),
         Role::Pause => pause::main(&args[2..]),
+        Role::Oci if oci::NAMES.contains(&called(&args)) => oci::main(called(&args), &args[1..]),
+        Role::Oci => oci::main("dhow oci", &args[2..]),
         Role::Cli => match privilege(&args) {
             Ok(privilege) => crate::cli::main(args, privilege),
             Err(error) => crate::cli::exit::finish(Err(error)),
@@ -169,6 +183,10 @@ mod tests {
             (&format!("{} -- monitor", crate::runtime::reaper::PATH), Role::Reaper),
             ("dhow run unpack", Role::Cli),
             ("dhow pause web", Role::Cli),
+            ("dhow oci state web", Role::Oci),
+            ("/usr/local/bin/crun state web", Role::Oci),
+            ("runc --version", Role::Oci),
+            ("dhow run oci", Role::Cli),
             ("dhow-pause pause /run/user/1000/dhow", Role::Pause),
         ] {
             assert_eq!(Role::from_args(&args(line)), role, "{line}");

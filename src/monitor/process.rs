@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use oci_spec::runtime::{LinuxIdMapping, LinuxResources, MountBuilder, Process, Spec};
+use oci_spec::runtime::{LinuxResources, MountBuilder, Process, Spec};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::MountAttrFlags;
 
@@ -19,7 +19,7 @@ use crate::runtime::create::{CreateRequest, Init, Rootfs, create, sources};
 use crate::runtime::exec::{ExecRequest, exec};
 use crate::runtime::rootfs::idmapped;
 use crate::runtime::stdio::Stdio;
-use crate::runtime::{account, bundle, owner, user};
+use crate::runtime::{account, bundle, idmap, owner, terminal, user};
 use crate::sys::mount::{self, OverlayDirs};
 
 /// A process with what the monitor keeps of it.
@@ -49,11 +49,11 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
         settle_user(&mut process, root, config)?;
     }
     let user = process.user();
-    let owner = outer_owner(&spec, (user.uid(), user.gid()));
+    let owner = idmap::outer_owner(&spec, (user.uid(), user.gid()));
     for path in &config.chown {
         owner::change(path, owner)?;
     }
-    let size = console_size(&process);
+    let size = terminal::size(&process);
     spec.set_process(Some(process));
     let (stdio, ends) = streams(config, Kind::Fifos(&config.run_dir), owner, size)?;
     let sources = sources(&spec, &config.bundle)?;
@@ -72,6 +72,8 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
             preserve_fds: preserved,
             cgroup: &config.cgroup,
             seccomp_cache: config.seccomp_cache.as_deref(),
+            subject: None,
+            gate: None,
         })
     };
     let mut init = match made {
@@ -107,8 +109,8 @@ pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Ve
     settle_user(&mut process, root.as_fd(), config)?;
     drop(root);
     let user = process.user();
-    let owner = outer_owner(&spec, (user.uid(), user.gid()));
-    let (stdio, ends) = streams(config, Kind::Pipes, owner, console_size(&process))?;
+    let owner = idmap::outer_owner(&spec, (user.uid(), user.gid()));
+    let (stdio, ends) = streams(config, Kind::Pipes, owner, terminal::size(&process))?;
     let child = {
         exec(ExecRequest {
             spec: &spec,
@@ -219,7 +221,7 @@ fn account(spec: &mut Spec, process: &Process, root: BorrowedFd<'_>, config: &Mo
         std::fs::write(&path, addition.text()).with_context(|| format!("write {}", path.display()))?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644))
             .with_context(|| format!("chmod {}", path.display()))?;
-        let (uid, gid) = outer_owner(spec, (0, 0));
+        let (uid, gid) = idmap::outer_owner(spec, (0, 0));
         std::os::unix::fs::lchown(&path, Some(uid), Some(gid)).with_context(|| format!("chown {}", path.display()))?;
         let options = ["bind", "rprivate", "nosuid", "nodev", "noexec"].map(str::to_owned).to_vec();
         let mount = MountBuilder::default().destination(format!("/{}", addition.path)).typ("bind").source(&path);
@@ -230,25 +232,6 @@ fn account(spec: &mut Spec, process: &Process, root: BorrowedFd<'_>, config: &Mo
         spec.set_mounts(Some(mounts));
     }
     Ok(())
-}
-
-/// A user and group of the container as this user namespace sees them.
-fn outer_owner(spec: &Spec, (uid, gid): (u32, u32)) -> (u32, u32) {
-    let linux = spec.linux().as_ref();
-    let map = |id: u32, maps: Option<&Vec<LinuxIdMapping>>| {
-        let maps = maps.map(Vec::as_slice).unwrap_or_default();
-        let found = maps.iter().find(|map| id >= map.container_id() && id - map.container_id() < map.size());
-        found.map_or(id, |map| map.host_id() + (id - map.container_id()))
-    };
-    let uids = linux.and_then(|linux| linux.uid_mappings().as_ref());
-    let gids = linux.and_then(|linux| linux.gid_mappings().as_ref());
-    (map(uid, uids), map(gid, gids))
-}
-
-fn console_size(process: &Process) -> Option<(u16, u16)> {
-    let size = process.console_size()?;
-    let small = |value: u64| u16::try_from(value).ok().filter(|value| *value > 0);
-    small(size.height()).zip(small(size.width()))
 }
 
 /// What the process gets as its streams, and what we keep of them.

@@ -13,6 +13,11 @@ const MAX_CONFIG: u64 = 16 << 20;
 
 /// Reads the specification of the bundle at `path`.
 pub(crate) fn load(path: &Path) -> Result<Spec> {
+    parse(&read(path)?, path)
+}
+
+/// Reads `config.json` of the bundle at `path`.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let file = path.join("config.json");
     let describe = || format!("read {}", file.display());
     let mut text = Vec::new();
@@ -24,7 +29,12 @@ pub(crate) fn load(path: &Path) -> Result<Spec> {
     if text.len() as u64 > MAX_CONFIG {
         bail!(Error::invalid(format!("{} is too large", file.display())));
     }
-    serde_json::from_slice(&text).with_context(|| format!("parse {}", file.display()))
+    Ok(text)
+}
+
+/// Parses what [`read`] gave for the bundle at `path`.
+pub(crate) fn parse(text: &[u8], path: &Path) -> Result<Spec> {
+    serde_json::from_slice(text).with_context(|| format!("parse {}", path.join("config.json").display()))
 }
 
 /// The root of the specification, as an absolute path.

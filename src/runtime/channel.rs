@@ -6,7 +6,10 @@
 //! Mapped       ->                      the id maps are written (new user namespace only)
 //! Joined       ->                      the child is in its cgroup (where it could not be born in it)
 //!              <-    Terminal + fd     the master of the new pty
+//!              <-    Hooks             all mounts are made: the hooks of the runtime's namespaces are due (if any)
+//! Hooked       ->
 //!              <-    Ready             everything is prepared
+//! Parked       ->                      somebody else will say Start, at the gate (bundles of others only)
 //! Start        ->
 //!              <-    Executing         the last that is sure to come through before the seccomp filter
 //!              <-    Failed            at any time
@@ -38,7 +41,10 @@ pub(crate) enum Message {
     Mount,
     /// Carries the number of the process that the sender made in its place.
     Process(i32),
+    Hooks,
+    Hooked,
     Ready,
+    Parked,
     Start,
     Executing,
     /// An error whose kind a caller may decide upon.
@@ -57,6 +63,17 @@ impl Channel {
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .context("make a socket pair")?;
         Ok((Self(one), Self(other)))
+    }
+
+    /// The conversation over a connected socket.
+    pub(crate) fn over(socket: OwnedFd) -> Self {
+        Self(socket)
+    }
+
+    /// Goes on with the conversation of `other` under the descriptor of this one: it lies out of the way of those that the
+    /// command gets, and a new one might not.
+    pub(crate) fn replace(&mut self, other: &Self) -> Result<()> {
+        rustix::io::dup3(&other.0, &mut self.0, rustix::io::DupFlags::CLOEXEC).context("replace a conversation")
     }
 
     /// Sends `message`.

@@ -258,7 +258,8 @@ fn os_text(errno: Errno) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-fn strings<'a>(texts: impl Iterator<Item = &'a String>) -> Result<Vec<CString>> {
+/// Texts of the specification as C has them.
+pub(crate) fn strings<'a>(texts: impl Iterator<Item = &'a String>) -> Result<Vec<CString>> {
     texts.map(|text| CString::new(text.as_str()).context("a NUL byte in an argument or variable")).collect()
 }
 

@@ -140,6 +140,8 @@ fn made(bundle: &Bundle, spec: &Spec, stdio: Stdio) -> anyhow::Result<Init> {
         preserve_fds: Vec::new(),
         cgroup: &Cgroup::none(),
         seccomp_cache: None,
+        subject: None,
+        gate: None,
     })
 }
 

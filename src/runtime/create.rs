@@ -14,6 +14,8 @@ use rustix::io::Errno;
 
 use super::cgroup::Cgroup;
 use super::channel::{Channel, Message};
+use super::gate::Gate;
+use super::hook::{POINTS, Point, Subject};
 use super::namespace::{self, Joined, Numbers, Plan};
 use super::rootfs::pivot::open_root;
 use super::rootfs::plan::{self, Planned};
@@ -100,6 +102,10 @@ pub(crate) struct CreateRequest<'a> {
     pub(crate) cgroup: &'a Cgroup,
     /// The directory of compiled filters.
     pub(crate) seccomp_cache: Option<&'a Path>,
+    /// What hooks are told; without it a specification with hooks is refused.
+    pub(crate) subject: Option<Subject<'a>>,
+    /// Where init waits for its start when its maker is gone; without it, for its maker.
+    pub(crate) gate: Option<Gate>,
 }
 
 /// A container's first process.
@@ -126,6 +132,9 @@ pub(crate) fn sources(spec: &Spec, bundle: &Path) -> Result<Vec<Option<OwnedFd>>
 pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
     let spec = request.spec;
     validate::spec(spec)?;
+    if request.subject.is_none() && POINTS.iter().any(|point| !point.of(spec).is_empty()) {
+        bail!(Error::unsupported("hooks are not supported"));
+    }
     let (Some(process), Some(linux)) = (spec.process(), spec.linux()) else {
         bail!(Error::invalid("the specification has no process"));
     };
@@ -142,6 +151,12 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
     }
     let uids = linux.uid_mappings().as_deref().unwrap_or_default();
     let gids = linux.gid_mappings().as_deref().unwrap_or_default();
+    // Hooks that come before the root is changed look for it where the bundle has it.
+    let hooks = [Point::Prestart, Point::CreateRuntime, Point::CreateContainer];
+    let place = match &request.rootfs {
+        Rootfs::Path(path) if hooks.iter().any(|point| !point.of(spec).is_empty()) => Some(path.clone()),
+        _ => None,
+    };
     let root = root(request.rootfs, linux.rootfs_propagation().as_deref())?;
     let bundle = request.bundle;
     let mut sources = request.sources;
@@ -166,6 +181,7 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
             uids,
             gids,
             root,
+            place: place.as_deref(),
             bundle,
             sources,
             stdio: request.stdio,
@@ -175,13 +191,22 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
             cgroup_follows: placement.follows,
             joined: namespaces.needs_middle(),
             namespaces: &namespaces,
+            subject: request.subject.as_ref(),
+            gate: request.gate,
             channel: theirs,
         }),
         Cloned::Parent { pid, pidfd } => {
             drop(theirs);
             let new_user = namespaces.new.contains(Namespaces::USER);
             let maps = new_user.then_some((uids, gids));
-            match accompany(pid, &ours, maps, &mounts, &sources, spec, &placement) {
+            drop(request.gate);
+            let hooks = || {
+                request.subject.as_ref().map_or(Ok(()), |subject| {
+                    subject.run(Point::Prestart, spec, Some(pid))?;
+                    subject.run(Point::CreateRuntime, spec, Some(pid))
+                })
+            };
+            match accompany(pid, &ours, maps, &mounts, &sources, spec, &placement, hooks) {
                 Ok((terminal, start_time)) => Ok(Init { pid, pidfd, start_time, terminal, channel: Some(ours) }),
                 Err(error) => {
                     end(&pidfd);
@@ -193,16 +218,27 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
 }
 
 impl Init {
+    /// Leaves init to who comes to its gate. Until then it ends with us.
+    pub(crate) fn park(mut self) -> Result<()> {
+        let Some(channel) = self.channel.take() else { bail!(Error::state("the container has already been started")) };
+        channel.send(&Message::Parked)
+    }
+
     /// Lets the command start; returns when it has replaced init. An error whose kind is `NoCommand` or
     /// `NotExecutable` says that it could not be executed; init is reaped then.
     pub(crate) fn start(&mut self) -> Result<()> {
         let Some(channel) = self.channel.take() else { bail!(Error::state("the container has already been started")) };
-        let started = channel.send(&Message::Start).and_then(|()| until_executed(&channel));
+        let started = start(&channel);
         if started.is_err() {
             end(&self.pidfd);
         }
         started
     }
+}
+
+/// Says to start on `channel`, and waits until the command has replaced init.
+pub(crate) fn start(channel: &Channel) -> Result<()> {
+    channel.send(&Message::Start).and_then(|()| until_executed(channel))
 }
 
 /// Waits until execve has closed the other end.
@@ -322,6 +358,7 @@ fn accompany(
     sources: &[Option<OwnedFd>],
     spec: &Spec,
     placement: &Placement<'_>,
+    hooks: impl Fn() -> Result<()>,
 ) -> Result<(Option<OwnedFd>, u64)> {
     if let Some((uids, gids)) = maps {
         idmap::write(pid, uids, gids)?;
@@ -334,6 +371,10 @@ fn accompany(
     loop {
         match channel.receive()? {
             (Message::Terminal, Some(master)) => terminal = Some(master),
+            (Message::Hooks, _) => {
+                hooks()?;
+                channel.send(&Message::Hooked)?;
+            }
             (Message::Ready, _) => return Ok((terminal, start_time)),
             (message, _) => bail!("unexpected message {message:?} from the first process"),
         }

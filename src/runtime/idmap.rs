@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
-use oci_spec::runtime::LinuxIdMapping;
+use oci_spec::runtime::{LinuxIdMapping, Spec};
 use rustix::fs::OFlags;
 
 use crate::model::error::Error;
@@ -112,6 +112,19 @@ fn parse(text: &str) -> Option<Vec<(u32, u32)>> {
 /// Whether `id` of the container is mapped.
 pub(crate) fn maps(map: &[LinuxIdMapping], id: u32) -> bool {
     map.iter().any(|range| id >= range.container_id() && id - range.container_id() < range.size())
+}
+
+/// A user and group of the container as this user namespace sees them.
+pub(crate) fn outer_owner(spec: &Spec, (uid, gid): (u32, u32)) -> (u32, u32) {
+    let linux = spec.linux().as_ref();
+    let map = |id: u32, maps: Option<&Vec<LinuxIdMapping>>| {
+        let maps = maps.map(Vec::as_slice).unwrap_or_default();
+        let found = maps.iter().find(|map| id >= map.container_id() && id - map.container_id() < map.size());
+        found.map_or(id, |map| map.host_id() + (id - map.container_id()))
+    };
+    let uids = linux.and_then(|linux| linux.uid_mappings().as_ref());
+    let gids = linux.and_then(|linux| linux.gid_mappings().as_ref());
+    (map(uid, uids), map(gid, gids))
 }
 
 /// Makes a user namespace with these maps and no process in it, for idmapped mounts.

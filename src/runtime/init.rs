@@ -16,7 +16,9 @@ use rustix::fs::Mode;
 
 use super::cgroup;
 use super::channel::{Channel, Message};
-use super::confine::{Confinement, give_up, new_keyring};
+use super::confine::{self, Confinement, give_up, new_keyring};
+use super::gate::Gate;
+use super::hook::{Point, Subject};
 use super::namespace::{Numbers, Plan};
 use super::rootfs::cgroup::View;
 use super::rootfs::device::Node;
@@ -27,6 +29,7 @@ use super::seccomp::Program;
 use super::stdio::Stdio;
 use super::sysctl::{self, Setting, When};
 use super::{idmap, terminal};
+use crate::model::error::{Error, ErrorKind};
 use crate::sys::clone::{Namespaces, unshare};
 use crate::sys::exec::close_all_but;
 use crate::sys::proc::Proc;
@@ -53,6 +56,8 @@ pub(crate) struct Init<'a> {
     pub(crate) uids: &'a [LinuxIdMapping],
     pub(crate) gids: &'a [LinuxIdMapping],
     pub(crate) root: Root,
+    /// Where the root is attached until it is the root; elsewhere than `/` only where hooks look for it.
+    pub(crate) place: Option<&'a Path>,
     /// What relative sources start from.
     pub(crate) bundle: &'a Path,
     pub(crate) sources: Vec<Option<OwnedFd>>,
@@ -66,6 +71,10 @@ pub(crate) struct Init<'a> {
     pub(crate) cgroup_follows: bool,
     /// The other namespaces were joined by the process in between.
     pub(crate) joined: bool,
+    /// What hooks are told.
+    pub(crate) subject: Option<&'a Subject<'a>>,
+    /// Where the start is waited for when the parent is gone.
+    pub(crate) gate: Option<Gate>,
     pub(crate) channel: Channel,
 }
 
@@ -80,9 +89,12 @@ fn run(init: &mut Init<'_>) -> Result<Infallible> {
     let this = proc.this().context("open this process in /proc")?;
     let root = init.build(&this)?;
     let streams = init.prepare(&proc)?;
+    if init.gate.is_some() {
+        init.find_command()?;
+    }
     init.channel.send(&Message::Ready)?;
     init.leave_host(&root)?;
-    init.channel.expect(&Message::Start)?;
+    init.await_start()?;
     init.finish(&root, streams, &proc, &this)
 }
 
@@ -95,6 +107,7 @@ impl Init<'_> {
         }
         keep.extend(self.sources.iter().flatten().map(AsRawFd::as_raw_fd));
         keep.extend(self.preserve_fds.iter().map(AsRawFd::as_raw_fd));
+        keep.extend(self.gate.iter().map(AsRawFd::as_raw_fd));
         keep.extend(self.namespaces.joined.iter().map(|joined| joined.fd.as_raw_fd()));
         if let Stdio::Fds { stdin, stdout, stderr } = &self.stdio {
             keep.extend([stdin, stdout, stderr].map(AsRawFd::as_raw_fd));
@@ -157,7 +170,7 @@ impl Init<'_> {
         };
         let held = root;
         let root = held.as_fd();
-        pivot::attach_root(root)?;
+        pivot::attach_root(root, self.place)?;
         let private = self.namespaces.new.contains(Namespaces::CGROUP);
         let mut view: Option<View> = None;
         let wants_view = self.mounts.iter().any(|planned| planned.kind == Kind::Cgroup);
@@ -206,8 +219,45 @@ impl Init<'_> {
         if self.spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false) {
             mount::make_read_only(root)?;
         }
+        self.run_hooks()?;
         pivot::pivot(root)?;
         Ok(held)
+    }
+
+    /// The hooks that come before the root is changed: those of the parent, then those of this namespace.
+    fn run_hooks(&self) -> Result<()> {
+        let Some(subject) = self.subject else { return Ok(()) };
+        if [Point::Prestart, Point::CreateRuntime].iter().any(|point| !point.of(self.spec).is_empty()) {
+            self.channel.send(&Message::Hooks)?;
+            self.channel.expect(&Message::Hooked)?;
+        }
+        subject.run(Point::CreateContainer, self.spec, Some(own_pid()))
+    }
+
+    /// Refuses a command that is not there while its maker still listens, as callers of bundles expect; one that a hook
+    /// may yet make, or that is named from the working directory, is looked up later.
+    fn find_command(&self) -> Result<()> {
+        let args = confine::strings(self.process.args().iter().flatten())?;
+        let env = confine::strings(self.process.env().iter().flatten())?;
+        let relative =
+            args.first().is_some_and(|name| name.to_bytes().contains(&b'/') && !name.to_bytes().starts_with(b"/"));
+        if relative || !Point::StartContainer.of(self.spec).is_empty() {
+            return Ok(());
+        }
+        match confine::find(&args, &env) {
+            Err(error) if error.downcast_ref::<Error>().is_some_and(|error| error.kind == ErrorKind::NoCommand) => {
+                Err(error)
+            }
+            // What root may not execute, the user may.
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits to be started: by the parent, or at the gate by anybody who may.
+    fn await_start(&mut self) -> Result<()> {
+        let Some(gate) = &self.gate else { return self.channel.expect(&Message::Start) };
+        self.channel.expect(&Message::Parked)?;
+        self.channel.replace(&gate.wait()?)
     }
 
     /// Lets go of the host's tree, while the caller connects the network.
@@ -232,6 +282,9 @@ impl Init<'_> {
     /// Becomes the container's command.
     fn finish(&self, root: &OwnedFd, streams: Vec<OwnedFd>, proc: &Proc, this: &Proc) -> Result<Infallible> {
         sysctl::apply(proc, self.settings, When::Start)?;
+        if let Some(subject) = self.subject {
+            subject.run(Point::StartContainer, self.spec, Some(own_pid()))?;
+        }
         let confinement = Confinement {
             process: self.process,
             seccomp: self.seccomp,
@@ -242,6 +295,11 @@ impl Init<'_> {
         };
         confinement.execute(streams)
     }
+}
+
+/// Our number as the container sees it.
+fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
 }
 
 /// A bind of the user's on `/dev` replaces ours.

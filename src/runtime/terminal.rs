@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
+use oci_spec::runtime::Process;
 use rustix::fs::{Mode, OFlags, Uid};
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
@@ -18,6 +19,13 @@ const DEVPTS: i64 = 0x1cd1;
 pub(crate) struct Terminal {
     pub(crate) master: OwnedFd,
     pub(crate) slave: OwnedFd,
+}
+
+/// Rows and columns that the specification asks for.
+pub(crate) fn size(process: &Process) -> Option<(u16, u16)> {
+    let size = process.console_size()?;
+    let small = |value: u64| u16::try_from(value).ok().filter(|value| *value > 0);
+    small(size.height()).zip(small(size.width()))
 }
 
 /// Makes a pty in the tree `root` for user `uid`. Its slave is never opened by path: the name could lead elsewhere.

@@ -4,6 +4,7 @@
 use anyhow::{Result, bail};
 use oci_spec::runtime::{Process, Spec};
 
+use super::hook;
 use super::rootfs::pivot;
 use crate::model::error::Error;
 
@@ -17,8 +18,8 @@ pub(crate) fn spec(spec: &Spec) -> Result<()> {
     }
     let Some(wanted) = spec.process() else { bail!(Error::invalid("the specification has no process")) };
     process(wanted)?;
-    if spec.hooks().as_ref().is_some_and(has_hooks) {
-        bail!(Error::unsupported("hooks are not supported"));
+    if let Some(hooks) = spec.hooks() {
+        hook::check(hooks)?;
     }
     for name in [spec.hostname(), spec.domainname()].into_iter().flatten() {
         if name.len() > 64 || name.contains(['\0', '\n']) {
@@ -70,20 +71,6 @@ pub(crate) fn process(process: &Process) -> Result<()> {
     Ok(())
 }
 
-fn has_hooks(hooks: &oci_spec::runtime::Hooks) -> bool {
-    let prestart = hooks.prestart();
-    [
-        prestart,
-        hooks.create_runtime(),
-        hooks.create_container(),
-        hooks.start_container(),
-        hooks.poststart(),
-        hooks.poststop(),
-    ]
-    .into_iter()
-    .any(|hooks| hooks.as_ref().is_some_and(|hooks| !hooks.is_empty()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,7 +108,8 @@ mod tests {
             (r#"{"process":{"user":{"uid":4294967295}}}"#, false),
             (r#"{"process":{"oomScoreAdj":1001}}"#, false),
             (r#"{"hooks":{"poststop":[]}}"#, true),
-            (r#"{"hooks":{"poststop":[{"path":"/x"}]}}"#, false),
+            (r#"{"hooks":{"poststop":[{"path":"/x"}]}}"#, true),
+            (r#"{"hooks":{"poststop":[{"path":"x"}]}}"#, false),
             (r#"{"hostname":"a\nb"}"#, false),
             (r#"{"linux":{"intelRdt":{}}}"#, false),
             (r#"{"linux":{"rootfsPropagation":"rslave"}}"#, true),

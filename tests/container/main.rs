@@ -35,6 +35,7 @@ mod service;
 mod stage;
 mod startup;
 mod stream;
+mod system;
 mod update;
 mod visible;
 mod volume;

@@ -38,7 +38,7 @@ const NARROW: &[(&str, &[&str])] = &[
 /// Crates that belong to one place.
 const CRATES: &[(&str, &[&str])] = &[
     ("fs2", &["src/state/lock.rs"]),
-    ("clap", &["src/cli/", "src/runtime/oci.rs"]),
+    ("clap", &["src/cli/", "src/runtime/oci/args.rs"]),
     ("clap_complete", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("oci_client", &["src/image/"]),

@@ -11,7 +11,7 @@ mod environment;
 mod exec;
 mod exists;
 mod export;
-mod filter;
+pub(crate) mod filter;
 mod inspect;
 mod kill;
 mod limit;

@@ -64,8 +64,15 @@ impl Host {
         self.at(&format!("{parent}/{id}"))
     }
 
-    fn at(&self, path: &str) -> Result<Cgroup> {
-        let path = normal(path)?;
+    /// Gives the place at `path`, below the root of each hierarchy or below what was delegated to the user; a path that
+    /// begins with that part is taken as a whole.
+    pub(crate) fn at(&self, path: &str) -> Result<Cgroup> {
+        let mut path = normal(path)?;
+        if let Self::V2 { anchor, .. } = self
+            && let Some(below) = path.strip_prefix(anchor.as_str()).filter(|below| below.starts_with('/'))
+        {
+            path = below.to_owned();
+        }
         Ok(match self {
             Self::None(_) => Cgroup::None,
             Self::V2 { mount, anchor } => {
@@ -234,6 +241,28 @@ impl Cgroup {
     /// Lets all processes go on.
     pub(crate) fn thaw(&self) -> Result<()> {
         self.required("unpause")?.freeze(false)
+    }
+
+    /// Says whether all processes are stopped, or will be.
+    pub(crate) fn is_frozen(&self) -> Result<bool> {
+        self.driver().map_or(Ok(false), Driver::is_frozen)
+    }
+
+    /// Gives the cgroup at `path` below this one, which must exist.
+    pub(crate) fn below(&self, path: &str) -> Result<Self> {
+        let path = normal(path)?;
+        let mut below = self.clone();
+        match &mut below {
+            Self::None => {}
+            Self::V1(tree) => {
+                tree.path.push_str(&path);
+                if let Some(unified) = &mut tree.unified {
+                    unified.path.push_str(&path);
+                }
+            }
+            Self::V2(tree) => tree.path.push_str(&path),
+        }
+        Ok(below)
     }
 
     /// Sends SIGKILL to all processes, stopped ones included.

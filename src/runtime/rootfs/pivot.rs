@@ -23,13 +23,16 @@ pub(crate) fn open_root(path: &Path, wanted: Option<&str>) -> Result<OwnedFd> {
     Ok(root)
 }
 
-/// Cuts all mounts of this (new) namespace off from the host's, and attaches the detached `root` over `/`. Host paths
-/// still resolve: this process's own root is below.
-pub(crate) fn attach_root(root: BorrowedFd<'_>) -> Result<()> {
+/// Cuts all mounts of this (new) namespace off from the host's, and attaches the detached `root` at `place`, or over `/`.
+/// Host paths still resolve: this process's own root is below.
+pub(crate) fn attach_root(root: BorrowedFd<'_>, place: Option<&Path>) -> Result<()> {
     let all = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     // Without this, unmounting the old root would unmount the host's file systems.
     rustix::mount::mount_change("/", all).context("make all mounts private")?;
-    let top = rustix::fs::open("/", rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())?;
+    let place = place.unwrap_or(Path::new("/"));
+    let top =
+        rustix::fs::open(place, rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())
+            .with_context(|| format!("open {}", place.display()))?;
     attach(root, top.as_fd()).context("attach the root")
 }
 

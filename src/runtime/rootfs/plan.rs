@@ -95,6 +95,73 @@ enum Word {
 
 const NOSYMFOLLOW: u64 = 0x0020_0000;
 
+/// All words that [`word`] knows, for who asks what this runtime can do.
+pub(crate) const OPTIONS: &[&str] = &[
+    "async",
+    "atime",
+    "bind",
+    "defaults",
+    "dev",
+    "diratime",
+    "dirsync",
+    "exec",
+    "idmap",
+    "iversion",
+    "lazytime",
+    "loud",
+    "mand",
+    "noatime",
+    "nodev",
+    "nodiratime",
+    "noexec",
+    "noiversion",
+    "nolazytime",
+    "nomand",
+    "norelatime",
+    "nostrictatime",
+    "nosuid",
+    "nosymfollow",
+    "notmpcopyup",
+    "private",
+    "ratime",
+    "rbind",
+    "rdev",
+    "rdiratime",
+    "relatime",
+    "remount",
+    "rexec",
+    "ridmap",
+    "rnoatime",
+    "rnodev",
+    "rnodiratime",
+    "rnoexec",
+    "rnorelatime",
+    "rnostrictatime",
+    "rnosuid",
+    "rnosymfollow",
+    "ro",
+    "rprivate",
+    "rrelatime",
+    "rro",
+    "rrw",
+    "rshared",
+    "rslave",
+    "rstrictatime",
+    "rsuid",
+    "rsymfollow",
+    "runbindable",
+    "rw",
+    "shared",
+    "silent",
+    "slave",
+    "strictatime",
+    "suid",
+    "symfollow",
+    "sync",
+    "tmpcopyup",
+    "unbindable",
+];
+
 /// The table of options: those of runc and crun together.
 fn word(option: &str) -> Option<Word> {
     use libc::{
@@ -308,6 +375,15 @@ mod tests {
         assert_eq!(plan.attr, Attr { set: libc::MOUNT_ATTR_NOSUID, clear: libc::MOUNT_ATTR_RDONLY });
         let data = [("size", Some("64m")), ("mode", Some("1777")), ("x", None)];
         assert_eq!(plan.data, data.map(|(key, value)| (key.to_owned(), value.map(str::to_owned))));
+    }
+
+    #[test]
+    fn every_listed_option_is_known() {
+        assert!(OPTIONS.is_sorted());
+        for option in OPTIONS {
+            assert!(word(option).is_some(), "{option}");
+        }
+        assert!(word("size=1").is_none());
     }
 
     #[test]

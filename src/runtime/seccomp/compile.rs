@@ -84,6 +84,12 @@ const ABIS: &[Abi] = &[
     Abi { arch: Arch::ScmpArchArm, audit: 0x4000_0028, table: table::ARM },
 ];
 
+/// The architectures that programs are made for on this machine.
+pub(crate) fn architectures() -> Vec<Arch> {
+    let x32 = ABIS.iter().any(|abi| abi.arch == Arch::ScmpArchX86_64).then_some(Arch::ScmpArchX32);
+    ABIS.iter().map(|abi| abi.arch).chain(x32).collect()
+}
+
 /// The entries of one call: those with conditions in their order, then the verdict for the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Rule {

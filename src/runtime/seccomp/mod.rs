@@ -15,7 +15,23 @@ use std::path::Path;
 use anyhow::Result;
 use oci_spec::runtime::LinuxSeccomp;
 
-pub(crate) use compile::Program;
+pub(crate) use compile::{Program, architectures};
+
+/// The actions that are understood. Notification is not among them before somebody can be notified.
+pub(crate) const ACTIONS: [&str; 8] = [
+    "SCMP_ACT_ALLOW",
+    "SCMP_ACT_ERRNO",
+    "SCMP_ACT_KILL",
+    "SCMP_ACT_KILL_PROCESS",
+    "SCMP_ACT_KILL_THREAD",
+    "SCMP_ACT_LOG",
+    "SCMP_ACT_TRACE",
+    "SCMP_ACT_TRAP",
+];
+
+/// The operators that are understood.
+pub(crate) const OPERATORS: [&str; 7] =
+    ["SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"];
 
 /// Gives the program of `seccomp`, from the directory `cache` if it is there, else compiled and put there.
 pub(crate) fn program(seccomp: &LinuxSeccomp, cache: Option<&Path>) -> Result<Program> {

@@ -1,0 +1,222 @@
+//! Terminals and pidfds for callers: sent over their unix sockets, or, where this process stays, relayed by it.
+
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+};
+
+use crate::model::error::Error;
+use crate::sys::signal::Signals;
+use crate::sys::tty::RawMode;
+use crate::sys::{pidfd, process};
+
+/// What a terminal is called when it is sent: that of the container has no name on the host.
+pub(crate) const TERMINAL: &str = "/dev/ptmx";
+/// What a pidfd is called, as runc has it.
+pub(crate) const PIDFD: &str = "pidfd";
+
+/// The caller's socket, found before anything is made.
+pub(crate) fn connect(path: &Path) -> Result<OwnedFd> {
+    let describe = || format!("connect to {}", path.display());
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        bail!(Error::invalid(format!("{} is not a socket", path.display())));
+    };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    // By way of a descriptor: a path may be longer than the 108 bytes that an address takes.
+    let held = rustix::fs::open(parent, flags, Mode::empty()).with_context(describe)?;
+    let address = Path::new("/proc/self/fd").join(held.as_raw_fd().to_string()).join(name);
+    let address = SocketAddrUnix::new(&address).with_context(describe)?;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+        .with_context(describe)?;
+    rustix::net::connect(&socket, &address).with_context(describe)?;
+    Ok(socket)
+}
+
+/// Sends `fd` with its name.
+pub(crate) fn send(socket: &OwnedFd, fd: BorrowedFd<'_>, name: &str) -> Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let fds = [fd];
+    ancillary.push(SendAncillaryMessage::ScmRights(&fds));
+    rustix::net::sendmsg(socket, &[IoSlice::new(name.as_bytes())], &mut ancillary, SendFlags::NOSIGNAL)
+        .with_context(|| format!("send {name} to the caller"))?;
+    Ok(())
+}
+
+/// Signals that this process keeps for itself while it waits: its own faults, and what cannot be caught.
+const KEPT: [i32; 9] = [
+    libc::SIGKILL,
+    libc::SIGSTOP,
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGILL,
+    libc::SIGFPE,
+    libc::SIGTRAP,
+    libc::SIGABRT,
+    libc::SIGSYS,
+];
+
+/// Who waits for a command in the foreground: made before the command starts, so that no signal is lost.
+pub(crate) struct Foreground {
+    signals: Signals,
+}
+
+impl Foreground {
+    pub(crate) fn new() -> Result<Self> {
+        let forwarded = (1..=64).filter(|signal| !KEPT.contains(signal));
+        Ok(Self { signals: Signals::catch(forwarded).context("catch signals")? })
+    }
+
+    /// Waits for our child `command`, passes signals on to it, and relays its `terminal`; gives its exit code.
+    pub(crate) fn wait(&self, command: &OwnedFd, terminal: Option<&OwnedFd>) -> Result<i32> {
+        let _raw = match terminal {
+            Some(master) => {
+                resize(master);
+                // Standard input may be none: then there is nothing to be made raw.
+                RawMode::enter(rustix::stdio::stdin()).ok()
+            }
+            None => None,
+        };
+        let mut relay = terminal.map(Relay::new);
+        loop {
+            if let Some(relay) = &mut relay {
+                relay.step(command, &self.signals)?;
+            } else {
+                wait_any(&[command.as_fd(), self.signals.as_fd()])?;
+            }
+            while let Some(signal) = self.signals.next().context("take a signal")? {
+                match (signal, terminal) {
+                    (libc::SIGCHLD, _) => {}
+                    (libc::SIGWINCH, Some(master)) => resize(master),
+                    _ => process::signal(command, signal).context("pass a signal on")?,
+                }
+            }
+            if pidfd::ended_within(command.as_fd(), Some(std::time::Duration::ZERO))? {
+                if let Some(relay) = &mut relay {
+                    relay.drain();
+                }
+                return pidfd::reap(command.as_fd()).context("reap the command");
+            }
+        }
+    }
+}
+
+fn wait_any(fds: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+    match poll(&mut polled, None) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(errno) => Err(errno).context("wait for the command"),
+    }
+}
+
+/// Gives the terminal the size of ours, where we have one.
+fn resize(master: &OwnedFd) {
+    if let Ok(size) = rustix::termios::tcgetwinsize(rustix::stdio::stdin()) {
+        // A command that has just ended has no terminal any more.
+        let _gone = rustix::termios::tcsetwinsize(master, size);
+    }
+}
+
+/// Bytes between our streams and a terminal.
+struct Relay<'a> {
+    master: &'a OwnedFd,
+    input_open: bool,
+    output_open: bool,
+}
+
+impl<'a> Relay<'a> {
+    fn new(master: &'a OwnedFd) -> Self {
+        Self { master, input_open: true, output_open: true }
+    }
+
+    /// Waits for something to do, and does it.
+    fn step(&mut self, command: &OwnedFd, signals: &Signals) -> Result<()> {
+        let mut fds =
+            vec![PollFd::new(command, PollFlags::IN), PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)];
+        if self.output_open {
+            fds.push(PollFd::new(self.master, PollFlags::IN));
+        }
+        if self.input_open {
+            fds.push(PollFd::from_borrowed_fd(rustix::stdio::stdin(), PollFlags::IN));
+        }
+        match poll(&mut fds, None) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(()),
+            Err(errno) => return Err(errno).context("wait for the terminal"),
+        }
+        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        if self.output_open && ready[2] {
+            self.output_open = copy(self.master.as_fd(), rustix::stdio::stdout());
+        }
+        if self.input_open && ready.len() > 2 && ready[ready.len() - 1] {
+            self.input_open = copy(rustix::stdio::stdin(), self.master.as_fd());
+            if !self.input_open {
+                // End of file, as typed: the line discipline's VEOF.
+                let _gone = rustix::io::write(self.master, &[4]);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the command wrote before its end.
+    fn drain(&mut self) {
+        loop {
+            let mut fds = [PollFd::new(self.master, PollFlags::IN)];
+            let ready = poll(&mut fds, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }));
+            if ready != Ok(1) || !fds[0].revents().contains(PollFlags::IN) {
+                return;
+            }
+            if !copy(self.master.as_fd(), rustix::stdio::stdout()) {
+                return;
+            }
+        }
+    }
+}
+
+/// Copies what is there; false at the end of either side.
+fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> bool {
+    let mut buffer = [0_u8; 8192];
+    let length = loop {
+        match rustix::io::read(from, &mut buffer) {
+            Err(Errno::INTR) => {}
+            // The last user of a terminal is gone (EIO), or nothing is there.
+            Err(Errno::AGAIN) => return true,
+            Err(_) | Ok(0) => return false,
+            Ok(length) => break length,
+        }
+    };
+    let mut rest = &buffer[..length];
+    while !rest.is_empty() {
+        match rustix::io::write(to, rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                let mut fds = [PollFd::from_borrowed_fd(to, PollFlags::OUT)];
+                if poll(&mut fds, None).is_err_and(|errno| errno != Errno::INTR) {
+                    return false;
+                }
+            }
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+/// Writes text to standard output; a reader that went away is no error.
+pub(crate) fn print(text: &str) -> Result<()> {
+    use io::Write;
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.context("write to standard output"),
+    }
+}
