@@ -11,7 +11,7 @@ use crate::engine::image::interrupt::Interrupted;
 use crate::model::error::{Error, ErrorKind};
 
 /// The engine or the command line failed.
-const ENGINE: u8 = 125;
+pub(crate) const ENGINE: u8 = 125;
 /// The command of a container cannot be executed.
 const NOT_EXECUTABLE: u8 = 126;
 /// The command of a container does not exist.

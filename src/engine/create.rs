@@ -19,6 +19,7 @@ use crate::model::id::Id;
 use crate::model::mount::{Mount, Source};
 use crate::model::network::NetworkMode;
 use crate::model::port::{self, PortMapping};
+use crate::model::service::CgroupsMode;
 use crate::state::{name, record};
 
 /// Processes of one container unless asked otherwise.
@@ -27,6 +28,8 @@ const PIDS: i64 = 2048;
 const SHM: u64 = 64 << 20;
 /// Seconds between the stop signal and SIGKILL unless asked otherwise.
 const STOP_TIMEOUT: u32 = 10;
+/// What tells a systemd to halt: SIGRTMIN+3 as the C library counts. systemd(1).
+const SYSTEMD_STOP: i32 = 37;
 /// How often a creation begins anew because others took the name that it replaced, or the image.
 const ATTEMPTS: u32 = 100;
 
@@ -120,6 +123,7 @@ impl Engine {
         let id = Id::from_random(crate::sys::random::bytes().context("get random bytes")?);
         let defaults = ImageDefaults::of(image);
         let (entrypoint, command) = merge_command(request, &defaults)?;
+        let systemd = request.systemd.applies(entrypoint.iter().flatten().chain(&command).next().map(String::as_str));
         let mut mounts = without_duplicates(request.mounts.clone())?;
         let inherited = super::volume::of_containers(self, &request.volumes_from)?;
         let declared = defaults.volumes.iter().filter_map(|mount| match request.image_volumes {
@@ -139,6 +143,9 @@ impl Engine {
                 anonymous.push(volume.clone());
                 *name = Some(volume);
             }
+        }
+        if request.cgroups == CgroupsMode::Disabled && request.resources.is_asked() {
+            return Err(Error::invalid("cannot specify resource limits when cgroups are disabled").into());
         }
         let mut resources = request.resources.clone();
         if resources.pids.is_none() {
@@ -196,7 +203,11 @@ impl Engine {
             hostname: request.hostname.clone().unwrap_or_default(),
             tty: request.tty,
             stdin: request.stdin,
-            stop_signal: request.stop_signal.or(defaults.stop_signal).unwrap_or(libc::SIGTERM),
+            stop_signal: request.stop_signal.or(defaults.stop_signal).unwrap_or(if systemd {
+                SYSTEMD_STOP
+            } else {
+                libc::SIGTERM
+            }),
             stop_timeout: request.stop_timeout.unwrap_or(STOP_TIMEOUT),
             labels,
             annotations: request.annotations.clone(),
@@ -205,6 +216,9 @@ impl Engine {
             read_only_tmpfs: request.read_only_tmpfs,
             shm_size: request.shm_size.unwrap_or(SHM),
             init: request.init,
+            init_path: request.init_path.clone(),
+            systemd,
+            notify: request.notify,
             pid: self.resolve_namespace(&request.pid)?,
             ipc: self.resolve_namespace(&request.ipc)?,
             uts: match (&request.uts, &network) {
@@ -222,6 +236,7 @@ impl Engine {
             network,
             publish,
             exposed: defaults.exposed.iter().chain(&request.expose).cloned().collect(),
+            cgroups: request.cgroups,
             cgroup_parent: request.cgroup_parent.clone(),
             resources,
             security: request.security.clone(),

@@ -18,6 +18,7 @@ use crate::model::container::{ContainerConfig, Device, DeviceLimit, DeviceRule, 
 use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
+use crate::model::service::CgroupsMode;
 use crate::runtime::capability::{self, CapSet};
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::seccomp::{document, profile};
@@ -39,6 +40,12 @@ pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup
         // From elsewhere nothing can be put into what was delegated to the user.
         Err(_) if !is_asked => return Ok(Cgroup::none()),
         entered => entered.context("resource limits were asked for")?,
+    }
+    if config.cgroups == CgroupsMode::Disabled {
+        return Ok(Cgroup::none());
+    }
+    if config.cgroups == CgroupsMode::Split {
+        return Cgroup::split(config.id.as_str());
     }
     let planned = Cgroup::plan(config.cgroup_parent.as_deref(), config.id.as_str(), user).context("plan the cgroup")?;
     if planned.is_none() && is_asked {
@@ -73,6 +80,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         devices,
         device_rules,
         files: files(engine, config, bundle)?,
+        environment: Vec::new(),
         contents: super::volume::contents(engine, locked)?,
         dir: locked.dir(),
         throttles: throttles(),
@@ -80,6 +88,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         cgroup_path: None,
         numbers: numbers(config)?,
         has_cgroup: !cgroup.is_none(),
+        is_unified: config.systemd && crate::runtime::cgroup::is_unified(),
         counts_pids: cgroup.offers("pids"),
         root: PathBuf::from("rootfs"),
     };
@@ -90,11 +99,8 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
 /// Gives a line for each limit that was asked for and is lowered to what the host allows.
 pub(crate) fn check(config: &ContainerConfig) -> Result<Vec<String>> {
     let security = &config.security;
-    let set = if security.cap_add.is_empty() && security.cap_drop.is_empty() {
-        CapSet::DEFAULT
-    } else {
-        capabilities(config, bounding()?)?
-    };
+    let plain = security.default_caps.is_none() && security.cap_add.is_empty() && security.cap_drop.is_empty();
+    let set = if plain { CapSet::DEFAULT } else { capabilities(config, bounding()?)? };
     if security.seccomp.is_some() {
         seccomp(config, set)?;
     }
@@ -119,7 +125,11 @@ pub(crate) fn bounding() -> Result<CapSet> {
 /// The capabilities of root in the container.
 pub(crate) fn capabilities(config: &ContainerConfig, bounding: CapSet) -> Result<CapSet> {
     let security = &config.security;
-    let base = if security.privileged { bounding } else { CapSet::DEFAULT };
+    let base = match &security.default_caps {
+        _ if security.privileged => bounding,
+        Some(names) => capability::requested(names, bounding)?,
+        None => CapSet::DEFAULT,
+    };
     let merged = capability::merge(base, &security.cap_add, &security.cap_drop, bounding)?;
     let missing = merged.without(bounding);
     // The defaults are what the host can give; what was named must be given.
@@ -129,6 +139,16 @@ pub(crate) fn capabilities(config: &ContainerConfig, bounding: CapSet) -> Result
         return Err(Error::new(ErrorKind::Denied, message).into());
     }
     Ok(merged.intersection(bounding))
+}
+
+/// The names of what a container has unless it was asked otherwise.
+pub(crate) fn default_capabilities() -> Vec<String> {
+    CapSet::DEFAULT.names().collect()
+}
+
+/// Refuses names that are no capabilities.
+pub(crate) fn check_capabilities(names: &[String]) -> Result<()> {
+    capability::requested(names, CapSet::ALL).map(drop)
 }
 
 /// The system call filter: `--security-opt seccomp=`, dhow's own profile, or none for `--privileged`.
@@ -448,7 +468,10 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
         }
     }
     if config.init {
-        let own = crate::monitor::spawn::installed().context("find our own binary")?;
+        let own = match &config.init_path {
+            Some(path) => PathBuf::from(path),
+            None => crate::monitor::spawn::installed().context("find our own binary")?,
+        };
         let options = ["bind", "rprivate", "nosuid", "nodev", "ro"].map(str::to_owned).into();
         files.push(BoundFile { source: own, target: crate::runtime::reaper::PATH.to_owned(), options });
     }

@@ -14,6 +14,7 @@ use super::{Engine, facts, port, spec};
 use crate::model::container::{ContainerConfig, DeviceLimit, IdRange, Namespace, RestartKind, RootFs, UserNamespace};
 use crate::model::mount::{Mount, Source};
 use crate::model::network::{Endpoint, NetworkMode};
+use crate::model::service::CgroupsMode;
 use crate::model::signal;
 use crate::model::size;
 use crate::model::status::Status;
@@ -267,7 +268,7 @@ impl Engine {
             "GroupAdd": config.group_add,
             "IpcMode": namespace(&config.ipc),
             "Cgroup": "",
-            "Cgroups": "default",
+            "Cgroups": if config.cgroups == CgroupsMode::Disabled { "disabled" } else { "default" },
             "Links": null,
             "OomScoreAdj": config.oom_score_adj.unwrap_or(0),
             "PidMode": namespace(&config.pid),
@@ -600,8 +601,13 @@ fn config_document(config: &ContainerConfig) -> Value {
         "Timeout": config.timeout,
         "StopTimeout": config.stop_timeout,
         "Passwd": !config.accounts.untouched,
-        "sdNotifyMode": "container",
+        "sdNotifyMode": config.notify.name(),
     });
+    if config.systemd
+        && let Some(fields) = document.as_object_mut()
+    {
+        fields.insert("SystemdMode".to_owned(), true.into());
+    }
     if !exposed.is_empty()
         && let Some(fields) = document.as_object_mut()
     {

@@ -4,13 +4,16 @@
 //! and a removal, never through a grace period, a back-off or a registry.
 
 mod account;
+pub(crate) mod activation;
 pub(crate) mod attach;
+pub(crate) mod check;
 pub(crate) mod cleanup;
 pub(crate) mod commit;
 pub(crate) mod container;
 pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod diff;
+pub(crate) mod disk;
 mod environment;
 pub(crate) mod exec;
 pub(crate) mod export;
@@ -33,10 +36,12 @@ pub(crate) mod owners;
 pub(crate) mod pause;
 pub(crate) mod policy;
 pub(crate) mod port;
+mod prune;
 pub(crate) mod remove;
 pub(crate) mod rename;
 pub(crate) mod request;
 mod require;
+pub(crate) mod reset;
 pub(crate) mod rootfs;
 pub(crate) mod session;
 pub(crate) mod spec;
@@ -58,6 +63,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::model::id::Id;
+pub(crate) use crate::state::config::Config;
 use crate::state::paths::Paths;
 pub(crate) use crate::state::privilege::Privilege;
 use container::Locked;

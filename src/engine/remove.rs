@@ -120,6 +120,7 @@ pub(crate) fn is_conflict(error: &anyhow::Error) -> bool {
     is_kind(error, ErrorKind::Conflict)
 }
 
-fn is_kind(error: &anyhow::Error, kind: ErrorKind) -> bool {
+/// Whether an error is of that kind.
+pub(crate) fn is_kind(error: &anyhow::Error, kind: ErrorKind) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(|error| error.kind == kind)
 }

@@ -13,6 +13,7 @@ use crate::model::mount::Mount;
 use crate::model::network::NetworkMode;
 use crate::model::platform::Platform;
 use crate::model::port::PortMapping;
+use crate::model::service::{CgroupsMode, NotifyMode, SystemdMode};
 
 /// When `run` and `create` ask the registry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,12 +67,22 @@ pub(crate) enum UserNamespaceRequest {
     KeepId {
         uid: Option<u32>,
         gid: Option<u32>,
+        /// How many ids there are inside at most.
+        size: Option<u32>,
     },
     /// All the ids that the user has, less their own.
     NoMap,
     /// A range that no other container has.
     Auto {
         size: Option<u32>,
+        /// Ranges that are as they say, whatever the others get.
+        uids: Vec<crate::model::container::IdRange>,
+        gids: Vec<crate::model::container::IdRange>,
+    },
+    /// The subordinate ids of these owners.
+    Owned {
+        uids: String,
+        gids: String,
     },
     /// `INSIDE:OUTSIDE:SIZE` triples.
     Maps {
@@ -130,6 +141,8 @@ pub(crate) struct CreateRequest {
     pub(crate) create_command: Vec<String>,
     /// `KEY=VALUE` in order, env files first; what came from the host's environment is resolved already.
     pub(crate) env: Vec<(String, String)>,
+    /// Below what the image says.
+    pub(crate) default_env: Vec<(String, String)>,
     /// `NAME=WORD`, where the word may name variables of the image.
     pub(crate) env_merge: Vec<String>,
     /// Variables of the image, and of dhow's own, that are left out.
@@ -162,6 +175,10 @@ pub(crate) struct CreateRequest {
     /// Bytes.
     pub(crate) shm_size: Option<u64>,
     pub(crate) init: bool,
+    pub(crate) init_path: Option<String>,
+    pub(crate) systemd: SystemdMode,
+    pub(crate) notify: NotifyMode,
+    pub(crate) cgroups: CgroupsMode,
     pub(crate) pid: NamespaceRequest,
     pub(crate) ipc: NamespaceRequest,
     pub(crate) uts: NamespaceRequest,

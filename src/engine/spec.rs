@@ -80,6 +80,8 @@ pub(crate) struct Facts {
     pub(crate) device_rules: Vec<LinuxDeviceCgroup>,
     /// `/etc/hosts` and the like, made by the engine.
     pub(crate) files: Vec<BoundFile>,
+    /// Variables that come from the start and not from the configuration.
+    pub(crate) environment: Vec<String>,
     /// What the mounts of the configuration show, in its order.
     pub(crate) contents: Vec<Content>,
     /// The directory of the container, where the layers of its `:O` mounts are.
@@ -93,6 +95,8 @@ pub(crate) struct Facts {
     pub(crate) numbers: BTreeMap<String, (i64, i64)>,
     /// The container has a cgroup in which devices can be refused.
     pub(crate) has_cgroup: bool,
+    /// The host has cgroup v2 alone; only looked up for a systemd.
+    pub(crate) is_unified: bool,
     /// Processes can be counted there.
     pub(crate) counts_pids: bool,
     pub(crate) root: PathBuf,
@@ -163,7 +167,7 @@ fn process(config: &ContainerConfig, facts: &Facts) -> Result<Process> {
         .terminal(config.tty)
         .user(user(config)?)
         .args(args)
-        .env(environment(config))
+        .env(with(environment(config), &facts.environment))
         .cwd(if config.workdir.is_empty() { "/" } else { &config.workdir })
         .capabilities(facts.capabilities.clone())
         .rlimits(facts.rlimits.clone())
@@ -173,6 +177,16 @@ fn process(config: &ContainerConfig, facts: &Facts) -> Result<Process> {
     process.set_apparmor_profile(facts.apparmor.clone());
     process.set_oom_score_adj(config.oom_score_adj);
     Ok(process)
+}
+
+/// `env` with the variables `more`, which win.
+fn with(mut env: Vec<String>, more: &[String]) -> Vec<String> {
+    for variable in more {
+        let name = variable.split_inclusive('=').next().unwrap_or_default();
+        env.retain(|other| !other.starts_with(name));
+        env.push(variable.clone());
+    }
+    env
 }
 
 /// Root, until the container's own files tell who it is, with the mask that was asked for.
@@ -198,6 +212,10 @@ pub(crate) fn environment(config: &ContainerConfig) -> Vec<String> {
     }
     if !has("HOSTNAME") {
         env.push(format!("HOSTNAME={}", hostname(config)));
+    }
+    if config.systemd && wants("container_uuid") {
+        // As a UUID is written, without its dashes.
+        env.push(format!("container_uuid={}", &config.id.as_str()[..32]));
     }
     env.extend(config.env.iter().cloned());
     env
@@ -323,7 +341,9 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
     } else {
         add("/sys", "sysfs", Path::new("sysfs"), &["nosuid", "noexec", "nodev", mode])?;
     }
-    let cgroup_mode = if privileged && config.cgroup == Namespace::Private { "rw" } else { "ro" };
+    // A systemd makes cgroups of its own below. In the hierarchies of version 1 it could lift its limits.
+    let manages = config.systemd && facts.is_unified;
+    let cgroup_mode = if (privileged || manages) && config.cgroup == Namespace::Private { "rw" } else { "ro" };
     add(
         "/sys/fs/cgroup",
         "cgroup",
@@ -340,6 +360,11 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
     if config.read_only && config.read_only_tmpfs {
         for target in ["/run", "/tmp", "/var/tmp"] {
             add(target, "tmpfs", Path::new("tmpfs"), &["rw", "nosuid", "nodev", "mode=1777", "tmpcopyup"])?;
+        }
+    }
+    if config.systemd {
+        for target in ["/run", "/run/lock", "/tmp", "/var/log/journal"] {
+            add(target, "tmpfs", Path::new("tmpfs"), &["rw", "rprivate", "nosuid", "nodev", "tmpcopyup"])?;
         }
     }
     for file in &facts.files {

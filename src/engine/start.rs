@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 
+use super::activation::{self, Manager};
 use super::container::Locked;
 use super::facts;
 use super::request::RemoveRequest;
@@ -17,6 +18,7 @@ use crate::model::container::{ContainerConfig, ProcessRef, RestartKind, RootFs};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
 use crate::model::port::PortMapping;
+use crate::model::service::CgroupsMode;
 use crate::model::status::{Action, Status};
 use crate::monitor::client::AttachClient;
 use crate::monitor::config::{MonitorConfig, RootSource};
@@ -143,7 +145,10 @@ impl Engine {
         for path in [&run_dir, &bundle] {
             make_dir(path)?;
         }
-        let prepared = facts::gather(self, locked, &cgroup, &bundle)?;
+        let mut prepared = facts::gather(self, locked, &cgroup, &bundle)?;
+        let manager = Manager::of(locked.config.notify);
+        let notify = manager.as_ref().and_then(|manager| manager.share(&run_dir, &mut prepared.facts));
+        activation::announce(preserved.len(), &mut prepared.facts.environment);
         let spec = super::spec::generate(&locked.config, &prepared.facts)?;
         let config = &locked.config;
         record::write(&bundle.join("config.json"), &spec, Durability::Lazy)?;
@@ -175,6 +180,8 @@ impl Engine {
             timeout: u64::from(config.timeout),
             groups: config.group_add.clone(),
             capabilities: prepared.requested,
+            notify,
+            stays: matches!(config.cgroups, CgroupsMode::NoConmon | CgroupsMode::Split),
             ports: relayed(config),
             ..MonitorConfig::new(locked.id().clone(), locked.state.run)
         };
@@ -211,6 +218,9 @@ impl Engine {
         locked.state.monitor = process::start_time(monitor).map(|start_time| ProcessRef { pid: monitor, start_time });
         locked.state.started_at = Some(Timestamp::now());
         locked.save(Durability::Lazy)?;
+        if let Some(manager) = manager {
+            manager.tell(monitor);
+        }
         Ok(started)
     }
 

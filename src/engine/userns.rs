@@ -39,7 +39,14 @@ impl Engine {
             UserNamespaceRequest::Default | UserNamespaceRequest::Host => Ok(UserNamespace::Host),
             UserNamespaceRequest::KeepId { .. } => self.keep_id(asked),
             UserNamespaceRequest::NoMap => self.no_map(),
-            UserNamespaceRequest::Auto { size } => self.auto(*size),
+            UserNamespaceRequest::Auto { size, uids, gids } => self.auto(*size, uids, gids),
+            UserNamespaceRequest::Owned { uids, gids } => {
+                let (uids, gids) = (Spans::of_owner(uids, subid::SUBUID)?, Spans::of_owner(gids, subid::SUBGID)?);
+                let (uids, gids) = (uids.numbered()?, gids.numbered()?);
+                check(&uids, &Spans::own("uid_map")?, "--subuidname")?;
+                check(&gids, &Spans::own("gid_map")?, "--subgidname")?;
+                Ok(UserNamespace::Mapped { uids, gids, asked: "private".to_owned() })
+            }
             UserNamespaceRequest::Maps { uids, gids } => {
                 // As podman: one map given is both.
                 let uids_or = if uids.is_empty() { gids } else { uids };
@@ -71,7 +78,7 @@ impl Engine {
 
     /// The ids that `keep-id` gives the caller inside.
     fn kept_ids(&self, asked: &UserNamespaceRequest) -> Option<(u32, u32)> {
-        let UserNamespaceRequest::KeepId { uid, gid } = asked else { return None };
+        let UserNamespaceRequest::KeepId { uid, gid, .. } = asked else { return None };
         let (own_uid, own_gid) = match self.privilege {
             Privilege::Root => (0, 0),
             Privilege::Rootless { uid, gid } => (uid, gid),
@@ -82,10 +89,14 @@ impl Engine {
     fn keep_id(&self, asked: &UserNamespaceRequest) -> Result<UserNamespace> {
         let (uid, gid) = self.kept_ids(asked).context("no keep-id")?;
         let (uids, gids) = (Spans::own("uid_map")?, Spans::own("gid_map")?);
+        let UserNamespaceRequest::KeepId { size, .. } = asked else { unreachable!("kept ids are of keep-id") };
+        let limit = |count: u64| size.map_or(count, |size| count.min(u64::from(size).saturating_sub(1)));
         let (uids, gids) = match self.privilege {
             // Root has nobody to swap places with: a copy of the map that there is.
             Privilege::Root => (uids.identity()?, gids.identity()?),
-            Privilege::Rootless { .. } => (keep(uid, uids.subordinate())?, keep(gid, gids.subordinate())?),
+            Privilege::Rootless { .. } => {
+                (keep(uid, limit(uids.subordinate()))?, keep(gid, limit(gids.subordinate()))?)
+            }
         };
         Ok(UserNamespace::Mapped { uids, gids, asked: "keep-id".to_owned() })
     }
@@ -110,9 +121,14 @@ impl Engine {
         }
     }
 
-    fn auto(&self, size: Option<u32>) -> Result<UserNamespace> {
+    fn auto(&self, size: Option<u32>, fixed_uids: &[IdRange], fixed_gids: &[IdRange]) -> Result<UserNamespace> {
+        for (fixed, file, option) in [(fixed_uids, "uid_map", "uidmapping"), (fixed_gids, "gid_map", "gidmapping")] {
+            if !fixed.is_empty() {
+                check(fixed, &Spans::own(file)?, option)?;
+            }
+        }
         let (uids, gids) = match self.privilege {
-            Privilege::Root => (Spans::of_owner(subid::SUBUID)?, Spans::of_owner(subid::SUBGID)?),
+            Privilege::Root => (Spans::of_owner(OWNER, subid::SUBUID)?, Spans::of_owner(OWNER, subid::SUBGID)?),
             Privilege::Rootless { .. } => {
                 (Spans::own("uid_map")?.without_first(), Spans::own("gid_map")?.without_first())
             }
@@ -139,14 +155,15 @@ impl Engine {
                 taken_gids.extend(gids.iter().map(span));
             }
         }
-        let give = |pool: &Spans, taken| {
-            pool.allot(size, taken).ok_or_else(|| {
+        let give = |pool: &Spans, mut taken: Vec<Span>, fixed: &[IdRange]| {
+            taken.extend(fixed.iter().map(span));
+            pool.allot(size, taken, fixed).ok_or_else(|| {
                 let message = format!("not enough unused IDs in user namespace: {size} are needed");
                 Error::unavailable(message)
                     .hint("ask for fewer with --userns=auto:size=N, or remove containers that have some")
             })
         };
-        let (uids, gids) = (give(&uids, taken_uids)?, give(&gids, taken_gids)?);
+        let (uids, gids) = (give(&uids, taken_uids, fixed_uids)?, give(&gids, taken_gids, fixed_gids)?);
         choices.add(uids.clone(), gids.clone())?;
         record::write(&cache.join(Choices::FILE), &choices, Durability::Lazy)?;
         Ok(UserNamespace::Mapped { uids, gids, asked: "auto".to_owned() })
@@ -236,14 +253,17 @@ impl Spans {
         ))
     }
 
-    /// What `file` gives to root's `auto` namespaces.
-    fn of_owner(file: &str) -> Result<Self> {
-        let entries = subid::ranges_of(OWNER, file)?;
+    /// What `file` gives to `owner`.
+    fn of_owner(owner: &str, file: &str) -> Result<Self> {
+        let entries = subid::ranges_of(owner, file)?;
         if entries.is_empty() {
             let kind = file.trim_start_matches("/etc/");
-            let message =
-                format!("cannot find mappings for user {OWNER:?}: no {kind} ranges found for user {OWNER:?} in {file}");
-            let hint = format!("add to {} and to {}: {OWNER}:2147483647:2147483648", subid::SUBUID, subid::SUBGID);
+            let none = format!("no {kind} ranges found for user {owner:?} in {file}");
+            let message = match owner {
+                OWNER => format!("cannot find mappings for user {owner:?}: {none}"),
+                _ => none,
+            };
+            let hint = format!("add to {} and to {}: {owner}:2147483647:2147483648", subid::SUBUID, subid::SUBGID);
             return Err(Error::unsupported(message).hint(hint).into());
         }
         let end = |entry: &subid::Entry| u64::from(entry.start) + u64::from(entry.count);
@@ -302,23 +322,33 @@ impl Spans {
         free
     }
 
-    /// A map of `size` ids from 0 on, of ids that are not taken: in one piece where there is one.
-    fn allot(&self, size: u32, taken: Vec<Span>) -> Option<Vec<IdRange>> {
+    /// A map of the ids below `size`: those in `fixed` as they say, the others of ids that are not taken, in one piece
+    /// where there is one.
+    fn allot(&self, size: u32, taken: Vec<Span>, fixed: &[IdRange]) -> Option<Vec<IdRange>> {
+        let inside = |range: &IdRange| (u64::from(range.inside), u64::from(range.inside) + u64::from(range.size));
+        let wanted = Self(vec![(0, size.into())]).free(fixed.iter().map(inside).collect());
+        let count: u64 = wanted.iter().map(|(start, end)| end - start).sum();
         let free = self.free(taken);
-        let size = u64::from(size);
-        if let Some(&(start, _)) = free.iter().find(|(start, end)| end - start >= size) {
-            return Some(vec![range(0, start, size).ok()?]);
-        }
-        let (mut inside, mut map) = (0, Vec::new());
-        for (start, end) in free.into_iter().take(LINES) {
-            let part = (end - start).min(size - inside);
-            map.push(range(inside, start, part).ok()?);
-            inside += part;
-            if inside == size {
-                return Some(map);
+        // One piece that holds all, else piece by piece.
+        let mut free: Vec<Span> = match free.iter().find(|(start, end)| end - start >= count) {
+            Some(piece) => vec![*piece],
+            None => free,
+        };
+        free.reverse();
+        let mut map = fixed.to_vec();
+        for (mut inside, end) in wanted {
+            while inside < end {
+                let (start, stop) = free.pop()?;
+                let part = (stop - start).min(end - inside);
+                map.push(range(inside, start, part).ok()?);
+                inside += part;
+                if start + part < stop {
+                    free.push((start + part, stop));
+                }
             }
         }
-        None
+        map.sort_unstable_by_key(|range| range.inside);
+        (map.len() <= LINES).then_some(map)
     }
 }
 
@@ -436,9 +466,12 @@ mod tests {
             (1, &[(0, 1000)], None),
         ];
         for (size, taken, expected) in cases {
-            let map = pool.allot(*size, taken.to_vec());
+            let map = pool.allot(*size, taken.to_vec(), &[]);
             assert_eq!(map.as_deref().map(triples).as_deref(), *expected, "{size} without {taken:?}");
         }
+        let fixed = [IdRange { inside: 0, outside: 7, size: 1 }, IdRange { inside: 5, outside: 110, size: 2 }];
+        let map = pool.allot(10, vec![(110, 112)], &fixed).unwrap();
+        assert_eq!(triples(&map), [(0, 7, 1), (1, 100, 4), (5, 110, 2), (7, 104, 3)]);
         assert_eq!(Spans::new(vec![(0, 1), (1, 11)]).without_first(), Spans(vec![(1, 11)]));
         assert_eq!(triples(&pool.numbered().unwrap()), [(0, 100, 100), (100, 300, 100)]);
     }
@@ -449,7 +482,7 @@ mod tests {
             let pool = Spans::new(vec![(10, 100), (200, 300)]);
             let mut taken: Vec<Span> = Vec::new();
             for size in sizes {
-                let Some(map) = pool.allot(size, taken.clone()) else { continue };
+                let Some(map) = pool.allot(size, taken.clone(), &[]) else { continue };
                 proptest::prop_assert_eq!(map.iter().map(|range| range.size).sum::<u32>(), size);
                 for range in map.iter().map(span) {
                     proptest::prop_assert!(pool.covers(range));

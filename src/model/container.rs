@@ -11,6 +11,7 @@ use super::log::LogConfig;
 use super::mount::Mount;
 use super::network::{Endpoint, NetworkMode};
 use super::port::PortMapping;
+use super::service::{CgroupsMode, NotifyMode};
 use super::status::Status;
 
 /// What the root file system is made of.
@@ -172,6 +173,9 @@ impl Resources {
 #[serde(default)]
 pub(crate) struct Security {
     pub(crate) privileged: bool,
+    /// What a container has before `cap_add` and `cap_drop`; `None` is dhow's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) default_caps: Option<Vec<String>>,
     pub(crate) cap_add: Vec<String>,
     pub(crate) cap_drop: Vec<String>,
     pub(crate) no_new_privileges: bool,
@@ -292,6 +296,14 @@ pub(crate) struct ContainerConfig {
     /// Bytes of /dev/shm.
     pub(crate) shm_size: u64,
     pub(crate) init: bool,
+    /// The program that `init` is, on the host, in place of dhow's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) init_path: Option<String>,
+    /// Its command is a systemd, or is to find what one needs.
+    #[serde(default)]
+    pub(crate) systemd: bool,
+    #[serde(default)]
+    pub(crate) notify: NotifyMode,
     pub(crate) pid: Namespace,
     pub(crate) ipc: Namespace,
     pub(crate) uts: Namespace,
@@ -303,6 +315,8 @@ pub(crate) struct ContainerConfig {
     /// `PORT[/PROTOCOL]` of the image and `--expose`, for listings.
     #[serde(default)]
     pub(crate) exposed: Vec<String>,
+    #[serde(default)]
+    pub(crate) cgroups: CgroupsMode,
     /// A cgroup to live below, in place of dhow's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cgroup_parent: Option<String>,

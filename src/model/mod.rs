@@ -14,6 +14,7 @@ pub(crate) mod platform;
 pub(crate) mod port;
 pub(crate) mod reference;
 pub(crate) mod secret;
+pub(crate) mod service;
 pub(crate) mod signal;
 pub(crate) mod size;
 pub(crate) mod status;

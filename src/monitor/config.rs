@@ -76,6 +76,12 @@ pub(crate) struct MonitorConfig {
     /// Capabilities that were asked for by name: a user who is not root keeps these.
     #[serde(default)]
     pub(crate) capabilities: Vec<String>,
+    /// The container's notification socket.
+    #[serde(default)]
+    pub(crate) notify: Option<NotifyConfig>,
+    /// The monitor stays in its starter's cgroup.
+    #[serde(default)]
+    pub(crate) stays: bool,
     /// Ports to hold and to relay from loopback.
     #[serde(default)]
     pub(crate) ports: Vec<PortMapping>,
@@ -109,6 +115,15 @@ impl RootSource {
         let OverlayDirs { lower, upper, volatile, userxattr } = dirs;
         Self::Overlay { lower, upper, volatile, userxattr }
     }
+}
+
+/// A socket on which a container speaks to a service manager.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct NotifyConfig {
+    /// The container's, which the monitor binds.
+    pub(crate) socket: PathBuf,
+    /// The manager's, in the form of `NOTIFY_SOCKET`.
+    pub(crate) to: String,
 }
 
 /// A further process.
@@ -150,6 +165,8 @@ impl MonitorConfig {
             timeout: 0,
             groups: Vec::new(),
             capabilities: Vec::new(),
+            notify: None,
+            stays: false,
             ports: Vec::new(),
             addresses: Vec::new(),
             adopt: None,

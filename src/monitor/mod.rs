@@ -20,6 +20,7 @@ pub(crate) mod config;
 pub(crate) mod exit;
 pub(crate) mod frame;
 pub(crate) mod log;
+mod notify;
 pub(crate) mod port;
 mod process;
 mod relay;
@@ -48,6 +49,7 @@ use crate::state::record::{self, Durability, VERSION};
 use crate::sys::exec::inherited;
 use config::MonitorConfig;
 use log::Log;
+use notify::Notify;
 use process::Made;
 use relay::Relay;
 use report::{Channel, Report, failure};
@@ -152,6 +154,7 @@ struct Ready {
     made: Made,
     foreground: Option<OwnedFd>,
     relay: Option<Relay>,
+    notify: Option<Notify>,
 }
 
 /// Makes the process, and records a container's first one.
@@ -159,6 +162,7 @@ fn make(config: &MonitorConfig, handed: Handed) -> Result<Ready> {
     let Handed { foreground, preserved } = handed;
     // First: a port in use is told before anything is made.
     let relay = relay(config)?;
+    let notify = config.notify.as_ref().map(Notify::open).transpose()?;
     let made = match (&config.adopt, &config.exec) {
         (Some(reference), _) => successor::adopt(config, *reference)?,
         (None, Some(source)) => process::session(config, source, preserved)?,
@@ -176,7 +180,7 @@ fn make(config: &MonitorConfig, handed: Handed) -> Result<Ready> {
             _ => {}
         }
     }
-    Ok(Ready { made, foreground, relay })
+    Ok(Ready { made, foreground, relay, notify })
 }
 
 /// Reserves the published ports.
@@ -209,7 +213,7 @@ fn write_init(config: &MonitorConfig, init: ProcessRef, started: bool) -> Result
 
 /// Reports the process, and serves it to its end.
 fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<Outcome> {
-    let Ready { made: Made { reference, child, ends, init }, foreground, relay } = ready;
+    let Ready { made: Made { reference, child, ends, init }, foreground, relay, notify } = ready;
     let prepared = (|| {
         let log = Log::open(&config.log, &config.data_dir)?;
         // A passed-through process has nothing to attach to, and a session of `exec` has its own client.
@@ -258,6 +262,7 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
         foreground,
         channel: Some(channel),
         relay,
+        notify,
         start,
         immediately: config.start_immediately,
         timeout: (config.timeout > 0).then(|| Duration::from_secs(config.timeout)),

@@ -19,6 +19,7 @@ use super::attach::{self, Backlog, Client};
 use super::exit::{Child, End};
 use super::frame::{self, FRAME, Got, PAYLOAD, Request, Sent};
 use super::log::{Log, Stream};
+use super::notify::Notify;
 use super::relay::Relay;
 use super::report::{Channel, Command, Report, failure};
 use super::stdio::{self, Input, MonitorEnds, Read, Written};
@@ -47,6 +48,7 @@ const OUTPUT: [u64; 2] = [2, 3];
 const STDIN: u64 = 4;
 const LISTENER: u64 = 5;
 const RELAY: u64 = 6;
+const NOTIFY: u64 = 7;
 /// Clients are this and their slot; the foreground client has slot 0.
 const CLIENT: u64 = 16;
 const FOREGROUND: usize = 0;
@@ -63,6 +65,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) channel: Option<Channel>,
     /// Carries what comes to published ports by loopback.
     pub(crate) relay: Option<Relay>,
+    /// Carries what the container tells its service manager.
+    pub(crate) notify: Option<Notify>,
     /// Lets the process execute its program. None: it runs already.
     pub(crate) start: Option<Starter<'a>>,
     /// Start without waiting for the command.
@@ -121,6 +125,7 @@ struct Duty<'a> {
     backlog: Backlog,
     channel: Option<Channel>,
     relay: Option<Relay>,
+    notify: Option<Notify>,
     /// Where the relay leads, once the engine has said so.
     addresses: Vec<IpAddr>,
     start: Option<Starter<'a>>,
@@ -165,6 +170,7 @@ impl<'a> Duty<'a> {
             backlog: Backlog::new(),
             channel: setup.channel,
             relay: setup.relay,
+            notify: setup.notify,
             addresses: Vec::new(),
             start: setup.start,
             deadline: None,
@@ -183,6 +189,9 @@ impl<'a> Duty<'a> {
         }
         if let Some(relay) = &duty.relay {
             duty.watch(RELAY, relay.as_fd(), EventFlags::IN)?;
+        }
+        if let Some(notify) = &duty.notify {
+            duty.watch(NOTIFY, notify.as_fd(), EventFlags::IN)?;
         }
         if let Some(socket) = setup.foreground {
             duty.clients[FOREGROUND] = Some(Client::greet(socket, tty, accepts_stdin));
@@ -223,6 +232,11 @@ impl<'a> Duty<'a> {
                     RELAY => {
                         if let Some(relay) = &mut self.relay {
                             relay.handle();
+                        }
+                    }
+                    NOTIFY => {
+                        if let Some(notify) = &self.notify {
+                            notify.handle(&mut self.buffer);
                         }
                     }
                     STDIN => self.write_stdin(),

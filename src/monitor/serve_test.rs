@@ -103,6 +103,7 @@ fn start(name: &str, options: Options<'_>) -> Case {
             foreground,
             channel: Some(channel),
             relay: None,
+            notify: None,
             start: gated.then(|| Box::new(|| Ok(())) as super::serve::Starter<'_>),
             immediately: false,
             timeout: None,

@@ -21,6 +21,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use super::config::MonitorConfig;
 use super::report::{Channel, Command, Report};
 use crate::model::error::{Error, ErrorKind};
+use crate::runtime::cgroup::Monitors;
 use crate::state::lock::Lock;
 use crate::sys::mount::{self, MountAttr};
 use crate::sys::spawn::{self, Program};
@@ -62,7 +63,7 @@ pub(crate) fn spawn(config: &MonitorConfig, handed: &Handed<'_>) -> Result<Monit
     fds.extend(handed.foreground);
     fds.extend_from_slice(handed.preserved);
     let arguments = words(["monitor", config.id.as_str()])?;
-    let monitors = config.cgroup.monitors();
+    let monitors = if config.stays { Monitors::default() } else { config.cgroup.monitors() };
     let entrances: Vec<_> = monitors.entrances.iter().map(AsFd::as_fd).collect();
     let program = Program {
         file: file.as_fd(),

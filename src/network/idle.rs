@@ -170,6 +170,13 @@ pub(crate) fn attend(networks: &Path, mut rest: impl FnMut() -> Result<bool>) ->
     }
 }
 
+/// Removes the links, bridges and rules of all networks, whoever uses them.
+pub(crate) fn retire_all(networks: &Path) -> Result<()> {
+    let _lock = super::lock(networks)?;
+    let all: Vec<Idle> = config::list(networks)?.into_iter().map(|(name, _)| (name, SystemTime::UNIX_EPOCH)).collect();
+    retire(networks, &all)
+}
+
 /// Removes what the networks in `idle` have; the lock of networks is held.
 fn retire(networks: &Path, idle: &[Idle]) -> Result<()> {
     if idle.is_empty() {

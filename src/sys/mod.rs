@@ -15,6 +15,7 @@ pub(crate) mod identity;
 pub(crate) mod keyring;
 pub(crate) mod loopback;
 pub(crate) mod mount;
+pub(crate) mod notify;
 pub(crate) mod path;
 pub(crate) mod pidfd;
 pub(crate) mod pidfd_info;

@@ -1,5 +1,7 @@
 //! Namespaces that are shared with the host or with another container.
 
+use std::io::Write;
+
 use super::stage;
 use crate::support::{TestEnv, isolated};
 
@@ -40,5 +42,34 @@ fn another_containers_are_joined_with_its_shared_memory() {
         assert_eq!(run(&["--network", "container:box", "busybox", "readlink", "/proc/self/ns/net"]).ok(), theirs);
         run(&["--pid", "container:none", "busybox"]).fails(125, "no container with name or ID \"none\" found");
         env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+    });
+}
+
+#[test]
+fn maps_come_from_the_owner_that_is_named() {
+    isolated(|env| {
+        stage::busybox(env);
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open("/etc/subuid")
+            .unwrap()
+            .write_all(b"owner:700000:10\nowner:800000:20\n")
+            .unwrap();
+        std::fs::OpenOptions::new().append(true).open("/etc/subgid").unwrap().write_all(b"owner:900000:30\n").unwrap();
+        let map = |flags: &[&str]| {
+            let words = [
+                &["run", "--rm", "--network", "none"],
+                flags,
+                &["busybox", "cat", "/proc/self/uid_map", "/proc/self/gid_map"],
+            ];
+            let text = env.run(&words.concat()).ok();
+            text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+        };
+        assert_eq!(map(&["--subuidname", "owner"]), ["0 700000 10", "10 800000 20", "0 900000 30"]);
+        let refused = |flags: &[&str], why: &str| {
+            env.run(&[&["create"], flags, &["busybox"]].concat()).fails(125, why);
+        };
+        refused(&["--subuidname", "nobodys"], "no subuid ranges found for user \"nobodys\" in /etc/subuid");
+        refused(&["--subuidname", "owner", "--userns", "host"], "mutually exclusive");
     });
 }

@@ -156,6 +156,8 @@ fn containers_have_the_maps_that_were_asked_for() {
             (&[], vec![vec![0, UID, 1], vec![1, SUBIDS, 65_536]]),
             (&["--userns", "keep-id"], kept),
             (&["--userns", "auto:size=500"], vec![vec![0, 1, 500]]),
+            (&["--userns", "auto:size=500,uidmapping=3:0:1"], vec![vec![0, 1, 3], vec![3, 0, 1], vec![4, 4, 496]]),
+            (&["--userns", "keep-id:uid=2,gid=2,size=10"], vec![vec![0, 1, 2], vec![2, 0, 1], vec![3, 3, 7]]),
             (&["--uidmap", "0:5:10"], vec![vec![0, 5, 10]]),
         ];
         for (args, expected) in cases {

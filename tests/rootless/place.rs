@@ -44,13 +44,10 @@ fn the_store_is_where_xdg_says() {
         let user = env.user.clone();
         let home = user.home.display().to_string();
         let runtime = user.runtime.display().to_string();
+        let elsewhere = user.tmp.join("data").display().to_string();
         let cases: &[(&[(&str, Option<&str>)], String, String)] = &[
             (&[], format!("{home}/.local/share/dhow"), format!("{runtime}/dhow")),
-            (
-                &[("XDG_DATA_HOME", Some("/tmp/t/user/data"))],
-                "/tmp/t/user/data/dhow".to_owned(),
-                format!("{runtime}/dhow"),
-            ),
+            (&[("XDG_DATA_HOME", Some(&elsewhere))], format!("{elsewhere}/dhow"), format!("{runtime}/dhow")),
             // A relative one is none, says the specification; and without HOME there is /etc/passwd.
             (&[("XDG_DATA_HOME", Some("data"))], format!("{home}/.local/share/dhow"), format!("{runtime}/dhow")),
             (&[("HOME", None)], format!("{home}/.local/share/dhow"), format!("{runtime}/dhow")),
@@ -67,7 +64,7 @@ fn the_store_is_where_xdg_says() {
             assert_eq!(store(&shown), format!("{data} {run}"), "{variables:?}");
             assert_eq!(std::fs::metadata(data).unwrap().mode() & 0o7777, 0o700);
         }
-        std::fs::remove_dir_all("/tmp/t/user/data").unwrap();
+        std::fs::remove_dir_all(&elsewhere).unwrap();
     });
 }
 

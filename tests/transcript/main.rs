@@ -72,5 +72,5 @@ macro_rules! cases {
 }
 
 cases! {
-    containers images run exec volumes startup limits
+    containers images run exec volumes startup limits service system
 }

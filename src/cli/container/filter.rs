@@ -38,7 +38,7 @@ const PRUNE_KEYS: [&str; 2] = ["label", "until"];
 
 /// Filters whose values are read and looked up.
 #[derive(Debug)]
-pub(super) struct Chosen {
+pub(crate) struct Chosen {
     filters: Filters,
     names: Vec<Regex>,
     commands: Vec<Regex>,
@@ -52,12 +52,12 @@ pub(super) struct Chosen {
 
 impl Chosen {
     /// Reads filters; the containers that `before` and `since` name must be there.
-    pub(super) fn parse<S: AsRef<str>>(engine: &Engine, texts: &[S]) -> Result<Self> {
+    pub(crate) fn parse<S: AsRef<str>>(engine: &Engine, texts: &[S]) -> Result<Self> {
         Self::read(texts, &KEYS, &|name| Ok(engine.read(name)?.config.created))
     }
 
     /// As [`Self::parse`] with the fewer keys of `prune`.
-    pub(super) fn parse_prune<S: AsRef<str>>(texts: &[S]) -> Result<Self> {
+    pub(crate) fn parse_prune<S: AsRef<str>>(texts: &[S]) -> Result<Self> {
         Self::read(texts, &PRUNE_KEYS, &|_| unreachable!("no such key"))
     }
 
@@ -100,12 +100,12 @@ impl Chosen {
     }
 
     /// Whether a status was asked for: then containers in every state are looked at.
-    pub(super) fn has_status(&self) -> bool {
+    pub(crate) fn has_status(&self) -> bool {
         !self.filters.of("status").is_empty()
     }
 
     /// Whether a container is chosen: values of one key are alternatives, all keys must hold.
-    pub(super) fn pass(&self, container: &Container) -> bool {
+    pub(crate) fn pass(&self, container: &Container) -> bool {
         let Container { config, state } = container;
         let filters = &self.filters;
         let labels = config.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));

@@ -6,11 +6,12 @@ mod commit;
 mod confinement;
 mod cp;
 mod create;
+mod defaults;
 mod environment;
 mod exec;
 mod exists;
 mod export;
-mod filter;
+pub(crate) mod filter;
 mod inspect;
 mod kill;
 mod limit;
@@ -141,7 +142,13 @@ fn words(context: &Context) -> Vec<String> {
     context.args.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-/// The descriptors from 3 on that the caller hands on (`--preserve-fds`).
+/// The descriptors from 3 on that the caller hands on: as many as `--preserve-fds` says, else the listening sockets of the
+/// service manager.
+fn handed_on(count: u32) -> Result<Vec<OwnedFd>> {
+    preserved(if count > 0 { count } else { crate::engine::activation::listening() })
+}
+
+/// The descriptors from 3 on (`--preserve-fds`).
 fn preserved(count: u32) -> Result<Vec<OwnedFd>> {
     let missing = |number| {
         let message = format!(

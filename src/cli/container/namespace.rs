@@ -29,18 +29,35 @@ pub(super) fn parse_ipc(text: Option<&str>) -> Result<NamespaceRequest, Error> {
     }
 }
 
+/// The flags that make a user namespace.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct UserFlags<'a> {
+    pub(super) userns: Option<&'a str>,
+    pub(super) uidmap: &'a [String],
+    pub(super) gidmap: &'a [String],
+    pub(super) subuidname: Option<&'a str>,
+    pub(super) subgidname: Option<&'a str>,
+}
+
 /// Reads `--userns` with the maps, which only the private mode takes.
-pub(super) fn parse_user(
-    text: Option<&str>,
-    uidmap: &[String],
-    gidmap: &[String],
-) -> Result<UserNamespaceRequest, Error> {
-    let text = text.unwrap_or_default();
-    if !uidmap.is_empty() || !gidmap.is_empty() {
+pub(super) fn parse_user(flags: UserFlags<'_>) -> Result<UserNamespaceRequest, Error> {
+    let UserFlags { userns, uidmap, gidmap, subuidname, subgidname } = flags;
+    let text = userns.unwrap_or_default();
+    let owner = subuidname.or(subgidname);
+    if !uidmap.is_empty() || !gidmap.is_empty() || owner.is_some() {
         if !matches!(text, "" | "private") {
             return Err(Error::invalid(
                 "--userns and --uidmap/--gidmap/--subuidname/--subgidname are mutually exclusive",
             ));
+        }
+        if let Some(owner) = owner {
+            if !uidmap.is_empty() || !gidmap.is_empty() {
+                let message = "--subuidname and --subgidname give whole maps: --uidmap and --gidmap cannot be added";
+                return Err(Error::unsupported(message));
+            }
+            // One name is both.
+            let name = |of: Option<&str>| of.unwrap_or(owner).to_owned();
+            return Ok(UserNamespaceRequest::Owned { uids: name(subuidname), gids: name(subgidname) });
         }
         let uids = uidmap.iter().map(|text| range(text)).collect::<Result<Vec<_>, _>>()?;
         let gids = gidmap.iter().map(|text| range(text)).collect::<Result<Vec<_>, _>>()?;
@@ -57,25 +74,28 @@ pub(super) fn parse_user(
         ("host", "") => UserNamespaceRequest::Host,
         ("nomap", "") => UserNamespaceRequest::NoMap,
         ("keep-id", options) => {
-            let (mut uid, mut gid) = (None, None);
+            let (mut uid, mut gid, mut size) = (None, None, None);
             for (key, value) in options_of(options)? {
                 match key {
                     "uid" => uid = Some(number(value)?),
                     "gid" => gid = Some(number(value)?),
-                    _ => return Err(Error::invalid(format!("unknown option specified: {key:?}"))),
-                }
-            }
-            UserNamespaceRequest::KeepId { uid, gid }
-        }
-        ("auto", options) => {
-            let mut size = None;
-            for (key, value) in options_of(options)? {
-                match key {
                     "size" => size = Some(number(value)?),
                     _ => return Err(Error::invalid(format!("unknown option specified: {key:?}"))),
                 }
             }
-            UserNamespaceRequest::Auto { size }
+            UserNamespaceRequest::KeepId { uid, gid, size }
+        }
+        ("auto", options) => {
+            let (mut size, mut uids, mut gids) = (None, Vec::new(), Vec::new());
+            for (key, value) in options_of(options)? {
+                match key {
+                    "size" => size = Some(number(value)?),
+                    "uidmapping" => uids.push(range(value)?),
+                    "gidmapping" => gids.push(range(value)?),
+                    _ => return Err(Error::invalid(format!("unknown option specified: {key:?}"))),
+                }
+            }
+            UserNamespaceRequest::Auto { size, uids, gids }
         }
         ("private", "") => {
             return Err(Error::invalid("must provide at least one UID or GID mapping to configure a user namespace"));
@@ -143,21 +163,36 @@ mod tests {
 
     #[test]
     fn user_modes_are_podmans() {
-        let of = |text| parse_user(Some(text), &[], &[]);
-        assert_eq!(of("keep-id").unwrap(), UserNamespaceRequest::KeepId { uid: None, gid: None });
-        assert_eq!(of("keep-id:uid=1,gid=2").unwrap(), UserNamespaceRequest::KeepId { uid: Some(1), gid: Some(2) });
-        assert_eq!(of("auto:size=512").unwrap(), UserNamespaceRequest::Auto { size: Some(512) });
+        let of = |text| parse_user(UserFlags { userns: Some(text), ..UserFlags::default() });
+        let uids = |uidmap: &[String]| parse_user(UserFlags { uidmap, ..UserFlags::default() });
+        assert_eq!(of("keep-id").unwrap(), UserNamespaceRequest::KeepId { uid: None, gid: None, size: None });
+        assert_eq!(
+            of("keep-id:uid=1,gid=2,size=9").unwrap(),
+            UserNamespaceRequest::KeepId { uid: Some(1), gid: Some(2), size: Some(9) }
+        );
+        assert_eq!(
+            of("auto:size=512,uidmapping=0:7:1").unwrap(),
+            UserNamespaceRequest::Auto {
+                size: Some(512),
+                uids: vec![IdRange { inside: 0, outside: 7, size: 1 }],
+                gids: Vec::new()
+            }
+        );
         assert_eq!(of("nomap").unwrap(), UserNamespaceRequest::NoMap);
         for bad in ["nomap:x", "auto:x=1", "keep-id:uid", "private", "keep-id:uid=-1", "nope"] {
             assert!(of(bad).is_err(), "{bad}");
         }
         let map = IdRange { inside: 0, outside: 1000, size: 10 };
-        let maps = parse_user(None, &["0:1000:10".into()], &[]).unwrap();
+        let maps = uids(&["0:1000:10".into()]).unwrap();
         assert_eq!(maps, UserNamespaceRequest::Maps { uids: vec![map], gids: vec![map] });
         for bad in ["0", "0:1:0", "0:1:2:3", "a:1", "0:4294967295:2"] {
-            assert!(parse_user(None, &[bad.into()], &[]).is_err(), "{bad}");
+            assert!(uids(&[bad.into()]).is_err(), "{bad}");
         }
-        assert!(parse_user(Some("host"), &["0:1".into()], &[]).is_err());
+        assert!(
+            parse_user(UserFlags { userns: Some("host"), uidmap: &["0:1".into()], ..UserFlags::default() }).is_err()
+        );
+        let owned = parse_user(UserFlags { subuidname: Some("joe"), ..UserFlags::default() }).unwrap();
+        assert_eq!(owned, UserNamespaceRequest::Owned { uids: "joe".into(), gids: "joe".into() });
     }
 
     proptest::proptest! {
@@ -167,8 +202,8 @@ mod tests {
         ) {
             drop(parse(Some(&text)));
             drop(parse_ipc(Some(&text)));
-            drop(parse_user(Some(&text), &[], &[]));
-            drop(parse_user(None, std::slice::from_ref(&map), &[]));
+            drop(parse_user(UserFlags { userns: Some(&text), ..UserFlags::default() }));
+            drop(parse_user(UserFlags { uidmap: std::slice::from_ref(&map), ..UserFlags::default() }));
             if let Ok(range) = range(&map) {
                 // No id beyond 32 bits, which would wrap to another one.
                 proptest::prop_assert!(range.inside.checked_add(range.size - 1).is_some(), "{map}");

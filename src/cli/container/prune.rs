@@ -5,12 +5,9 @@ use anyhow::Result;
 use super::filter::Chosen;
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
-use crate::cli::outcome::{Outcomes, kind};
+use crate::cli::outcome::Outcomes;
+use crate::cli::output::stdout;
 use crate::cli::prompt;
-use crate::engine::list::Listed;
-use crate::engine::request::RemoveRequest;
-use crate::model::error::ErrorKind;
-use crate::model::status::Status;
 
 /// Remove all containers that do not run
 #[derive(clap::Args)]
@@ -29,22 +26,10 @@ impl Run<Context> for PruneArgs {
         if !self.force && !prompt::confirm("WARNING! This will remove all non running containers.")? {
             return Ok(0);
         }
-        let engine = context.engine()?;
-        let mut ids = Vec::new();
-        for listed in engine.list()? {
-            if let Listed::Container(read) = listed
-                && matches!(read.state.status, Status::Created | Status::Initialized | Status::Exited)
-                && chosen.pass(&read)
-            {
-                ids.push(read.config.id.to_string());
-            }
-        }
-        let request = RemoveRequest { force: false, timeout: None, volumes: false };
-        let remove = |id: &str| match engine.remove(id, request) {
-            // One that went or was started meanwhile is none of those.
-            Err(error) if matches!(kind(&error), Some(ErrorKind::NotFound | ErrorKind::State)) => Ok(false),
-            result => result.map(|_| true),
-        };
-        Outcomes::each_if(&ids, remove)?.finish()
+        let (removed, errors) = context.engine()?.prune_containers(|read| chosen.pass(read))?;
+        stdout::print(&removed.iter().map(|id| format!("{id}\n")).collect::<String>())?;
+        let mut outcomes = Outcomes::default();
+        errors.into_iter().for_each(|error| outcomes.failed(error));
+        outcomes.finish()
     }
 }

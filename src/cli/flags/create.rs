@@ -46,6 +46,9 @@ pub(crate) struct CreateFlags {
     /// Cgroup namespace: private, host, container:ID, ns:PATH
     #[arg(long, value_name = "MODE")]
     pub(crate) cgroupns: Option<String>,
+    /// Which cgroups are made: enabled, disabled, no-conmon (the monitor stays with its starter), split (below the starter's)
+    #[arg(long, value_name = "MODE")]
+    pub(crate) cgroups: Option<String>,
     /// Directories inside that get the hosts file and the like too
     #[arg(long, value_name = "DIR", value_delimiter = ',')]
     pub(crate) chrootdirs: Vec<String>,
@@ -103,6 +106,9 @@ pub(crate) struct CreateFlags {
     /// Writes in a second to a device at most, DEVICE:NUMBER
     #[arg(long, value_name = "DEVICE:NUMBER", value_delimiter = ',')]
     pub(crate) device_write_iops: Vec<String>,
+    /// Has no effect, as in podman
+    #[arg(long)]
+    pub(crate) disable_content_trust: Option<bool>,
     /// Name servers; none leaves resolv.conf to the image
     #[arg(long, value_name = "IP", value_delimiter = ',')]
     pub(crate) dns: Vec<String>,
@@ -123,7 +129,7 @@ pub(crate) struct CreateFlags {
     pub(crate) env_file: Vec<PathBuf>,
     /// Pass all of the caller's variables on
     #[arg(long)]
-    pub(crate) env_host: bool,
+    pub(crate) env_host: Option<bool>,
     /// Set a variable from those of the image: NAME=${NAME}:more
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) env_merge: Vec<String>,
@@ -156,7 +162,10 @@ pub(crate) struct CreateFlags {
     pub(crate) image_volume: Option<String>,
     /// Run an init that forwards signals and reaps processes
     #[arg(long)]
-    pub(crate) init: bool,
+    pub(crate) init: Option<bool>,
+    /// Program of the host that is the init of --init, in place of dhow's own
+    #[arg(long, value_name = "PATH")]
+    pub(crate) init_path: Option<PathBuf>,
     /// Keep standard input open
     #[arg(short, long)]
     pub(crate) interactive: bool,
@@ -210,7 +219,7 @@ pub(crate) struct CreateFlags {
     pub(crate) network_alias: Vec<String>,
     /// Leave the image's hosts file
     #[arg(long)]
-    pub(crate) no_hosts: bool,
+    pub(crate) no_hosts: Option<bool>,
     /// Do not kill processes of the container when memory runs out
     #[arg(long)]
     pub(crate) oom_kill_disable: bool,
@@ -243,7 +252,7 @@ pub(crate) struct CreateFlags {
     pub(crate) platform: Option<String>,
     /// Give the rights of the caller: capabilities, devices, no filters
     #[arg(long)]
-    pub(crate) privileged: bool,
+    pub(crate) privileged: Option<bool>,
     /// Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]
     #[arg(short, long, value_name = "PORT", value_delimiter = ',')]
     pub(crate) publish: Vec<String>,
@@ -258,7 +267,7 @@ pub(crate) struct CreateFlags {
     pub(crate) quiet: bool,
     /// Make the root file system read-only
     #[arg(long)]
-    pub(crate) read_only: bool,
+    pub(crate) read_only: Option<bool>,
     /// With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)
     #[arg(long)]
     pub(crate) read_only_tmpfs: Option<bool>,
@@ -277,6 +286,12 @@ pub(crate) struct CreateFlags {
     /// The first argument is a directory, with :O never written to, instead of an image
     #[arg(long)]
     pub(crate) rootfs: bool,
+    /// Who says over NOTIFY_SOCKET that the container is ready: container, conmon, ignore
+    #[arg(long, value_name = "MODE")]
+    pub(crate) sdnotify: Option<String>,
+    /// Where the system call filter comes from: default, or image (its label io.containers.seccomp.profile)
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) seccomp_policy: Option<String>,
     /// Confinement: seccomp=, apparmor=, no-new-privileges, mask=, unmask=, proc-opts=, label=
     #[arg(long, value_name = "OPTION")]
     pub(crate) security_opt: Vec<String>,
@@ -289,9 +304,18 @@ pub(crate) struct CreateFlags {
     /// Seconds between the stop signal and the kill; -1 waits forever
     #[arg(long, value_name = "SECONDS", value_parser = value::seconds)]
     pub(crate) stop_timeout: Option<u32>,
+    /// Take the maps of the user namespace from this owner's entries in /etc/subgid
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subgidname: Option<String>,
+    /// Take the maps of the user namespace from this owner's entries in /etc/subuid
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subuidname: Option<String>,
     /// Set a kernel parameter, KEY=VALUE
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
     pub(crate) sysctl: Vec<String>,
+    /// What a systemd inside needs: true (if the command is one), false, always
+    #[arg(long, value_name = "MODE")]
+    pub(crate) systemd: Option<String>,
     /// Seconds after which the container is killed; 0 is never
     #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
     pub(crate) timeout: u32,

@@ -1,6 +1,10 @@
-//! `info`, `unshare`, `version` and the noun `system`.
+//! `info`, `unshare`, `version` and the noun `system`, which looks at the store as a whole.
 
+mod check;
+mod df;
 mod info;
+mod prune;
+mod reset;
 mod unshare;
 mod version;
 
@@ -10,9 +14,17 @@ use super::flags::tree::Entry;
 /// The commands of this folder.
 pub(crate) const ENTRIES: &[Entry<Context>] = &[
     INFO,
-    Entry::noun("system", "Manage dhow", &[INFO]),
+    Entry::noun("system", "Manage dhow", SYSTEM),
     Entry::leaf::<unshare::UnshareArgs>("unshare", "Run a command in the user namespace of your containers"),
     Entry::leaf::<version::VersionArgs>("version", "Display the version information"),
 ];
 
 const INFO: Entry<Context> = Entry::leaf::<info::InfoArgs>("info", "Display system information");
+
+const SYSTEM: &[Entry<Context>] = &[
+    Entry::leaf::<check::CheckArgs>("check", "Look for damage in the store, and repair it"),
+    Entry::leaf::<df::DfArgs>("df", "Show what images, containers and volumes take on the disk"),
+    INFO,
+    Entry::leaf::<prune::PruneArgs>("prune", "Remove what nobody uses"),
+    Entry::leaf::<reset::ResetArgs>("reset", "Remove all containers, images, volumes and networks"),
+];

@@ -90,6 +90,17 @@ impl Host {
     }
 }
 
+/// Gives where the tree of v2 is mounted, if the host has no other, and which cgroup of it this process is in.
+pub(super) fn own() -> Result<Option<(PathBuf, String)>> {
+    if !is_unified() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string("/proc/self/cgroup").context("read /proc/self/cgroup")?;
+    let memberships = parse(&text);
+    let path = memberships.iter().find(|line| line.controllers.is_empty()).map(|line| line.path);
+    Ok(path.filter(|path| !path.contains("..")).map(|path| (PathBuf::from(ROOT), path.to_owned())))
+}
+
 /// Says whether the host has cgroup v2 alone.
 pub(crate) fn is_unified() -> bool {
     magic(Path::new(ROOT)) == Some(CGROUP2)

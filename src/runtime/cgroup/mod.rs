@@ -33,6 +33,9 @@ const PARENT: &str = "/dhow";
 /// all, made once: nobody can remove the cgroup that he is in, so each would leave its own behind.
 const MONITORS: &str = "/dhow/monitors";
 
+/// Where a process goes that makes a container below the cgroup that it is in: none has both processes and limits.
+const SUPERVISOR: &str = "/supervisor";
+
 /// How a monitor comes to where monitors are; nothing where it has to stay with its starter.
 #[derive(Debug, Default)]
 pub(crate) struct Monitors {
@@ -135,6 +138,21 @@ impl Cgroup {
     /// ordinary `user`. Makes nothing.
     pub(crate) fn plan(parent: Option<&str>, id: &str, user: Option<u32>) -> Result<Self> {
         Host::detect(user)?.place(parent, id)
+    }
+
+    /// Gives the place of container `id` below the cgroup of this process, which moves into a part of its own there. Only
+    /// in the tree of version 2.
+    pub(crate) fn split(id: &str) -> Result<Self> {
+        let Some((mount, own)) = detect::own()? else {
+            let message = "--cgroups=split needs cgroup v2";
+            return Err(Error::unsupported(message)
+                .hint("--cgroups=no-conmon leaves the monitor with its starter")
+                .into());
+        };
+        let anchor = own.strip_suffix(SUPERVISOR).unwrap_or(&own).trim_end_matches('/').to_owned();
+        let tree = v2::Tree { mount, anchor, path: normal(&format!("/dhow-payload-{id}"))?, hybrid: false };
+        tree.enter(SUPERVISOR)?;
+        Ok(Self::V2(tree))
     }
 
     /// Gives the cgroup of a container that has none.

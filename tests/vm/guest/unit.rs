@@ -1,6 +1,8 @@
 //! Containers that systemd's units start: what ends with the unit, and what does not.
 
-use super::{cgroup_of, clean, command, dhow, eventually, init, load, shell};
+use std::path::Path;
+
+use super::{cgroup_file, cgroup_of, clean, command, dhow, eventually, init, load, shell};
 
 fn status(name: &str) -> String {
     dhow(&["inspect", "--format", "{{.State.Status}}", name]).ok()
@@ -62,5 +64,80 @@ fn systemd_leaves_the_controllers_that_a_container_needs() {
     let cgroup = cgroup_of(&init("box"));
     let read = |file: &str| std::fs::read_to_string(format!("{cgroup}/{file}")).unwrap();
     assert_eq!((read("memory.max").trim(), read("cpu.max").trim()), ("67108864", "100000 100000"));
+    clean();
+}
+
+#[test]
+#[ignore = "runs in the guest"]
+fn a_unit_as_podman_generates_it_is_the_containers() {
+    load();
+    // What `podman generate systemd --new` writes, with another name in front.
+    let unit = "[Service]
+Type=notify
+NotifyAccess=all
+Restart=no
+ExecStart=/usr/bin/env dhow run --cidfile=%t/%n.ctr-id --cgroups=no-conmon --rm --sdnotify=conmon --replace --name box \
+-d --network none busybox sh -c 'trap \"exit 0\" TERM; sleep 1000 & wait'
+ExecStop=/usr/bin/env dhow stop --ignore --cidfile=%t/%n.ctr-id
+ExecStopPost=/usr/bin/env dhow rm -f --ignore -t 10 --cidfile=%t/%n.ctr-id
+";
+    std::fs::write("/run/systemd/system/box.service", unit).unwrap();
+    command(&["systemctl", "daemon-reload"]).ok();
+    for _ in 0..2 {
+        shell("rm -f /run/box.service.ctr-id").ok();
+        command(&["systemctl", "start", "box"]).ok();
+        let monitor = dhow(&["inspect", "--format", "{{.State.ConmonPid}}", "box"]).ok();
+        assert_eq!(shell("systemctl show -P MainPID box").ok(), monitor);
+        assert!(cgroup_of(&monitor).ends_with("/box.service"), "{}", cgroup_of(&monitor));
+        command(&["systemctl", "stop", "box"]).ok();
+        assert_eq!(dhow(&["ps", "-aq"]).ok(), "");
+    }
+    // The end of the container is the end of the unit.
+    shell("rm -f /run/box.service.ctr-id").ok();
+    command(&["systemctl", "start", "box"]).ok();
+    dhow(&["kill", "box"]).ok();
+    eventually("the unit ends", || shell("systemctl is-active box").text() != "active");
+    std::fs::remove_file("/run/systemd/system/box.service").unwrap();
+    command(&["systemctl", "daemon-reload"]).ok();
+    clean();
+}
+
+#[test]
+#[ignore = "runs in the guest"]
+fn a_container_says_itself_when_it_is_ready() {
+    load();
+    let run = "exec dhow run --rm --name box --cgroups=split -m 64m --network none -v /usr:/usr:ro -v /lib:/lib:ro \
+-v /lib64:/lib64:ro busybox sh -c 'systemd-notify --ready --status=up; sleep 1000'";
+    std::fs::write("/run/start-box", format!("{run}\n")).unwrap();
+    let unit = "[Service]\nType=notify\nNotifyAccess=all\nDelegate=yes\nExecStart=/bin/sh /run/start-box\n";
+    std::fs::write("/run/systemd/system/box.service", unit).unwrap();
+    command(&["systemctl", "daemon-reload"]).ok();
+    command(&["systemctl", "start", "box"]).ok();
+    assert_eq!(shell("systemctl show -P StatusText box").ok(), "up");
+    let monitor = dhow(&["inspect", "--format", "{{.State.ConmonPid}}", "box"]).ok();
+    assert!(cgroup_of(&monitor).ends_with("/box.service/supervisor"), "{}", cgroup_of(&monitor));
+    let cgroup = cgroup_of(&init("box"));
+    assert!(cgroup.contains("/box.service/dhow-payload-"), "{cgroup}");
+    assert_eq!(cgroup_file("box", "memory.max"), "67108864");
+    command(&["systemctl", "stop", "box"]).ok();
+    eventually("the container goes", || dhow(&["ps", "-aq"]).ok().is_empty());
+    std::fs::remove_file("/run/systemd/system/box.service").unwrap();
+    command(&["systemctl", "daemon-reload"]).ok();
+    clean();
+}
+
+#[test]
+#[ignore = "runs in the guest"]
+fn a_systemd_runs_in_a_container() {
+    load();
+    // The guest's own system, as a container would have it.
+    dhow(&["run", "-d", "--name", "box", "--network", "none", "--rootfs", "/:O", "/lib/systemd/systemd"]).ok();
+    eventually("systemd is up", || {
+        let state = dhow(&["exec", "box", "systemctl", "is-system-running"]);
+        matches!(state.text().as_str(), "running" | "degraded")
+    });
+    assert!(Path::new(&format!("{}/init.scope", cgroup_of(&init("box")).trim_end_matches("/init.scope"))).exists());
+    dhow(&["stop", "-t", "60", "box"]).ok();
+    assert_ne!(dhow(&["inspect", "--format", "{{.State.ExitCode}}", "box"]).ok(), "137");
     clean();
 }

@@ -26,6 +26,14 @@ const MAPS: &[&str] = &[
     "Volumes",
 ];
 
+/// Fields of structs whose name in JSON is not that in Go.
+const RENAMED: &[(&str, &str)] = &[("sdNotifyMode", "SdNotifyMode")];
+
+/// The name of the field that is `key` in JSON.
+fn field_name(key: &str) -> &str {
+    RENAMED.iter().find(|(json, _)| *json == key).map_or(key, |(_, field)| field)
+}
+
 /// The Go type of what has no name.
 pub(super) const UNTYPED: &str = "interface {}";
 
@@ -81,7 +89,7 @@ impl Data {
         match value {
             Value::Object(map) => Self::Struct(Rc::new(Fields {
                 type_name: type_name.to_owned(),
-                fields: map.iter().map(|(k, v)| (escape.apply(k), Self::inner(v, k, escape))).collect(),
+                fields: map.iter().map(|(k, v)| (escape.apply(field_name(k)), Self::inner(v, k, escape))).collect(),
             })),
             other => Self::inner(other, "", escape),
         }
@@ -99,7 +107,8 @@ impl Data {
             Value::String(s) => Self::Text(escape.apply(s)),
             Value::Array(list) => Self::List(list.iter().map(|v| Self::inner(v, "", escape)).collect()),
             Value::Object(map) => {
-                let exported = !map.is_empty() && map.keys().all(|k| k.starts_with(|c: char| c.is_ascii_uppercase()));
+                let exported =
+                    !map.is_empty() && map.keys().all(|k| field_name(k).starts_with(|c: char| c.is_ascii_uppercase()));
                 if exported && !MAPS.contains(&field) {
                     return Self::of(value, UNTYPED, escape);
                 }

@@ -75,6 +75,13 @@ impl Tree {
         Ok(file.with_context(|| format!("open cgroup {}", dir.display()))?.into())
     }
 
+    /// Moves this process to `path` of the part that is ours, made where it is missing.
+    pub(super) fn enter(&self, path: &str) -> Result<()> {
+        tree::make(&self.top(), path, |_, _| Ok(()))?;
+        let dir = self.top().join(path.trim_start_matches('/'));
+        tree::write(&dir, "cgroup.procs", "0").with_context(|| format!("move to cgroup {}", dir.display()))
+    }
+
     fn write(&self, file: &str, value: &str) -> Result<()> {
         let dir = self.dir();
         tree::write(&dir, file, value).with_context(|| format!("write {value:?} to {file} of cgroup {}", dir.display()))

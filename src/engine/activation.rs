@@ -1,0 +1,63 @@
+//! What a service manager hands to the process that it starts and a container gets of it: the notification socket
+//! (`NOTIFY_SOCKET`, `--sdnotify`), and the listening sockets of socket activation. sd_notify(3), sd_listen_fds(3).
+
+use std::path::Path;
+
+use super::spec::{BoundFile, Facts};
+use crate::model::service::NotifyMode;
+use crate::monitor::config::NotifyConfig;
+use crate::sys::notify;
+
+/// Where the container finds its socket, as podman has it.
+const INSIDE: &str = "/run/notify";
+const SOCKET: &str = "notify.sock";
+
+/// The manager that waits to hear of the container that is being started.
+pub(crate) struct Manager {
+    mode: NotifyMode,
+    address: String,
+}
+
+impl Manager {
+    /// The one that started this process; none where nobody is to be told.
+    pub(crate) fn of(mode: NotifyMode) -> Option<Self> {
+        let address = std::env::var("NOTIFY_SOCKET").ok().filter(|address| !address.is_empty());
+        address.filter(|_| mode != NotifyMode::Ignore).map(|address| Self { mode, address })
+    }
+
+    /// Gives the container a socket of its own, if it is the one to speak, and what its monitor is to do with it.
+    pub(crate) fn share(&self, run_dir: &Path, facts: &mut Facts) -> Option<NotifyConfig> {
+        if self.mode != NotifyMode::Container {
+            return None;
+        }
+        let dir = run_dir.join("notify");
+        let options = ["bind", "rprivate", "nosuid", "nodev", "noexec", "ro"].map(str::to_owned).into();
+        facts.files.push(BoundFile { source: dir.clone(), target: INSIDE.to_owned(), options });
+        facts.environment.push(format!("NOTIFY_SOCKET={INSIDE}/{SOCKET}"));
+        Some(NotifyConfig { socket: dir.join(SOCKET), to: self.address.clone() })
+    }
+
+    /// Tells who keeps the container from now on, and that it is ready if nobody else says so.
+    pub(crate) fn tell(&self, monitor: i32) {
+        let ready = if self.mode == NotifyMode::Conmon { "\nREADY=1" } else { "" };
+        // A manager that does not listen is not the container's fault.
+        notify::send(&self.address, &format!("MAINPID={monitor}{ready}")).ok();
+    }
+}
+
+/// How many listening sockets the service manager handed to this process, from descriptor 3 on.
+pub(crate) fn listening() -> u32 {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
+    let ours = number("LISTEN_PID").is_none_or(|pid| pid == std::process::id());
+    number("LISTEN_FDS").filter(|_| ours).unwrap_or(0)
+}
+
+/// Tells the container's first process of the sockets, if they are the `count` descriptors that it gets.
+pub(crate) fn announce(count: usize, environment: &mut Vec<String>) {
+    if count == 0 || usize::try_from(listening()).ok() != Some(count) {
+        return;
+    }
+    environment.push("LISTEN_PID=1".to_owned());
+    environment.push(format!("LISTEN_FDS={count}"));
+    environment.extend(std::env::var("LISTEN_FDNAMES").ok().map(|names| format!("LISTEN_FDNAMES={names}")));
+}
