@@ -582,6 +582,14 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s a -l all -d 'All running containers'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l blkio-weight -d 'Relative weight of block I/O, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l blkio-weight-device -d 'The same for one device, PATH:WEIGHT' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-rt-runtime -d 'Microseconds for realtime tasks in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l device-read-bps -d 'Bytes a second that are read from a device, PATH:RATE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l device-read-iops -d 'Reads a second from a device, PATH:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l device-write-bps -d 'Bytes a second that are written to a device, PATH:RATE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l device-write-iops -d 'Writes a second to a device, PATH:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-quota -d 'Microseconds of processor time in a period' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -s c -l cpu-shares -d 'Relative weight of processor time' -r
@@ -1240,6 +1248,14 @@ complete -c dhow -n "__fish_dhow_using_subcommand unpause" -s l -l latest -d 'Th
 complete -c dhow -n "__fish_dhow_using_subcommand unpause" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand unshare" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand untag" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l blkio-weight -d 'Relative weight of block I/O, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l blkio-weight-device -d 'The same for one device, PATH:WEIGHT' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpu-rt-runtime -d 'Microseconds for realtime tasks in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l device-read-bps -d 'Bytes a second that are read from a device, PATH:RATE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l device-read-iops -d 'Reads a second from a device, PATH:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l device-write-bps -d 'Bytes a second that are written to a device, PATH:RATE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l device-write-iops -d 'Writes a second to a device, PATH:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
 complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpu-quota -d 'Microseconds of processor time in a period' -r
 complete -c dhow -n "__fish_dhow_using_subcommand update" -s c -l cpu-shares -d 'Relative weight of processor time' -r
