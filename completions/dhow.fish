@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_dhow_global_optspecs
-    string join \n root= runroot= log-level= storage-driver= cgroup-manager= v/version h/help
+    string join \n root= runroot= log-level= storage-driver= cgroup-manager= module= v/version h/help
 end
 
 function __fish_dhow_needs_command
@@ -29,6 +29,7 @@ complete -c dhow -n "__fish_dhow_needs_command" -l runroot -d 'Directory of what
 complete -c dhow -n "__fish_dhow_needs_command" -l log-level -d 'Say more or less: trace, debug, info, warn, error, fatal, panic' -r
 complete -c dhow -n "__fish_dhow_needs_command" -l storage-driver -d 'How layers are kept: overlay' -r
 complete -c dhow -n "__fish_dhow_needs_command" -l cgroup-manager -d 'Who manages cgroups: cgroupfs' -r
+complete -c dhow -n "__fish_dhow_needs_command" -l module -d 'Read this file of defaults too: a path, or a name below containers.conf.modules' -r
 complete -c dhow -n "__fish_dhow_needs_command" -s v -l version -d 'Print the version'
 complete -c dhow -n "__fish_dhow_needs_command" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "attach" -d 'Attach to a running container'
@@ -195,6 +196,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-host -d 'Pass all of the caller\'s variables on' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
@@ -206,6 +209,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run an init that forwards signals and reaps processes' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ip6 -d 'IPv6 address on the network' -r
@@ -223,6 +228,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l no-hosts -d 'Leave the image\'s hosts file' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l os -d 'Operating system of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
@@ -233,8 +240,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l requires -d 'Containers that are started first' -r
@@ -265,15 +276,10 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l volumes-from -d 'Mount the volumes of a container: CONTAINER[:OPTIONS]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'Working directory' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-host -d 'Pass all of the caller\'s variables on'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep standard input open'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l no-hosts -d 'Leave the image\'s hosts file'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Say nothing while pulling'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Make the root file system read-only'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l replace -d 'Remove a container that has the name'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
@@ -444,6 +450,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-host -d 'Pass all of the caller\'s variables on' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
@@ -455,6 +463,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run an init that forwards signals and reaps processes' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ip6 -d 'IPv6 address on the network' -r
@@ -472,6 +482,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l no-hosts -d 'Leave the image\'s hosts file' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l os -d 'Operating system of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
@@ -482,8 +494,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l requires -d 'Containers that are started first' -r
@@ -516,15 +532,10 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Working directory' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Run in the background and print the container\'s ID'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l rmi -d 'Remove the image with the container, unless others use it; implies --rm'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-host -d 'Pass all of the caller\'s variables on'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l no-hosts -d 'Leave the image\'s hosts file'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Say nothing while pulling'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Make the root file system read-only'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l replace -d 'Remove a container that has the name'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
@@ -636,6 +647,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l dns-search -d 'Sear
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-host -d 'Pass all of the caller\'s variables on' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
@@ -647,6 +660,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l hostuser -d 'Add a 
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l init -d 'Run an init that forwards signals and reaps processes' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ip6 -d 'IPv6 address on the network' -r
@@ -664,6 +679,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l mount -d 'Mount a f
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l no-hosts -d 'Leave the image\'s hosts file' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l os -d 'Operating system of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
@@ -674,8 +691,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l pid -d 'PID namespa
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l requires -d 'Containers that are started first' -r
@@ -706,15 +727,10 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l variant -d 'Variant
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l volumes-from -d 'Mount the volumes of a container: CONTAINER[:OPTIONS]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s w -l workdir -d 'Working directory' -r
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-host -d 'Pass all of the caller\'s variables on'
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s i -l interactive -d 'Keep standard input open'
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l no-hosts -d 'Leave the image\'s hosts file'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s q -l quiet -d 'Say nothing while pulling'
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l read-only -d 'Make the root file system read-only'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l replace -d 'Remove a container that has the name'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
@@ -1058,6 +1074,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l dns-search -d 'Search 
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-host -d 'Pass all of the caller\'s variables on' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
@@ -1069,6 +1087,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l hostuser -d 'Add a use
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l init -d 'Run an init that forwards signals and reaps processes' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ip6 -d 'IPv6 address on the network' -r
@@ -1086,6 +1106,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l mount -d 'Mount a file
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l no-hosts -d 'Leave the image\'s hosts file' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l os -d 'Operating system of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
@@ -1096,8 +1118,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l pid -d 'PID namespace:
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l requires -d 'Containers that are started first' -r
@@ -1130,15 +1156,10 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l volumes-from -d 'Mount
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s w -l workdir -d 'Working directory' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s d -l detach -d 'Run in the background and print the container\'s ID'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l rmi -d 'Remove the image with the container, unless others use it; implies --rm'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-host -d 'Pass all of the caller\'s variables on'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s i -l interactive -d 'Keep standard input open'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l no-hosts -d 'Leave the image\'s hosts file'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s q -l quiet -d 'Say nothing while pulling'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l read-only -d 'Make the root file system read-only'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l replace -d 'Remove a container that has the name'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
@@ -1175,11 +1196,17 @@ complete -c dhow -n "__fish_dhow_using_subcommand stop" -s a -l all -d 'Stop all
 complete -c dhow -n "__fish_dhow_using_subcommand stop" -s i -l ignore -d 'A container that does not exist is no error'
 complete -c dhow -n "__fish_dhow_using_subcommand stop" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand stop" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand system; and not __fish_seen_subcommand_from df info prune reset" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand system; and not __fish_seen_subcommand_from df info prune reset" -f -a "df" -d 'Show what images, containers and volumes take on the disk'
-complete -c dhow -n "__fish_dhow_using_subcommand system; and not __fish_seen_subcommand_from df info prune reset" -f -a "info" -d 'Display system information'
-complete -c dhow -n "__fish_dhow_using_subcommand system; and not __fish_seen_subcommand_from df info prune reset" -f -a "prune" -d 'Remove what nobody uses: containers that do not run, images without a name'
-complete -c dhow -n "__fish_dhow_using_subcommand system; and not __fish_seen_subcommand_from df info prune reset" -f -a "reset" -d 'Remove all containers, images, volumes and networks'
+complete -c dhow -n "__fish_dhow_using_subcommand system; and not __fish_seen_subcommand_from check df info prune reset" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand system; and not __fish_seen_subcommand_from check df info prune reset" -f -a "check" -d 'Look for damage in the store, and repair it'
+complete -c dhow -n "__fish_dhow_using_subcommand system; and not __fish_seen_subcommand_from check df info prune reset" -f -a "df" -d 'Show what images, containers and volumes take on the disk'
+complete -c dhow -n "__fish_dhow_using_subcommand system; and not __fish_seen_subcommand_from check df info prune reset" -f -a "info" -d 'Display system information'
+complete -c dhow -n "__fish_dhow_using_subcommand system; and not __fish_seen_subcommand_from check df info prune reset" -f -a "prune" -d 'Remove what nobody uses: containers that do not run, images without a name'
+complete -c dhow -n "__fish_dhow_using_subcommand system; and not __fish_seen_subcommand_from check df info prune reset" -f -a "reset" -d 'Remove all containers, images, volumes and networks'
+complete -c dhow -n "__fish_dhow_using_subcommand system; and __fish_seen_subcommand_from check" -s m -l max -d 'Accepted; what nothing names is removed whatever its age' -r
+complete -c dhow -n "__fish_dhow_using_subcommand system; and __fish_seen_subcommand_from check" -s f -l force -d 'With --repair: remove damaged containers too'
+complete -c dhow -n "__fish_dhow_using_subcommand system; and __fish_seen_subcommand_from check" -s q -l quick -d 'Do not read the contents of images'
+complete -c dhow -n "__fish_dhow_using_subcommand system; and __fish_seen_subcommand_from check" -s r -l repair -d 'Remove what is damaged and comes back'
+complete -c dhow -n "__fish_dhow_using_subcommand system; and __fish_seen_subcommand_from check" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand system; and __fish_seen_subcommand_from df" -l format -d 'json, table, or a Go template' -r
 complete -c dhow -n "__fish_dhow_using_subcommand system; and __fish_seen_subcommand_from df" -s v -l verbose -d 'Each of them'
 complete -c dhow -n "__fish_dhow_using_subcommand system; and __fish_seen_subcommand_from df" -s h -l help -d 'Print this help'

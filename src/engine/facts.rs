@@ -99,11 +99,8 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
 /// Gives a line for each limit that was asked for and is lowered to what the host allows.
 pub(crate) fn check(config: &ContainerConfig) -> Result<Vec<String>> {
     let security = &config.security;
-    let set = if security.cap_add.is_empty() && security.cap_drop.is_empty() {
-        CapSet::DEFAULT
-    } else {
-        capabilities(config, bounding()?)?
-    };
+    let plain = security.default_caps.is_none() && security.cap_add.is_empty() && security.cap_drop.is_empty();
+    let set = if plain { CapSet::DEFAULT } else { capabilities(config, bounding()?)? };
     if security.seccomp.is_some() {
         seccomp(config, set)?;
     }
@@ -128,7 +125,11 @@ pub(crate) fn bounding() -> Result<CapSet> {
 /// The capabilities of root in the container.
 pub(crate) fn capabilities(config: &ContainerConfig, bounding: CapSet) -> Result<CapSet> {
     let security = &config.security;
-    let base = if security.privileged { bounding } else { CapSet::DEFAULT };
+    let base = match &security.default_caps {
+        _ if security.privileged => bounding,
+        Some(names) => capability::requested(names, bounding)?,
+        None => CapSet::DEFAULT,
+    };
     let merged = capability::merge(base, &security.cap_add, &security.cap_drop, bounding)?;
     let missing = merged.without(bounding);
     // The defaults are what the host can give; what was named must be given.
@@ -138,6 +139,16 @@ pub(crate) fn capabilities(config: &ContainerConfig, bounding: CapSet) -> Result
         return Err(Error::new(ErrorKind::Denied, message).into());
     }
     Ok(merged.intersection(bounding))
+}
+
+/// The names of what a container has unless it was asked otherwise.
+pub(crate) fn default_capabilities() -> Vec<String> {
+    CapSet::DEFAULT.names().collect()
+}
+
+/// Refuses names that are no capabilities.
+pub(crate) fn check_capabilities(names: &[String]) -> Result<()> {
+    capability::requested(names, CapSet::ALL).map(drop)
 }
 
 /// The system call filter: `--security-opt seccomp=`, dhow's own profile, or none for `--privileged`.

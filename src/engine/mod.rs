@@ -6,6 +6,7 @@
 mod account;
 pub(crate) mod activation;
 pub(crate) mod attach;
+pub(crate) mod check;
 pub(crate) mod cleanup;
 pub(crate) mod commit;
 pub(crate) mod container;
@@ -62,6 +63,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::model::id::Id;
+pub(crate) use crate::state::config::Config;
 use crate::state::paths::Paths;
 pub(crate) use crate::state::privilege::Privilege;
 use container::Locked;

@@ -26,6 +26,11 @@ impl Collection {
         Ok(Self { paths: paths.clone(), trash: Staging::new(paths)? })
     }
 
+    /// Takes the name of one layer away. The images' lock is held.
+    pub(crate) fn take(&self, _lock: &Lock, chain: &str, layers: &Layers) -> Result<()> {
+        layers.discard(chain, self.trash.dir())
+    }
+
     /// Takes the names of unreachable blobs and layers away. `used` are the chain ids (hex) that containers use. The
     /// images' lock is held.
     pub(crate) fn collect(&self, _lock: &Lock, used: &HashSet<String>) -> Result<()> {

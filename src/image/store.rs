@@ -127,7 +127,7 @@ impl ImageStore {
     }
 
     /// The ids of all images.
-    fn ids(&self) -> Result<Vec<String>> {
+    pub(crate) fn ids(&self) -> Result<Vec<String>> {
         let listing = || format!("list {}", self.root.display());
         let mut ids = Vec::new();
         for entry in std::fs::read_dir(&self.root).with_context(listing)? {
@@ -160,6 +160,28 @@ impl ImageStore {
             }
         }
         Ok(names)
+    }
+
+    /// What is wrong with the records of names.
+    pub(crate) fn name_damage(&self) -> Result<Vec<anyhow::Error>> {
+        let mut damaged = Vec::new();
+        self.all_names(&mut damaged)?;
+        Ok(damaged)
+    }
+
+    /// Removes records of names that cannot be read. The lock is held.
+    pub(crate) fn remove_damaged_names(&self, _lock: &Lock) -> Result<()> {
+        let dir = self.root.join("names");
+        let Ok(entries) = std::fs::read_dir(&dir) else { return Ok(()) };
+        for entry in entries {
+            let path = entry.with_context(|| format!("list {}", dir.display()))?.path();
+            if path.extension().is_some_and(|extension| extension == "json")
+                && record::read::<NameRecord>(&path).is_err()
+            {
+                remove_file(&path).with_context(|| format!("remove {}", path.display()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Every image with its names.

@@ -6,6 +6,7 @@ mod support;
 
 mod bad_input;
 mod commit;
+mod config;
 mod copy;
 mod crowd;
 mod damage;

@@ -115,3 +115,61 @@ fn a_reset_that_was_killed_is_finished_by_the_next() {
         assert!(!calls.is_empty());
     });
 }
+
+/// One of the files in `dir` of the store.
+fn first(env: &TestEnv, dir: &str) -> std::path::PathBuf {
+    let mut all: Vec<_> =
+        std::fs::read_dir(env.root.store.join(dir)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.retain(|path| path.file_name().is_some_and(|name| name.len() >= 64));
+    all.sort();
+    all.remove(0)
+}
+
+#[test]
+fn every_damage_is_named_and_mended() {
+    isolated(|env| {
+        stage::settle(env);
+        let check = |flags: &[&str]| env.run(&[&["system", "check"], flags].concat());
+        let layer = |env: &TestEnv| first(env, "layers");
+        type Harm<'a> = (&'a str, &'a dyn Fn(&TestEnv));
+        let blob = |env: &TestEnv| first(env, "content/sha256");
+        let cases: &[Harm<'_>] = &[
+            ("image", &|env| std::fs::write(first(env, "images"), "{").unwrap()),
+            ("image", &|env| std::fs::write(first(env, "images"), "").unwrap()),
+            ("the names of images", &|env| std::fs::write(first(env, "images/names"), "[]").unwrap()),
+            ("image", &|env| std::fs::remove_file(blob(env)).unwrap()),
+            ("blob", &|env| std::fs::write(blob(env), "other").unwrap()),
+            ("layer", &|env| std::fs::remove_file(layer(env).join("layer.json")).unwrap()),
+            ("layer", &|env| std::fs::rename(layer(env).join("diff"), layer(env).join("gone")).unwrap()),
+            ("image", &|env| std::fs::rename(layer(env), env.root.tmp.join("layer")).unwrap()),
+            ("volume data", &|env| std::fs::write(env.root.store.join("volumes/data/volume.json"), "{").unwrap()),
+            ("volume data", &|env| std::fs::remove_file(env.root.store.join("volumes/data/volume.json")).unwrap()),
+        ];
+        for (number, (what, harm)) in cases.iter().enumerate() {
+            env.load(&Image::busybox(), "busybox").ok();
+            env.run(&["volume", "create", "--ignore", "data"]).ok();
+            std::fs::write(env.root.store.join("volumes/data/_data/file"), "kept").unwrap();
+            assert_eq!(check(&[]).ok(), "", "before {number}");
+            harm(env);
+            let told = check(&[]);
+            told.fails(125, "damage detected in local storage");
+            assert!(told.text().contains(&format!("Damage detected in {what}")), "{number}: {told}");
+            check(&["--repair"]).ok();
+            assert_eq!(check(&[]).ok(), "", "after {number}");
+            assert_eq!(std::fs::read_to_string(env.root.store.join("volumes/data/_data/file")).unwrap(), "kept");
+            env.run(&["rmi", "-a", "-f"]).ok();
+            std::fs::remove_dir_all(env.root.tmp.join("layer")).ok();
+        }
+        // A container goes only when told to; what it stands on stays with it.
+        env.load(&Image::busybox(), "busybox").ok();
+        env.run(&["create", "--name", "made", "--network", "none", "busybox"]).ok();
+        std::fs::remove_file(layer(env).join("layer.json")).unwrap();
+        check(&["-q"]).fails(125, "damage detected");
+        check(&["-q", "-r"]).fails(125, "damage detected");
+        env.run(&["container", "exists", "made"]).ok();
+        check(&["-q", "-r", "-f"]).ok();
+        assert_eq!(env.run(&["container", "exists", "made"]).code, 1);
+        assert_eq!(check(&[]).ok(), "");
+        env.run(&["volume", "rm", "data"]).ok();
+    });
+}

@@ -1,5 +1,6 @@
 //! `info`, `unshare`, `version` and the noun `system`, which looks at the store as a whole.
 
+mod check;
 mod df;
 mod info;
 mod prune;
@@ -21,6 +22,7 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
 const INFO: Entry<Context> = Entry::leaf::<info::InfoArgs>("info", "Display system information");
 
 const SYSTEM: &[Entry<Context>] = &[
+    Entry::leaf::<check::CheckArgs>("check", "Look for damage in the store, and repair it"),
     Entry::leaf::<df::DfArgs>("df", "Show what images, containers and volumes take on the disk"),
     INFO,
     Entry::leaf::<prune::PruneArgs>("prune", "Remove what nobody uses"),

@@ -44,7 +44,7 @@ impl Engine {
     }
 
     /// The chain ids of layers that containers stand on. A record that cannot be read may name any: then nothing goes.
-    pub(super) fn used_layers(&self) -> Result<HashSet<String>> {
+    pub(crate) fn used_layers(&self) -> Result<HashSet<String>> {
         let mut used = HashSet::new();
         for id in container::ids(&self.paths)? {
             let Some(read) = Container::read(&self.paths, &id)? else { continue };

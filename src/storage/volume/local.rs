@@ -135,6 +135,29 @@ impl Volumes {
         record::write(&self.dir.join(&config.name).join("volume.json"), config, Durability::Synced)
     }
 
+    /// Gives volume `name`, whose record or directory is damaged, a record without labels and options, and keeps what is in
+    /// it. The lock is held.
+    pub(crate) fn restore(&self, name: &str) -> Result<()> {
+        let data = self.data(name);
+        if !data.is_dir() {
+            std::fs::create_dir(&data).with_context(|| format!("create {}", data.display()))?;
+        }
+        if matches!(self.read(name), Ok(Some(_))) {
+            return Ok(());
+        }
+        self.save(&VolumeConfig {
+            version: record::VERSION,
+            name: name.to_owned(),
+            created: Timestamp::now(),
+            labels: BTreeMap::new(),
+            options: BTreeMap::new(),
+            anonymous: false,
+            // What is in it is not ours to add to.
+            populated: true,
+            unknown: serde_json::Map::new(),
+        })
+    }
+
     /// Removes volume `name` and what is in it; the caller holds the lock. One that is not there is success.
     pub(crate) fn remove(&self, name: &str) -> Result<()> {
         name::check(name)?;
