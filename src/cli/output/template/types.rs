@@ -156,7 +156,10 @@ const TYPES: &[Type] = &[
     (
         "*define.InspectContainerState",
         "*define.InspectContainerState",
-        &[("Health", "Health", "define.HealthCheckResults"), ("Healthcheck", "Healthcheck", "define.HealthCheckResults")],
+        &[
+            ("Health", "Health", "define.HealthCheckResults"),
+            ("Healthcheck", "Healthcheck", "define.HealthCheckResults"),
+        ],
     ),
     (
         "inspect image",
