@@ -70,6 +70,7 @@ impl Engine {
             let failure = match made {
                 Ok(true) => {
                     locked.created()?;
+                    self.note_container(&locked.config, "create");
                     warnings.iter().for_each(|warning| progress.warn(warning));
                     return Ok(locked);
                 }

@@ -15,6 +15,7 @@ pub(crate) mod create;
 pub(crate) mod diff;
 pub(crate) mod disk;
 mod environment;
+pub(crate) mod event;
 pub(crate) mod exec;
 pub(crate) mod export;
 pub(crate) mod facts;

@@ -11,6 +11,7 @@ mod copy;
 mod crowd;
 mod damage;
 mod escape;
+mod event;
 mod exec;
 mod filter;
 mod foreground;
