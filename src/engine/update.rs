@@ -53,7 +53,8 @@ fn apply(locked: &Locked, asked: &Resources) -> Result<()> {
     cgroup.apply(&limit::limits(&now, &limit::Numbers::new())?).context("change the limits of the cgroup")
 }
 
-fn merge(into: &mut Resources, asked: &Resources) {
+/// Puts what is in `asked` in the place of what `into` has.
+pub(super) fn merge(into: &mut Resources, asked: &Resources) {
     let memory_changed = asked.memory.is_some();
     fn set<T: Clone>(into: &mut Option<T>, asked: &Option<T>) {
         if asked.is_some() {
@@ -69,6 +70,18 @@ fn merge(into: &mut Resources, asked: &Resources) {
     set(&mut into.cpu_period, &asked.cpu_period);
     set(&mut into.cpuset_cpus, &asked.cpuset_cpus);
     set(&mut into.cpuset_mems, &asked.cpuset_mems);
+    set(&mut into.cpu_rt_period, &asked.cpu_rt_period);
+    set(&mut into.cpu_rt_runtime, &asked.cpu_rt_runtime);
+    set(&mut into.blkio_weight, &asked.blkio_weight);
+    for (into, asked) in [
+        (&mut into.blkio_weight_device, &asked.blkio_weight_device),
+        (&mut into.device_read_bps, &asked.device_read_bps),
+        (&mut into.device_write_bps, &asked.device_write_bps),
+    ] {
+        if !asked.is_empty() {
+            into.clone_from(asked);
+        }
+    }
     set(&mut into.pids, &asked.pids);
     if asked.pids.is_some() {
         into.pids_is_default = false;
