@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_dhow_global_optspecs
-    string join \n root= runroot= log-level= storage-driver= cgroup-manager= v/version h/help
+    string join \n root= runroot= log-level= storage-driver= cgroup-manager= module= v/version h/help
 end
 
 function __fish_dhow_needs_command
@@ -29,6 +29,7 @@ complete -c dhow -n "__fish_dhow_needs_command" -l runroot -d 'Directory of what
 complete -c dhow -n "__fish_dhow_needs_command" -l log-level -d 'Say more or less: trace, debug, info, warn, error, fatal, panic' -r
 complete -c dhow -n "__fish_dhow_needs_command" -l storage-driver -d 'How layers are kept: overlay' -r
 complete -c dhow -n "__fish_dhow_needs_command" -l cgroup-manager -d 'Who manages cgroups: cgroupfs' -r
+complete -c dhow -n "__fish_dhow_needs_command" -l module -d 'Read this file of defaults too: a path, or a name below containers.conf.modules' -r
 complete -c dhow -n "__fish_dhow_needs_command" -s v -l version -d 'Print the version'
 complete -c dhow -n "__fish_dhow_needs_command" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "attach" -d 'Attach to a running container'
@@ -217,6 +218,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-host -d 'Pass all of the caller\'s variables on' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
@@ -228,6 +231,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run an init that forwards signals and reaps processes' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ip6 -d 'IPv6 address on the network' -r
@@ -245,6 +250,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l no-hosts -d 'Leave the image\'s hosts file' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l os -d 'Operating system of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
@@ -255,8 +262,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l requires -d 'Containers that are started first' -r
@@ -287,15 +298,10 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l volumes-from -d 'Mount the volumes of a container: CONTAINER[:OPTIONS]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'Working directory' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-host -d 'Pass all of the caller\'s variables on'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep standard input open'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l no-hosts -d 'Leave the image\'s hosts file'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Say nothing while pulling'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Make the root file system read-only'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l replace -d 'Remove a container that has the name'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
@@ -466,6 +472,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-host -d 'Pass all of the caller\'s variables on' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
@@ -477,6 +485,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run an init that forwards signals and reaps processes' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ip6 -d 'IPv6 address on the network' -r
@@ -494,6 +504,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l no-hosts -d 'Leave the image\'s hosts file' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l os -d 'Operating system of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
@@ -504,8 +516,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l requires -d 'Containers that are started first' -r
@@ -538,15 +554,10 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Working directory' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Run in the background and print the container\'s ID'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l rmi -d 'Remove the image with the container, unless others use it; implies --rm'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-host -d 'Pass all of the caller\'s variables on'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l no-hosts -d 'Leave the image\'s hosts file'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Say nothing while pulling'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Make the root file system read-only'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l replace -d 'Remove a container that has the name'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
@@ -593,6 +604,14 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s a -l all -d 'All running containers'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l blkio-weight -d 'Relative weight of block I/O, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l blkio-weight-device -d 'The same for one device, PATH:WEIGHT' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-rt-runtime -d 'Microseconds for realtime tasks in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l device-read-bps -d 'Bytes a second that are read from a device, PATH:RATE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l device-read-iops -d 'Reads a second from a device, PATH:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l device-write-bps -d 'Bytes a second that are written to a device, PATH:RATE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l device-write-iops -d 'Writes a second to a device, PATH:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-quota -d 'Microseconds of processor time in a period' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -s c -l cpu-shares -d 'Relative weight of processor time' -r
@@ -658,6 +677,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l dns-search -d 'Sear
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-host -d 'Pass all of the caller\'s variables on' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
@@ -669,6 +690,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l hostuser -d 'Add a 
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l init -d 'Run an init that forwards signals and reaps processes' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ip6 -d 'IPv6 address on the network' -r
@@ -686,6 +709,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l mount -d 'Mount a f
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l no-hosts -d 'Leave the image\'s hosts file' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l os -d 'Operating system of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
@@ -696,8 +721,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l pid -d 'PID namespa
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l requires -d 'Containers that are started first' -r
@@ -728,15 +757,10 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l variant -d 'Variant
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l volumes-from -d 'Mount the volumes of a container: CONTAINER[:OPTIONS]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s w -l workdir -d 'Working directory' -r
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-host -d 'Pass all of the caller\'s variables on'
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s i -l interactive -d 'Keep standard input open'
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l no-hosts -d 'Leave the image\'s hosts file'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s q -l quiet -d 'Say nothing while pulling'
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l read-only -d 'Make the root file system read-only'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l replace -d 'Remove a container that has the name'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
@@ -1080,6 +1104,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l dns-search -d 'Search 
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-host -d 'Pass all of the caller\'s variables on' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
@@ -1091,6 +1117,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l hostuser -d 'Add a use
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l init -d 'Run an init that forwards signals and reaps processes' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ip6 -d 'IPv6 address on the network' -r
@@ -1108,6 +1136,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l mount -d 'Mount a file
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l no-hosts -d 'Leave the image\'s hosts file' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l os -d 'Operating system of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
@@ -1118,8 +1148,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l pid -d 'PID namespace:
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l requires -d 'Containers that are started first' -r
@@ -1152,15 +1186,10 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l volumes-from -d 'Mount
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s w -l workdir -d 'Working directory' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s d -l detach -d 'Run in the background and print the container\'s ID'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l rmi -d 'Remove the image with the container, unless others use it; implies --rm'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-host -d 'Pass all of the caller\'s variables on'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s i -l interactive -d 'Keep standard input open'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l no-hosts -d 'Leave the image\'s hosts file'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s q -l quiet -d 'Say nothing while pulling'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l read-only -d 'Make the root file system read-only'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l replace -d 'Remove a container that has the name'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
@@ -1241,6 +1270,14 @@ complete -c dhow -n "__fish_dhow_using_subcommand unpause" -s l -l latest -d 'Th
 complete -c dhow -n "__fish_dhow_using_subcommand unpause" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand unshare" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand untag" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l blkio-weight -d 'Relative weight of block I/O, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l blkio-weight-device -d 'The same for one device, PATH:WEIGHT' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpu-rt-runtime -d 'Microseconds for realtime tasks in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l device-read-bps -d 'Bytes a second that are read from a device, PATH:RATE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l device-read-iops -d 'Reads a second from a device, PATH:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l device-write-bps -d 'Bytes a second that are written to a device, PATH:RATE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l device-write-iops -d 'Writes a second to a device, PATH:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
 complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpu-quota -d 'Microseconds of processor time in a period' -r
 complete -c dhow -n "__fish_dhow_using_subcommand update" -s c -l cpu-shares -d 'Relative weight of processor time' -r

@@ -64,6 +64,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::model::id::Id;
+pub(crate) use crate::state::config::Config;
 use crate::state::paths::Paths;
 pub(crate) use crate::state::privilege::Privilege;
 use container::Locked;

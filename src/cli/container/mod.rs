@@ -7,6 +7,7 @@ mod commit;
 mod confinement;
 mod cp;
 mod create;
+mod defaults;
 mod environment;
 mod exec;
 mod exists;

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use oci_spec::runtime::{LinuxResources, Spec};
+use oci_spec::runtime::{ContainerState, LinuxResources, Spec};
 
 use super::args::{BundleArgs, Globals, RunArgs};
 use super::console::{self, Foreground};
@@ -23,6 +23,8 @@ use crate::runtime::cgroup::{Cgroup, Host};
 use crate::runtime::create::{self as make, CreateRequest, Init, Rootfs, sources};
 use crate::runtime::gate::{self, Gate};
 use crate::runtime::hook::{POINTS, Point};
+use crate::runtime::rootfs::{device, plan};
+use crate::runtime::seccomp::notify::Observer;
 use crate::runtime::stdio::Stdio;
 use crate::runtime::{idmap, terminal, validate};
 use crate::state::lock::Lock;
@@ -98,7 +100,15 @@ fn started(container: &Container, record: &Record, spec: &Spec, pid: i32, comman
     let Some(channel) = gate::knock(&container.directory)? else {
         bail!(Error::state("the container does not wait for its start"));
     };
-    make::start(&channel)?;
+    let observer = Observer::connect(spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()))?;
+    let heard = |number: i32| match &observer {
+        Some(observer) => {
+            let state = container.subject(record).state(ContainerState::Created, Some(pid))?;
+            observer.tell(command, pid, number, &state)
+        }
+        None => bail!("nobody decides calls"),
+    };
+    make::start(&channel, Some(&heard))?;
     let hooks = container.subject(record).run(Point::Poststart, spec, Some(pid));
     if hooks.is_err() {
         process::signal(command, libc::SIGKILL).context("kill the container")?;
@@ -120,6 +130,8 @@ fn prepare(root: &Root, globals: &Globals, args: &BundleArgs, detached: bool) ->
     let bundle = std::fs::canonicalize(&args.bundle).with_context(|| format!("bundle {}", args.bundle.display()))?;
     let (config, spec) = read_config(&bundle)?;
     validate::spec(&spec)?;
+    plan::plan(spec.mounts().as_deref().unwrap_or_default())?;
+    device::nodes(spec.linux().as_ref().and_then(|linux| linux.devices().as_deref()).unwrap_or_default())?;
     let rootfs = bundle::root(&spec, &bundle)?;
     let rootfs = std::fs::canonicalize(&rootfs).with_context(|| format!("root.path {}", rootfs.display()))?;
     let cgroup = cgroup(&spec, &args.id, globals)?;

@@ -96,9 +96,27 @@ fn code(error: &anyhow::Error, request: Option<&Request>) -> u8 {
     }
 }
 
+/// Says in runc's words why a command cannot be executed: dockerd and podman look for them.
+fn words(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let kind = error.downcast_ref::<Error>().map(|error| error.kind);
+    if !matches!(kind, Some(ErrorKind::NoCommand | ErrorKind::NotExecutable)) {
+        return text;
+    }
+    let mut parts = text.split('`');
+    let (Some(before), Some(name), Some(after)) = (parts.next(), parts.next(), parts.next()) else { return text };
+    let reason = after.rsplit(": ").next().unwrap_or(after).to_lowercase();
+    match before {
+        "executable file " if after.contains("$PATH") => format!("exec: {name:?}: executable file not found in $PATH"),
+        "executable file " => format!("exec: {name:?}: stat {name}: {reason}"),
+        "open executable " | "exec container process " => format!("exec: {name:?}: {reason}"),
+        _ => text,
+    }
+}
+
 /// Tells of an error where callers look for it.
 fn report(error: &anyhow::Error, globals: Option<&Globals>) {
-    let mut text = format!("{error:#}");
+    let mut text = words(error);
     // On standard error alone: the log is for programs.
     let logged = globals.map_or(Ok(()), |globals| log(globals, &text));
     if let Err(error) = logged {
