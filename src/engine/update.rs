@@ -70,18 +70,6 @@ pub(super) fn merge(into: &mut Resources, asked: &Resources) {
     set(&mut into.cpu_period, &asked.cpu_period);
     set(&mut into.cpuset_cpus, &asked.cpuset_cpus);
     set(&mut into.cpuset_mems, &asked.cpuset_mems);
-    set(&mut into.cpu_rt_period, &asked.cpu_rt_period);
-    set(&mut into.cpu_rt_runtime, &asked.cpu_rt_runtime);
-    set(&mut into.blkio_weight, &asked.blkio_weight);
-    for (into, asked) in [
-        (&mut into.blkio_weight_device, &asked.blkio_weight_device),
-        (&mut into.device_read_bps, &asked.device_read_bps),
-        (&mut into.device_write_bps, &asked.device_write_bps),
-    ] {
-        if !asked.is_empty() {
-            into.clone_from(asked);
-        }
-    }
     set(&mut into.pids, &asked.pids);
     set(&mut into.cpu_rt_period, &asked.cpu_rt_period);
     set(&mut into.cpu_rt_runtime, &asked.cpu_rt_runtime);
