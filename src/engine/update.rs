@@ -53,7 +53,8 @@ fn apply(locked: &Locked, asked: &Resources) -> Result<()> {
     cgroup.apply(&limit::limits(&now, &super::facts::numbers(&now)?)?).context("change the limits of the cgroup")
 }
 
-fn merge(into: &mut Resources, asked: &Resources) {
+/// Puts what is in `asked` in the place of what `into` has.
+pub(super) fn merge(into: &mut Resources, asked: &Resources) {
     let memory_changed = asked.memory.is_some();
     fn set<T: Clone>(into: &mut Option<T>, asked: &Option<T>) {
         if asked.is_some() {
