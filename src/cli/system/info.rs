@@ -31,7 +31,7 @@ impl Run<Context> for InfoArgs {
             Some(format) => {
                 let report = Report {
                     command: "info",
-                    type_name: "define.Info",
+                    type_name: "*define.Info",
                     default: "",
                     headings: &[],
                     methods: &[],
