@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_dhow_global_optspecs
-    string join \n root= runroot= log-level= storage-driver= cgroup-manager= module= v/version h/help
+    string join \n cgroup-manager= config= conmon= c/connection= D/debug hooks-dir= H/host= identity= log-level= module= network-cmd-path= network-config-dir= noout out= registries-conf= r/remote root= runroot= ssh= storage-driver= storage-opt= syslog tmpdir= transient-store url= v/version volumepath= h/help
 end
 
 function __fish_dhow_needs_command
@@ -24,12 +24,32 @@ function __fish_dhow_using_subcommand
     contains -- $cmd[1] $argv
 end
 
+complete -c dhow -n "__fish_dhow_needs_command" -l cgroup-manager -d 'Who manages cgroups: cgroupfs' -r
+complete -c dhow -n "__fish_dhow_needs_command" -l config -d 'Directory of Docker\'s config.json, where credentials are looked for too' -r -F
+complete -c dhow -n "__fish_dhow_needs_command" -l conmon -d 'Has no effect: dhow watches over containers itself' -r -F
+complete -c dhow -n "__fish_dhow_needs_command" -s c -l connection -d 'Refused: dhow does not work on other machines' -r
+complete -c dhow -n "__fish_dhow_needs_command" -l hooks-dir -d 'Directories of hooks, which are not run' -r -F
+complete -c dhow -n "__fish_dhow_needs_command" -s H -l host -d 'Refused, as --url' -r
+complete -c dhow -n "__fish_dhow_needs_command" -l identity -d 'Has no effect without --url' -r -F
+complete -c dhow -n "__fish_dhow_needs_command" -l log-level -d 'Say more or less: trace, debug, info, warn, error, fatal, panic' -r
+complete -c dhow -n "__fish_dhow_needs_command" -l module -d 'Read this file of defaults too: a path, or a name below containers.conf.modules' -r
+complete -c dhow -n "__fish_dhow_needs_command" -l network-cmd-path -d 'Has no effect: dhow moves packets itself' -r -F
+complete -c dhow -n "__fish_dhow_needs_command" -l network-config-dir -d 'Has no effect: networks are kept in the store' -r -F
+complete -c dhow -n "__fish_dhow_needs_command" -l out -d 'Write standard output to this file' -r -F
+complete -c dhow -n "__fish_dhow_needs_command" -l registries-conf -d 'File of registries, instead of those of the system and the user' -r -F
 complete -c dhow -n "__fish_dhow_needs_command" -l root -d 'Directory of images, containers and volumes' -r -F
 complete -c dhow -n "__fish_dhow_needs_command" -l runroot -d 'Directory of what is gone after a reboot' -r -F
-complete -c dhow -n "__fish_dhow_needs_command" -l log-level -d 'Say more or less: trace, debug, info, warn, error, fatal, panic' -r
+complete -c dhow -n "__fish_dhow_needs_command" -l ssh -d 'Has no effect: there is no other machine to reach' -r
 complete -c dhow -n "__fish_dhow_needs_command" -l storage-driver -d 'How layers are kept: overlay' -r
-complete -c dhow -n "__fish_dhow_needs_command" -l cgroup-manager -d 'Who manages cgroups: cgroupfs' -r
-complete -c dhow -n "__fish_dhow_needs_command" -l module -d 'Read this file of defaults too: a path, or a name below containers.conf.modules' -r
+complete -c dhow -n "__fish_dhow_needs_command" -l storage-opt -d 'Has no effect: the options are podman\'s storage\'s' -r
+complete -c dhow -n "__fish_dhow_needs_command" -l tmpdir -d 'Has no effect: what is gone after a reboot is below --runroot' -r -F
+complete -c dhow -n "__fish_dhow_needs_command" -l url -d 'Refused: dhow does not work on other machines' -r
+complete -c dhow -n "__fish_dhow_needs_command" -l volumepath -d 'Directory of volumes' -r -F
+complete -c dhow -n "__fish_dhow_needs_command" -s D -l debug -d 'The same as --log-level debug'
+complete -c dhow -n "__fish_dhow_needs_command" -l noout -d 'Print nothing on standard output'
+complete -c dhow -n "__fish_dhow_needs_command" -s r -l remote -d 'Refused, as --url'
+complete -c dhow -n "__fish_dhow_needs_command" -l syslog -d 'Has no effect: nothing is logged'
+complete -c dhow -n "__fish_dhow_needs_command" -l transient-store -d 'Has no effect: containers are always recorded'
 complete -c dhow -n "__fish_dhow_needs_command" -s v -l version -d 'Print the version'
 complete -c dhow -n "__fish_dhow_needs_command" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "attach" -d 'Attach to a running container'

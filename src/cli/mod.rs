@@ -9,6 +9,7 @@ mod context;
 mod diff;
 pub(crate) mod exit;
 pub(crate) mod flags;
+mod globals;
 mod image;
 mod inspect;
 #[cfg(test)]
@@ -27,9 +28,10 @@ use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches};
 
-use self::context::{Context, GlobalArgs};
+use self::context::Context;
 use self::flags::UsageError;
 use self::flags::tree::{Entry, Parsed, Tree};
+use self::globals::GlobalArgs;
 use self::output::stdout;
 use crate::engine::Privilege;
 
@@ -89,7 +91,10 @@ fn run(args: Vec<OsString>, privilege: Privilege) -> anyhow::Result<u8> {
         return bare(&globals);
     }
     globals.check()?;
-    entry.run(&matches, &Context::new(&TREE, globals, privilege, args))
+    globals.apply()?;
+    let context = Context::new(&TREE, globals, privilege, args);
+    context.globals.without_effect().iter().for_each(|line| context.warn(line));
+    entry.run(&matches, &context)
 }
 
 /// No command: the version, or the help and an error, as podman has it.
@@ -103,4 +108,16 @@ fn bare(globals: &GlobalArgs) -> anyhow::Result<u8> {
 
 fn global_args(matches: &clap::ArgMatches) -> anyhow::Result<GlobalArgs> {
     Ok(GlobalArgs::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?)
+}
+
+/// The global options that take a value, as they are typed.
+#[cfg(test)]
+pub(crate) fn options_with_value() -> Vec<String> {
+    let command = GlobalArgs::augment_args(clap::Command::new(TREE.name));
+    let takes = |arg: &&clap::Arg| arg.get_action().takes_values();
+    let names = |arg: &clap::Arg| {
+        let long = arg.get_long().map(|long| format!("--{long}"));
+        long.into_iter().chain(arg.get_short().map(|short| format!("-{short}"))).collect::<Vec<_>>()
+    };
+    command.get_arguments().filter(takes).flat_map(names).collect()
 }

@@ -158,9 +158,11 @@ impl<C: 'static> Tree<C> {
     ) -> Result<Parsed<C>, UsageError> {
         let mut command = entry.command(&path);
         command.build();
+        // As podman has it, the short forms of flags that choose a machine belong before the command.
+        let after = globals.mut_args(|arg| if arg.is_hide_set() { arg.short(None) } else { arg });
         let interspersed = !command.get_positionals().any(Arg::is_trailing_var_arg_set);
         let Scanned { local, global, positionals, help } =
-            pflag::scan(Some(&command), &globals, interspersed, rest).map_err(|e| e.see(&path))?;
+            pflag::scan(Some(&command), &after, interspersed, rest).map_err(|e| e.see(&path))?;
         if help {
             return Ok(Parsed::Help(self.help(Some(entry), &path)));
         }
