@@ -37,6 +37,9 @@ _dhow() {
             dhow,diff)
                 cmd="dhow__subcmd__diff"
                 ;;
+            dhow,events)
+                cmd="dhow__subcmd__events"
+                ;;
             dhow,exec)
                 cmd="dhow__subcmd__exec"
                 ;;
@@ -347,7 +350,7 @@ _dhow() {
 
     case "${cmd}" in
         dhow)
-            opts="-v -h --root --runroot --log-level --storage-driver --cgroup-manager --module --version --help attach commit completion container cp create diff exec export history image images import info inspect kill load login logout logs mount pause port ps pull push rename restart rm rmi run save start stats stop system tag top unmount umount unpause unshare untag update version volume wait"
+            opts="-v -h --root --runroot --log-level --storage-driver --cgroup-manager --module --version --help attach commit completion container cp create diff events exec export history image images import info inspect kill load login logout logs mount pause port ps pull push rename restart rm rmi run save start stats stop system tag top unmount umount unpause unshare untag update version volume wait"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2796,6 +2799,48 @@ _dhow() {
             fi
             case "${prev}" in
                 --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dhow__subcmd__events)
+            opts="-f -h --filter --format --no-trunc --since --stream --until --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-trunc)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stream)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --until)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

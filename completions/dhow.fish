@@ -39,6 +39,7 @@ complete -c dhow -n "__fish_dhow_needs_command" -f -a "container" -d 'Manage con
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "cp" -d 'Copy files between a container and the host, or two containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "create" -d 'Create a container without starting it'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "diff" -d 'Show what a container changed of its image, or an image\'s top layer of those below'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "events" -d 'Show what happens to containers, images and volumes'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "exec" -d 'Run a command in a running container'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "export" -d 'Write the files of a container as a tar archive'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "history" -d 'Show the history of an image'
@@ -740,6 +741,15 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l help -d 'Print this
 complete -c dhow -n "__fish_dhow_using_subcommand diff" -l format -d 'The form: json' -r
 complete -c dhow -n "__fish_dhow_using_subcommand diff" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand diff" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand events" -s f -l filter -d 'Only what fits: container, event, image, label, pod, type, volume' -r
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l format -d 'json, or a Go template' -r
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l no-trunc -d 'Whole ids (the default)' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l since -d 'Only since this time: a time, or a duration before now' -r
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l stream -d 'Go on as more happens (the default)' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l until -d 'Only until this time: a time, or a duration from now' -r
+complete -c dhow -n "__fish_dhow_using_subcommand events" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -l detach-keys -d 'Keys that detach' -r
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -s e -l env -d 'Set a variable' -r
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -l env-file -d 'Read variables from a file' -r -F
