@@ -8,6 +8,7 @@ pub(crate) mod activation;
 pub(crate) mod attach;
 pub(crate) mod check;
 pub(crate) mod cleanup;
+pub(crate) mod clone;
 pub(crate) mod commit;
 pub(crate) mod container;
 pub(crate) mod copy;

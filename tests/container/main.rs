@@ -5,6 +5,7 @@
 mod support;
 
 mod bad_input;
+mod clone;
 mod commit;
 mod config;
 mod copy;
