@@ -35,20 +35,21 @@ use self::globals::GlobalArgs;
 use self::output::stdout;
 use crate::engine::Privilege;
 
-const GROUPS: &[&[Entry<Context>]] = &[
-    container::ENTRIES,
-    diff::ENTRIES,
-    image::ENTRIES,
-    volume::ENTRIES,
-    system::ENTRIES,
-    inspect::ENTRIES,
-    complete::ENTRIES,
+/// The commands by what they are about.
+const GROUPS: &[(&str, &[Entry<Context>])] = &[
+    ("Containers", container::ENTRIES),
+    ("Containers", diff::ENTRIES),
+    ("Images", image::ENTRIES),
+    ("Volumes", volume::ENTRIES),
+    ("System", system::ENTRIES),
+    ("System", inspect::ENTRIES),
+    ("System", complete::ENTRIES),
 ];
 
 const COUNT: usize = {
     let (mut count, mut group) = (0, 0);
     while group < GROUPS.len() {
-        count += GROUPS[group].len();
+        count += GROUPS[group].1.len();
         group += 1;
     }
     count
@@ -56,12 +57,12 @@ const COUNT: usize = {
 
 /// The commands of all groups in one table.
 const ENTRIES: [Entry<Context>; COUNT] = {
-    let mut all = [GROUPS[0][0]; COUNT];
+    let mut all = [GROUPS[0].1[0]; COUNT];
     let (mut at, mut group) = (0, 0);
     while group < GROUPS.len() {
         let mut index = 0;
-        while index < GROUPS[group].len() {
-            all[at] = GROUPS[group][index];
+        while index < GROUPS[group].1.len() {
+            all[at] = GROUPS[group].1[index];
             at += 1;
             index += 1;
         }
@@ -71,8 +72,13 @@ const ENTRIES: [Entry<Context>; COUNT] = {
 };
 
 /// Everything that can be typed.
-static TREE: Tree<Context> =
-    Tree { name: "dhow", about: "Manage containers and images", globals: GlobalArgs::augment_args, entries: &ENTRIES };
+static TREE: Tree<Context> = Tree {
+    name: "dhow",
+    about: "Manage containers and images",
+    globals: GlobalArgs::augment_args,
+    entries: &ENTRIES,
+    groups: GROUPS,
+};
 
 /// Runs the command line `args`, the program's name first.
 pub(crate) fn main(args: Vec<OsString>, privilege: Privilege) -> ExitCode {
@@ -81,6 +87,11 @@ pub(crate) fn main(args: Vec<OsString>, privilege: Privilege) -> ExitCode {
 
 fn run(args: Vec<OsString>, privilege: Privilege) -> anyhow::Result<u8> {
     let given = args.get(1..).unwrap_or_default();
+    if given.first().is_some_and(|word| word == complete::ASK) {
+        let words = given[1..].to_vec();
+        let globals = TREE.globals_of(&words).and_then(|matches| global_args(&matches).ok()).unwrap_or_default();
+        return complete::answer(&Context::new(&TREE, globals, privilege, args), &words);
+    }
     let (entry, globals, matches) = match TREE.parse(given)? {
         Parsed::Help(text) => return stdout::print(&text).map(|()| 0),
         Parsed::Bare { globals } => return bare(&global_args(&globals)?),

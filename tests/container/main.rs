@@ -7,6 +7,7 @@ mod support;
 mod bad_input;
 mod clone;
 mod commit;
+mod complete;
 mod config;
 mod copy;
 mod crowd;
