@@ -4,6 +4,7 @@ pub(crate) mod container;
 pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod filter;
+pub(crate) mod health;
 pub(crate) mod id;
 pub(crate) mod idmap;
 pub(crate) mod image;

@@ -8,17 +8,22 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
 
-/// An eye on one entry of a directory. What happens from its making on is seen, so make it before looking at the entry.
+/// An eye on entries of a directory. What happens from its making on is seen, so make it before looking at the entry.
 #[derive(Debug)]
 pub(crate) struct Watch {
     /// `None`: the directory is gone.
     fd: Option<OwnedFd>,
-    name: Vec<u8>,
+    names: Vec<Vec<u8>>,
 }
 
 impl Watch {
     /// Watches the entry `name` of `dir`.
     pub(crate) fn new(dir: &Path, name: &str) -> io::Result<Self> {
+        Self::on(dir, &[name])
+    }
+
+    /// Watches the entries `names` of `dir`.
+    pub(crate) fn on(dir: &Path, names: &[&str]) -> io::Result<Self> {
         let fd = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
         let events = inotify::WatchFlags::MOVED_TO
             | inotify::WatchFlags::CREATE
@@ -30,7 +35,7 @@ impl Watch {
             Err(rustix::io::Errno::NOENT) => None,
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { fd, name: name.into() })
+        Ok(Self { fd, names: names.iter().map(|&name| name.into()).collect() })
     }
 
     /// Waits until the entry is replaced, made or removed, the directory goes, or one of `others` is readable; for `limit`
@@ -55,7 +60,11 @@ impl Watch {
             let mut reader = inotify::Reader::new(fd, &mut buffer);
             loop {
                 match reader.next() {
-                    Ok(event) if event.file_name().is_none_or(|entry| entry.to_bytes() == self.name) => {
+                    Ok(event)
+                        if event
+                            .file_name()
+                            .is_none_or(|entry| self.names.iter().any(|name| entry.to_bytes() == name)) =>
+                    {
                         return Ok(true);
                     }
                     Ok(_) => {}

@@ -14,6 +14,7 @@ mod escape;
 mod exec;
 mod filter;
 mod foreground;
+mod health;
 mod hostile;
 mod interactive;
 mod kill;
