@@ -14,7 +14,7 @@ use oci_spec::runtime::{
 use super::Engine;
 use super::container::Locked;
 use super::spec::{self, BoundFile, Facts, Joined};
-use crate::model::container::{ContainerConfig, Device, DeviceLimit, DeviceRule, Namespace, UserNamespace};
+use crate::model::container::{ContainerConfig, Device, DeviceLimit, DeviceRule, Namespace, Resources, UserNamespace};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
@@ -91,7 +91,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         throttles: throttles(),
         shm: shm(engine, config)?,
         cgroup_path: None,
-        numbers: numbers(config)?,
+        numbers: numbers(&config.resources)?,
         has_cgroup: !cgroup.is_none(),
         is_unified: config.systemd && crate::runtime::cgroup::is_unified(),
         counts_pids: cgroup.offers("pids"),
@@ -113,7 +113,7 @@ pub(crate) fn check(config: &ContainerConfig) -> Result<Vec<String>> {
     if !config.devices.is_empty() {
         devices(config, true)?;
     }
-    numbers(config)?;
+    numbers(&config.resources)?;
     if config.ulimits.is_empty() {
         return Ok(Vec::new());
     }
@@ -237,7 +237,7 @@ fn devices(config: &ContainerConfig, bound: bool) -> Result<(Vec<LinuxDevice>, V
 }
 
 /// The numbers of the devices that limits name.
-fn numbers(config: &ContainerConfig) -> Result<BTreeMap<String, (i64, i64)>> {
+pub(crate) fn numbers(resources: &Resources) -> Result<BTreeMap<String, (i64, i64)>> {
     let number = |limit: &DeviceLimit| {
         let meta = fs::metadata(&limit.path).with_context(|| format!("stat {}", limit.path))?;
         if !meta.file_type().is_block_device() {
@@ -246,7 +246,7 @@ fn numbers(config: &ContainerConfig) -> Result<BTreeMap<String, (i64, i64)>> {
         let rdev = meta.rdev();
         Ok((limit.path.clone(), (i64::from(rustix::fs::major(rdev)), i64::from(rustix::fs::minor(rdev)))))
     };
-    config.resources.device_limits().map(number).collect()
+    resources.device_limits().map(number).collect()
 }
 
 /// A rule of `--device-cgroup-rule`, or of a device.

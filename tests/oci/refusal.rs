@@ -47,7 +47,10 @@ fn a_bad_bundle_is_refused_by_its_field_before_anything_is_made() {
         for id in ["../x", "a/b", ".x", ""] {
             oci.with(&bundle, &["create", id]).fails(1, "invalid container id");
         }
-        oci.with(&bundle, &["--systemd-cgroup", "create", "c1"]);
+        if !std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+            let words = ["--systemd-cgroup", "create", "c1"];
+            oci.with(&bundle, &words).fails(1, "the systemd cgroup driver needs cgroup v2");
+        }
         assert!(oci.is_empty());
         // The next one works.
         oci.with(&bundle, &["run", "c1"]).ok();

@@ -2,6 +2,7 @@
 
 mod attach;
 mod cleanup;
+mod clone;
 mod commit;
 mod confinement;
 mod cp;
@@ -113,6 +114,7 @@ const HEALTHCHECK: &[Entry<Context>] =
 const CONTAINER: &[Entry<Context>] = &[
     ATTACH,
     Entry::leaf::<cleanup::CleanupArgs>("cleanup", "Finish what was left of containers that have ended"),
+    Entry::leaf::<clone::CloneArgs>("clone", "Make another container of the same configuration"),
     COMMIT,
     CP,
     CREATE,

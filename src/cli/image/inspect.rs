@@ -18,6 +18,6 @@ pub(crate) struct InspectArgs {
 impl Run<Context> for InspectArgs {
     fn run(self, context: &Context) -> anyhow::Result<u8> {
         let engine = context.engine()?;
-        inspect::each(context, "image inspect", self.format.as_deref(), &self.names, |name| engine.inspect_image(name))
+        inspect::each(context, self.format.as_deref(), &self.names, |name| engine.inspect_image(name))
     }
 }

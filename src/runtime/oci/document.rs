@@ -110,7 +110,7 @@ pub(crate) fn features() -> Result<String> {
         "linux": {
             "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
             "capabilities": capabilities,
-            "cgroup": {"v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true},
+            "cgroup": {"v1": true, "v2": true, "systemd": true, "systemdUser": true, "rdma": true},
             "seccomp": {
                 "enabled": true,
                 "actions": seccomp::ACTIONS,
@@ -131,7 +131,7 @@ pub(crate) fn features() -> Result<String> {
             "netDevices": {"enabled": false},
         },
         "annotations": {"org.dhow.version": env!("CARGO_PKG_VERSION")},
-        "potentiallyUnsafeConfigAnnotations": [],
+        "potentiallyUnsafeConfigAnnotations": ["org.systemd.property."],
     });
     Ok(serde_json::to_string_pretty(&value).context("encode the features")? + "\n")
 }

@@ -25,6 +25,7 @@ use self::args::{Globals, Parsed, Request};
 use self::console::print;
 use self::record::Root;
 use crate::model::error::{Error, ErrorKind};
+use crate::state::scope;
 
 /// The runtime failed.
 const FAILED: u8 = 1;
@@ -54,6 +55,12 @@ pub(crate) fn main(name: &str, words: &[OsString]) -> ExitCode {
 
 fn run(globals: &Globals, request: &Request) -> Result<u8> {
     let root = Root::new(globals.root.as_deref())?;
+    // From a login's session nobody can be born into what was delegated to the user.
+    if matches!(request, Request::Create(_) | Request::Run(_) | Request::Exec(_))
+        && let Some(uid) = record::user()
+    {
+        scope::enter(uid)?;
+    }
     let target = |target: &args::Target| root.container(&target.id);
     match request {
         Request::Create(args) => create::create(&root, globals, args)?,
