@@ -23,6 +23,7 @@ pub(crate) mod facts;
 pub(crate) mod files;
 pub(crate) mod foreground;
 pub(crate) mod heal;
+pub(crate) mod health;
 pub(crate) mod image;
 pub(crate) mod info;
 pub(crate) mod inspect;

@@ -17,6 +17,7 @@ mod event;
 mod exec;
 mod filter;
 mod foreground;
+mod health;
 mod hostile;
 mod interactive;
 mod kill;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use super::{confinement, defaults, environment, limit, namespace, startup};
+use super::{confinement, defaults, environment, health, limit, namespace, startup};
 use crate::cli::flags::create::CreateFlags;
 use crate::engine::request::{CreateRequest, NamespaceRequest, PullPolicy, RegistryOptions, RootRequest};
 use crate::engine::{Config, Privilege};
@@ -139,6 +139,7 @@ fn read(flags: &CreateFlags, words: Vec<String>, config: &Config, privilege: &Pr
         publish_all: flags.publish_all,
         expose: expose(&flags.expose)?,
         restart,
+        health: health::request(flags, &cwd)?,
         log: log(flags)?,
         remove: flags.rm,
         detach_keys: flags.detach_keys.clone(),
