@@ -39,8 +39,10 @@ complete -c dhow -n "__fish_dhow_needs_command" -f -a "container" -d 'Manage con
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "cp" -d 'Copy files between a container and the host, or two containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "create" -d 'Create a container without starting it'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "diff" -d 'Show what a container changed of its image, or an image\'s top layer of those below'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "events" -d 'Show what happens to containers, images and volumes'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "exec" -d 'Run a command in a running container'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "export" -d 'Write the files of a container as a tar archive'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "healthcheck" -d 'Check the health of containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "history" -d 'Show the history of an image'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "image" -d 'Manage images'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "images" -d 'List images'
@@ -225,6 +227,20 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l group-add -d 'Add supplementary groups' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l group-entry -d 'Line for the user\'s group in the container\'s group file, with $GROUPNAME, $GID and $USERLIST' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l health-cmd -d 'Command that tells whether the container is healthy: for its shell, or a JSON array of words; none is none' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l health-interval -d 'Time between checks (30s), or disable: checks are made only by healthcheck run' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l health-log-destination -d 'Where the results of checks are kept: local, or also in a directory' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l health-max-log-count -d 'Results that are kept (5); 0 is without limit' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l health-max-log-size -d 'Bytes of a check\'s output that are kept (500); 0 is without limit' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l health-on-failure -d 'What happens to a container that turned unhealthy: none, kill, restart, stop' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l health-retries -d 'Failures in a row that make the container unhealthy (3)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l health-start-period -d 'Time from the start on in which failures do not count (0s)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l health-startup-cmd -d 'Command that runs in place of the check until it has succeeded' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l health-startup-interval -d 'Time between startup checks (30s), or disable' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l health-startup-retries -d 'Failures of the startup check in a row after which the container is started again (0: never)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l health-startup-success -d 'Successes of the startup check in a row after which the regular checks begin (1)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l health-startup-timeout -d 'How long a startup check may take (30s)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l health-timeout -d 'How long a check may take (30s)' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Host name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l hosts-file -d 'File that the container\'s hosts file begins with: a path, image or none' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l hostuser -d 'Add a user of the host to the container\'s passwd file' -r
@@ -299,6 +315,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l volumes-from -d 'Mount the volumes of a container: CONTAINER[:OPTIONS]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'Working directory' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep standard input open'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l no-healthcheck -d 'Make no health checks, whatever the image says'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Say nothing while pulling'
@@ -479,6 +496,20 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l group-add -d 'Add supplementary groups' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l group-entry -d 'Line for the user\'s group in the container\'s group file, with $GROUPNAME, $GID and $USERLIST' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l health-cmd -d 'Command that tells whether the container is healthy: for its shell, or a JSON array of words; none is none' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l health-interval -d 'Time between checks (30s), or disable: checks are made only by healthcheck run' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l health-log-destination -d 'Where the results of checks are kept: local, or also in a directory' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l health-max-log-count -d 'Results that are kept (5); 0 is without limit' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l health-max-log-size -d 'Bytes of a check\'s output that are kept (500); 0 is without limit' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l health-on-failure -d 'What happens to a container that turned unhealthy: none, kill, restart, stop' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l health-retries -d 'Failures in a row that make the container unhealthy (3)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l health-start-period -d 'Time from the start on in which failures do not count (0s)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l health-startup-cmd -d 'Command that runs in place of the check until it has succeeded' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l health-startup-interval -d 'Time between startup checks (30s), or disable' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l health-startup-retries -d 'Failures of the startup check in a row after which the container is started again (0: never)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l health-startup-success -d 'Successes of the startup check in a row after which the regular checks begin (1)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l health-startup-timeout -d 'How long a startup check may take (30s)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l health-timeout -d 'How long a check may take (30s)' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Host name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l hosts-file -d 'File that the container\'s hosts file begins with: a path, image or none' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l hostuser -d 'Add a user of the host to the container\'s passwd file' -r
@@ -555,6 +586,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Run in the background and print the container\'s ID'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l rmi -d 'Remove the image with the container, unless others use it; implies --rm'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l no-healthcheck -d 'Make no health checks, whatever the image says'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Say nothing while pulling'
@@ -626,7 +658,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l restart -d 'What happens when it ends: no, always, on-failure[:N], unless-stopped' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'Wait for a state: configured, created, exited, initialized, paused, removing, running, stopped, stopping' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'Wait for a state: configured, created, exited, healthy, initialized, paused, removing, running, stopped, stopping, unhealthy' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s i -l interval -d 'For podman\'s sake: milliseconds, or a number with a unit; the kernel tells when there is something to see' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -l ignore -d 'A container that does not exist is no error: -1 is printed'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from wait" -s l -l latest -d 'The container that was created last'
@@ -684,6 +716,20 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l expose -d 'Expose a
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l group-add -d 'Add supplementary groups' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l group-entry -d 'Line for the user\'s group in the container\'s group file, with $GROUPNAME, $GID and $USERLIST' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l health-cmd -d 'Command that tells whether the container is healthy: for its shell, or a JSON array of words; none is none' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l health-interval -d 'Time between checks (30s), or disable: checks are made only by healthcheck run' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l health-log-destination -d 'Where the results of checks are kept: local, or also in a directory' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l health-max-log-count -d 'Results that are kept (5); 0 is without limit' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l health-max-log-size -d 'Bytes of a check\'s output that are kept (500); 0 is without limit' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l health-on-failure -d 'What happens to a container that turned unhealthy: none, kill, restart, stop' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l health-retries -d 'Failures in a row that make the container unhealthy (3)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l health-start-period -d 'Time from the start on in which failures do not count (0s)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l health-startup-cmd -d 'Command that runs in place of the check until it has succeeded' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l health-startup-interval -d 'Time between startup checks (30s), or disable' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l health-startup-retries -d 'Failures of the startup check in a row after which the container is started again (0: never)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l health-startup-success -d 'Successes of the startup check in a row after which the regular checks begin (1)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l health-startup-timeout -d 'How long a startup check may take (30s)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l health-timeout -d 'How long a check may take (30s)' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s h -l hostname -d 'Host name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l hosts-file -d 'File that the container\'s hosts file begins with: a path, image or none' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l hostuser -d 'Add a user of the host to the container\'s passwd file' -r
@@ -758,6 +804,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -s v -l volume -d 'Bin
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l volumes-from -d 'Mount the volumes of a container: CONTAINER[:OPTIONS]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s w -l workdir -d 'Working directory' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s i -l interactive -d 'Keep standard input open'
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l no-healthcheck -d 'Make no health checks, whatever the image says'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s q -l quiet -d 'Say nothing while pulling'
@@ -770,6 +817,15 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l help -d 'Print this
 complete -c dhow -n "__fish_dhow_using_subcommand diff" -l format -d 'The form: json' -r
 complete -c dhow -n "__fish_dhow_using_subcommand diff" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand diff" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand events" -s f -l filter -d 'Only what fits: container, event, image, label, pod, type, volume' -r
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l format -d 'json, or a Go template' -r
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l no-trunc -d 'Whole ids (the default)' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l since -d 'Only since this time: a time, or a duration before now' -r
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l stream -d 'Go on as more happens (the default)' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l until -d 'Only until this time: a time, or a duration from now' -r
+complete -c dhow -n "__fish_dhow_using_subcommand events" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -l detach-keys -d 'Keys that detach' -r
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -s e -l env -d 'Set a variable' -r
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -l env-file -d 'Read variables from a file' -r -F
@@ -785,6 +841,9 @@ complete -c dhow -n "__fish_dhow_using_subcommand exec" -s h -l help -d 'Print t
 complete -c dhow -n "__fish_dhow_using_subcommand export" -s o -l output -d 'The file, instead of standard output' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand export" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand export" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Make the health check of a container now'
+complete -c dhow -n "__fish_dhow_using_subcommand healthcheck; and __fish_seen_subcommand_from run" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand history" -l format -d 'Change the output format to json or a Go template' -r
 complete -c dhow -n "__fish_dhow_using_subcommand history" -s H -l human -d 'Display sizes and dates for people' -r -f -a "true\t''
 false\t''"
@@ -1111,6 +1170,20 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l expose -d 'Expose a po
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l group-add -d 'Add supplementary groups' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l group-entry -d 'Line for the user\'s group in the container\'s group file, with $GROUPNAME, $GID and $USERLIST' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l health-cmd -d 'Command that tells whether the container is healthy: for its shell, or a JSON array of words; none is none' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l health-interval -d 'Time between checks (30s), or disable: checks are made only by healthcheck run' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l health-log-destination -d 'Where the results of checks are kept: local, or also in a directory' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l health-max-log-count -d 'Results that are kept (5); 0 is without limit' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l health-max-log-size -d 'Bytes of a check\'s output that are kept (500); 0 is without limit' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l health-on-failure -d 'What happens to a container that turned unhealthy: none, kill, restart, stop' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l health-retries -d 'Failures in a row that make the container unhealthy (3)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l health-start-period -d 'Time from the start on in which failures do not count (0s)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l health-startup-cmd -d 'Command that runs in place of the check until it has succeeded' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l health-startup-interval -d 'Time between startup checks (30s), or disable' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l health-startup-retries -d 'Failures of the startup check in a row after which the container is started again (0: never)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l health-startup-success -d 'Successes of the startup check in a row after which the regular checks begin (1)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l health-startup-timeout -d 'How long a startup check may take (30s)' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l health-timeout -d 'How long a check may take (30s)' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s h -l hostname -d 'Host name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l hosts-file -d 'File that the container\'s hosts file begins with: a path, image or none' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l hostuser -d 'Add a user of the host to the container\'s passwd file' -r
@@ -1187,6 +1260,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -s w -l workdir -d 'Worki
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s d -l detach -d 'Run in the background and print the container\'s ID'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l rmi -d 'Remove the image with the container, unless others use it; implies --rm'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s i -l interactive -d 'Keep standard input open'
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l no-healthcheck -d 'Make no health checks, whatever the image says'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s q -l quiet -d 'Say nothing while pulling'
@@ -1333,7 +1407,7 @@ complete -c dhow -n "__fish_dhow_using_subcommand volume; and __fish_seen_subcom
 complete -c dhow -n "__fish_dhow_using_subcommand volume; and __fish_seen_subcommand_from remove" -s a -l all -d 'Remove all volumes'
 complete -c dhow -n "__fish_dhow_using_subcommand volume; and __fish_seen_subcommand_from remove" -s f -l force -d 'Remove a volume by force, its containers first'
 complete -c dhow -n "__fish_dhow_using_subcommand volume; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand wait" -l condition -d 'Wait for a state: configured, created, exited, initialized, paused, removing, running, stopped, stopping' -r
+complete -c dhow -n "__fish_dhow_using_subcommand wait" -l condition -d 'Wait for a state: configured, created, exited, healthy, initialized, paused, removing, running, stopped, stopping, unhealthy' -r
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -s i -l interval -d 'For podman\'s sake: milliseconds, or a number with a unit; the kernel tells when there is something to see' -r
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -l ignore -d 'A container that does not exist is no error: -1 is printed'
 complete -c dhow -n "__fish_dhow_using_subcommand wait" -s l -l latest -d 'The container that was created last'

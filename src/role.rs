@@ -12,8 +12,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use rustix::thread::CapabilitySet;
 
-use crate::engine::Engine;
 use crate::engine::network::NETWORKS;
+use crate::engine::{Engine, Places};
 use crate::runtime::oci;
 use crate::state::privilege::Privilege;
 use crate::state::{pause, rootless};
@@ -91,16 +91,17 @@ fn reaper(args: &[OsString]) -> Result<u8> {
     Ok(u8::try_from(crate::runtime::reaper::main(command)?).unwrap_or(u8::MAX))
 }
 
-/// `cleanup DATA RUN UID GID (ID RUN-NUMBER | networks)`, as `engine::policy` writes it; the ids are `root` for root.
+/// `cleanup DATA RUN VOLUMES UID GID (ID RUN-NUMBER | networks)`, as `engine::policy` writes it; the ids are `root` for root.
 fn cleanup(args: &[OsString]) -> Result<()> {
-    let [data, run_dir, rest @ ..] = args else { anyhow::bail!("cleanup: wrong arguments") };
+    let [data, run_dir, volumes, rest @ ..] = args else { anyhow::bail!("cleanup: wrong arguments") };
     let words: Vec<&str> = rest.iter().filter_map(|word| word.to_str()).collect();
     let [uid, gid, what @ ..] = words.as_slice() else { anyhow::bail!("cleanup: wrong arguments") };
     let privilege = match (uid.parse(), gid.parse()) {
         (Ok(uid), Ok(gid)) => Privilege::Rootless { uid, gid },
         _ => Privilege::Root,
     };
-    let engine = Engine::open(privilege, Some(data.into()), Some(run_dir.into()))?;
+    let places = Places { root: Some(data.into()), run: Some(run_dir.into()), volumes: Some(volumes.into()) };
+    let engine = Engine::open(privilege, places)?;
     match what {
         [id, run] => engine.clean_up(&id.parse()?, run.parse().context("cleanup: wrong run number")?),
         what if what == NETWORKS => engine.clean_up_networks(),
@@ -136,8 +137,31 @@ struct Words {
 }
 
 /// Global options that take a value, which may be the next word.
-const WITH_VALUE: [&str; 6] =
-    ["--root", "--runroot", "--log-level", "--storage-driver", "--cgroup-manager", "--module"];
+const WITH_VALUE: [&str; 23] = [
+    "--cgroup-manager",
+    "--config",
+    "--conmon",
+    "--connection",
+    "--hooks-dir",
+    "--host",
+    "--identity",
+    "--log-level",
+    "--module",
+    "--network-cmd-path",
+    "--network-config-dir",
+    "--out",
+    "--registries-conf",
+    "--root",
+    "--runroot",
+    "--ssh",
+    "--storage-driver",
+    "--storage-opt",
+    "--tmpdir",
+    "--url",
+    "--volumepath",
+    "-H",
+    "-c",
+];
 /// Commands that only speak of this program.
 const WITHOUT_STORE: [&str; 2] = ["help", "completion"];
 
@@ -191,6 +215,13 @@ mod tests {
         ] {
             assert_eq!(Role::from_args(&args(line)), role, "{line}");
         }
+    }
+
+    #[test]
+    fn global_options_with_a_value_are_known() {
+        let mut defined = crate::cli::options_with_value();
+        defined.sort();
+        assert_eq!(defined, WITH_VALUE);
     }
 
     #[test]

@@ -3,76 +3,17 @@
 use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
-use super::flags::UsageError;
 use super::flags::tree::Tree;
+use super::globals::{GlobalArgs, check_driver};
 use super::output::escape;
-use crate::engine::{Config, Engine, Privilege};
-use crate::model::error::Error;
+use crate::engine::{Config, Engine, Places, Privilege, Storage};
 
-/// What podman's `--log-level` takes.
-const LEVELS: [&str; 8] = ["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"];
-
-/// The flags that are understood before and after every command's name.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub(crate) struct GlobalArgs {
-    /// Directory of images, containers and volumes
-    #[arg(long, value_name = "DIR")]
-    pub(crate) root: Option<PathBuf>,
-    /// Directory of what is gone after a reboot
-    #[arg(long, value_name = "DIR")]
-    pub(crate) runroot: Option<PathBuf>,
-    /// Say more or less: trace, debug, info, warn, error, fatal, panic
-    #[arg(long, value_name = "LEVEL")]
-    pub(crate) log_level: Option<String>,
-    /// How layers are kept: overlay
-    #[arg(long, value_name = "DRIVER")]
-    pub(crate) storage_driver: Option<String>,
-    /// Who manages cgroups: cgroupfs
-    #[arg(long, value_name = "MANAGER")]
-    pub(crate) cgroup_manager: Option<String>,
-    /// Read this file of defaults too: a path, or a name below containers.conf.modules
-    #[arg(long, value_name = "FILE")]
-    pub(crate) module: Vec<String>,
-    /// Print the version
-    #[arg(short, long)]
-    pub(crate) version: bool,
-}
-
-impl GlobalArgs {
-    /// Whether only errors are to be told.
-    fn is_quiet(&self) -> bool {
-        let level = self.log_level.as_deref().unwrap_or_default().to_ascii_lowercase();
-        matches!(level.as_str(), "error" | "fatal" | "panic")
-    }
-
-    /// Refuses what was asked for and cannot be given.
-    pub(crate) fn check(&self) -> Result<()> {
-        if let Some(level) = &self.log_level
-            && !LEVELS.contains(&level.to_ascii_lowercase().as_str())
-        {
-            let message = format!("log level \"{level}\" is not supported, choose from: {}", LEVELS.join(", "));
-            return Err(UsageError::new(message).into());
-        }
-        match self.storage_driver.as_deref() {
-            None | Some("" | "overlay") => {}
-            Some(other) => {
-                let message = format!("storage driver \"{other}\" is not supported, choose from: overlay");
-                return Err(Error::unsupported(message).into());
-            }
-        }
-        match self.cgroup_manager.as_deref() {
-            None | Some("" | "cgroupfs") => Ok(()),
-            Some(other) => {
-                let message = format!("cgroup manager \"{other}\" is not supported, choose from: cgroupfs");
-                Err(Error::unsupported(message).into())
-            }
-        }
-    }
-}
+/// dhow's own directory below one that files name, which podman may use too.
+const OWN: &str = "dhow";
 
 /// One command line at work.
 pub(crate) struct Context {
@@ -103,6 +44,12 @@ impl Context {
         }
         let config = Config::of_process(&self.privilege, &self.globals.module)?;
         config.warnings.iter().for_each(|warning| self.warn(warning));
+        // The program's own variables: how registries are reached, where temporary files go.
+        for pair in config.engine.env.items() {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            crate::sys::environment::set(name, value.as_ref())
+                .with_context(|| format!("set {pair:?}, env in [engine]"))?;
+        }
         Ok(self.config.get_or_init(|| config))
     }
 
@@ -127,35 +74,25 @@ impl Context {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
         }
-        let engine = Engine::open(self.privilege.clone(), self.globals.root.clone(), self.globals.runroot.clone())?;
+        let config = self.config()?;
+        let given = &self.globals;
+        let storage = Storage::of_process(&self.privilege)?;
+        if let (None, Some((driver, who))) = (&given.storage_driver, &storage.driver) {
+            check_driver(driver, Some(who))?;
+        }
+        let volumes =
+            || config.engine.volume_path.as_ref().filter(|path| !path.is_empty()).map(|path| Path::new(path).join(OWN));
+        let places = Places {
+            root: given.root.clone().or(storage.root),
+            run: given.runroot.clone().or(storage.run),
+            volumes: given.volumepath.clone().or_else(volumes),
+        };
+        let engine = Engine::open(self.privilege.clone(), places)?;
         Ok(self.engine.get_or_init(|| engine))
     }
 
     /// Tells whether a person reads standard output: foreign text is escaped for them.
     pub(crate) fn terminal(&self) -> bool {
         std::io::stdout().is_terminal()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_be_given_is_an_error() {
-        let with = |change: fn(&mut GlobalArgs)| {
-            let mut globals = GlobalArgs::default();
-            change(&mut globals);
-            globals.check().map_err(|error| error.to_string())
-        };
-        assert_eq!(with(|_| {}), Ok(()));
-        assert_eq!(with(|g| g.log_level = Some("DEBUG".into())), Ok(()));
-        assert_eq!(with(|g| g.storage_driver = Some("overlay".into())), Ok(()));
-        assert_eq!(with(|g| g.cgroup_manager = Some("cgroupfs".into())), Ok(()));
-        let error = with(|g| g.log_level = Some("loud".into())).unwrap_err();
-        assert!(error.starts_with("log level \"loud\" is not supported, choose from: trace, "), "{error}");
-        let error = with(|g| g.storage_driver = Some("vfs".into())).unwrap_err();
-        assert_eq!(error, "storage driver \"vfs\" is not supported, choose from: overlay");
-        assert!(with(|g| g.cgroup_manager = Some("systemd".into())).is_err());
     }
 }

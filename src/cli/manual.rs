@@ -9,7 +9,8 @@ use clap::Command;
 fn generated() -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     for (shell, name) in [("bash", "dhow.bash"), ("zsh", "_dhow"), ("fish", "dhow.fish")] {
-        files.insert(Path::new("completions").join(name), super::complete::script(&super::TREE, shell));
+        files
+            .insert(Path::new("completions").join(name), super::complete::script(super::TREE.name, shell).into_bytes());
     }
     let mut command = super::TREE.command();
     command.build();
@@ -74,7 +75,7 @@ fn scripts_are_read_by_their_shells() {
         let mut command = Command::new(shell);
         command.arg("-n").stdin(Stdio::piped());
         let Ok(mut child) = command.spawn() else { continue };
-        child.stdin.take().unwrap().write_all(&super::complete::script(&super::TREE, shell)).unwrap();
+        child.stdin.take().unwrap().write_all(super::complete::script(super::TREE.name, shell).as_bytes()).unwrap();
         assert!(child.wait().unwrap().success(), "{shell}");
     }
 }

@@ -9,6 +9,7 @@ mod context;
 mod diff;
 pub(crate) mod exit;
 pub(crate) mod flags;
+mod globals;
 mod image;
 mod inspect;
 #[cfg(test)]
@@ -27,26 +28,28 @@ use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches};
 
-use self::context::{Context, GlobalArgs};
+use self::context::Context;
 use self::flags::UsageError;
 use self::flags::tree::{Entry, Parsed, Tree};
+use self::globals::GlobalArgs;
 use self::output::stdout;
 use crate::engine::Privilege;
 
-const GROUPS: &[&[Entry<Context>]] = &[
-    container::ENTRIES,
-    diff::ENTRIES,
-    image::ENTRIES,
-    volume::ENTRIES,
-    system::ENTRIES,
-    inspect::ENTRIES,
-    complete::ENTRIES,
+/// The commands by what they are about.
+const GROUPS: &[(&str, &[Entry<Context>])] = &[
+    ("Containers", container::ENTRIES),
+    ("Containers", diff::ENTRIES),
+    ("Images", image::ENTRIES),
+    ("Volumes", volume::ENTRIES),
+    ("System", system::ENTRIES),
+    ("System", inspect::ENTRIES),
+    ("System", complete::ENTRIES),
 ];
 
 const COUNT: usize = {
     let (mut count, mut group) = (0, 0);
     while group < GROUPS.len() {
-        count += GROUPS[group].len();
+        count += GROUPS[group].1.len();
         group += 1;
     }
     count
@@ -54,12 +57,12 @@ const COUNT: usize = {
 
 /// The commands of all groups in one table.
 const ENTRIES: [Entry<Context>; COUNT] = {
-    let mut all = [GROUPS[0][0]; COUNT];
+    let mut all = [GROUPS[0].1[0]; COUNT];
     let (mut at, mut group) = (0, 0);
     while group < GROUPS.len() {
         let mut index = 0;
-        while index < GROUPS[group].len() {
-            all[at] = GROUPS[group][index];
+        while index < GROUPS[group].1.len() {
+            all[at] = GROUPS[group].1[index];
             at += 1;
             index += 1;
         }
@@ -69,8 +72,13 @@ const ENTRIES: [Entry<Context>; COUNT] = {
 };
 
 /// Everything that can be typed.
-static TREE: Tree<Context> =
-    Tree { name: "dhow", about: "Manage containers and images", globals: GlobalArgs::augment_args, entries: &ENTRIES };
+static TREE: Tree<Context> = Tree {
+    name: "dhow",
+    about: "Manage containers and images",
+    globals: GlobalArgs::augment_args,
+    entries: &ENTRIES,
+    groups: GROUPS,
+};
 
 /// Runs the command line `args`, the program's name first.
 pub(crate) fn main(args: Vec<OsString>, privilege: Privilege) -> ExitCode {
@@ -79,6 +87,11 @@ pub(crate) fn main(args: Vec<OsString>, privilege: Privilege) -> ExitCode {
 
 fn run(args: Vec<OsString>, privilege: Privilege) -> anyhow::Result<u8> {
     let given = args.get(1..).unwrap_or_default();
+    if given.first().is_some_and(|word| word == complete::ASK) {
+        let words = given[1..].to_vec();
+        let globals = TREE.globals_of(&words).and_then(|matches| global_args(&matches).ok()).unwrap_or_default();
+        return complete::answer(&Context::new(&TREE, globals, privilege, args), &words);
+    }
     let (entry, globals, matches) = match TREE.parse(given)? {
         Parsed::Help(text) => return stdout::print(&text).map(|()| 0),
         Parsed::Bare { globals } => return bare(&global_args(&globals)?),
@@ -89,7 +102,10 @@ fn run(args: Vec<OsString>, privilege: Privilege) -> anyhow::Result<u8> {
         return bare(&globals);
     }
     globals.check()?;
-    entry.run(&matches, &Context::new(&TREE, globals, privilege, args))
+    globals.apply()?;
+    let context = Context::new(&TREE, globals, privilege, args);
+    context.globals.without_effect().iter().for_each(|line| context.warn(line));
+    entry.run(&matches, &context)
 }
 
 /// No command: the version, or the help and an error, as podman has it.
@@ -103,4 +119,16 @@ fn bare(globals: &GlobalArgs) -> anyhow::Result<u8> {
 
 fn global_args(matches: &clap::ArgMatches) -> anyhow::Result<GlobalArgs> {
     Ok(GlobalArgs::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?)
+}
+
+/// The global options that take a value, as they are typed.
+#[cfg(test)]
+pub(crate) fn options_with_value() -> Vec<String> {
+    let command = GlobalArgs::augment_args(clap::Command::new(TREE.name));
+    let takes = |arg: &&clap::Arg| arg.get_action().takes_values();
+    let names = |arg: &clap::Arg| {
+        let long = arg.get_long().map(|long| format!("--{long}"));
+        long.into_iter().chain(arg.get_short().map(|short| format!("-{short}"))).collect::<Vec<_>>()
+    };
+    command.get_arguments().filter(takes).flat_map(names).collect()
 }

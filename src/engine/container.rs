@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 use super::merged;
 use crate::model::container::{ContainerConfig, ContainerState, ExitRecord, InitRecord};
 use crate::model::error::Error;
+use crate::model::health::Health;
 use crate::model::id::Id;
 use crate::model::status::{Action, Status};
 use crate::runtime::cgroup::Cgroup;
@@ -29,6 +30,8 @@ use crate::state::{boot, name};
 pub(crate) struct Container {
     pub(crate) config: ContainerConfig,
     pub(crate) state: ContainerState,
+    /// Where checks were asked for.
+    pub(crate) health: Option<Health>,
 }
 
 impl Container {
@@ -48,7 +51,8 @@ impl Container {
             },
             Err(error) => return Err(error),
         };
-        let mut read = Self { config, state };
+        let health = config.health.as_deref().map(|asked| super::health::read(paths, &config.id, asked, state.run));
+        let mut read = Self { config, state, health };
         if read.state.status.is_alive() && read.state.monitor.is_none() {
             // The engine that started or replaced it was killed before it wrote down who it is.
             read.state.monitor = read.init(paths).ok().flatten().and_then(|record| record.monitor);
@@ -231,7 +235,7 @@ impl Locked {
                 _ => {}
             }
         }
-        let Some(Container { config, state }) = Container::read(paths, id)? else { return Ok(None) };
+        let Some(Container { config, state, .. }) = Container::read(paths, id)? else { return Ok(None) };
         Ok(Some(Self { paths: paths.clone(), config, state, lock }))
     }
 
@@ -275,7 +279,7 @@ impl Locked {
 
     /// As [`Container`], for functions that only read.
     pub(crate) fn snapshot(&self) -> Container {
-        Container { config: self.config.clone(), state: self.state.clone() }
+        Container { config: self.config.clone(), state: self.state.clone(), health: None }
     }
 
     /// Frees the name and deletes the directory: the end of a removal, after everything outside is undone.

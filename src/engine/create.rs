@@ -259,6 +259,7 @@ impl Engine {
             sysctls: request.sysctls.clone(),
             names: request.names.clone(),
             restart: request.restart,
+            health: super::health::resolve(&request.health, image)?,
             log: request.log.clone(),
             remove: request.remove,
             detach_keys: request.detach_keys.clone(),

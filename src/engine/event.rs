@@ -69,7 +69,10 @@ impl Engine {
         if !wanted.follow || wanted.since.is_some() {
             give(past)?;
         }
-        while wanted.follow {
+        if !wanted.follow {
+            return Ok(());
+        }
+        loop {
             let limit = match wanted.until {
                 Some(until) => {
                     let left = until.as_nanosecond() - Timestamp::now().as_nanosecond();
@@ -81,10 +84,9 @@ impl Engine {
             give(reader.read()?)?;
             // The store may be gone, by `system reset`.
             if !more || !self.paths.run().is_dir() {
-                break;
+                return Ok(());
             }
         }
-        Ok(())
     }
 }
 

@@ -57,6 +57,11 @@ pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup
     Ok(planned)
 }
 
+/// The capabilities that a process which is not root keeps, by name.
+pub(crate) fn requested(config: &ContainerConfig) -> Result<Vec<String>> {
+    Ok(capability::requested(&config.security.cap_add, bounding()?)?.names().collect())
+}
+
 /// Looks everything up and writes the container's own files (`hosts`, `resolv.conf`, …) into `bundle`.
 pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: &Path) -> Result<Prepared> {
     let config = &locked.config;

@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 use super::Engine;
 use super::container::Locked;
 use super::start::Foreground;
-use crate::model::container::RestartKind;
 use crate::model::status::Status;
 use crate::monitor::exit::{self, End};
 use crate::state::record::Durability;
@@ -45,14 +44,14 @@ impl Engine {
     /// Called when the monitor said `Exit`, or is gone: makes the end true, and removes a `--rm` container, before the
     /// command ends. Where a restart policy applies, Cleanup does it, and this waits for it.
     pub(crate) fn finish(&self, foreground: Foreground) -> Result<()> {
-        let Foreground { id, client, started, restart, .. } = foreground;
-        if restart == RestartKind::No {
+        let Foreground { id, client, started, restarts, .. } = foreground;
+        if !restarts {
             // A monitor that is gone hears nothing; its end is what counts.
             drop(client.cleaning());
         }
         drop(client);
         started.wait().context("wait for the monitor")?;
-        if restart == RestartKind::No {
+        if !restarts {
             let locked = match Locked::acquire(&self.paths, &id) {
                 Err(error) if super::remove::is_gone(&error) => return Ok(()),
                 locked => locked?,

@@ -80,13 +80,15 @@ pub(crate) fn settle(engine: &Engine, mut locked: Locked) -> Result<Option<Locke
         }
     }
     let exit = if here { locked.snapshot().exit(&engine.paths)? } else { None };
-    if locked.config.remove {
-        conclude(engine, &mut locked, exit)?;
-        let died = died(&locked);
+    conclude(engine, &mut locked, exit)?;
+    let died = died(&locked);
+    // One whose health asks for another run goes with the end of that.
+    if locked.config.remove && policy::restart_delay(locked.config.restart, &locked.state).is_none() {
         super::remove::finish_after(engine, locked, vec![died])?;
         return Ok(None);
     }
-    end(engine, &mut locked, exit)?;
+    locked.save(Durability::Synced)?;
+    engine.note(&[died, event::of_container(&locked.config, "cleanup")]);
     Ok(Some(locked))
 }
 
@@ -110,6 +112,7 @@ fn conclude(engine: &Engine, locked: &mut Locked, exit: Option<ExitRecord>) -> R
     locked.state.exit_code = exit.as_ref().and_then(|exit| exit.exit_code);
     locked.state.oom_killed = exit.as_ref().is_some_and(|exit| exit.oom_killed);
     locked.state.finished_at = Some(exit.as_ref().map_or_else(Timestamp::now, |exit| exit.finished_at));
+    locked.state.ended_by(exit.as_ref().and_then(|exit| exit.cause));
     if exit.as_ref().is_none_or(|exit| exit.exit_code.is_none()) {
         "its monitor was lost, and with it the exit code".clone_into(&mut locked.state.error);
     }

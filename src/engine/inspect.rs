@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::container::Container;
 use super::{Engine, facts, port, spec};
 use crate::model::container::{ContainerConfig, DeviceLimit, IdRange, Namespace, RestartKind, RootFs, UserNamespace};
+use crate::model::health::Check;
 use crate::model::mount::{Mount, Source};
 use crate::model::network::{Endpoint, NetworkMode};
 use crate::model::service::CgroupsMode;
@@ -155,12 +156,20 @@ impl Engine {
             "Error": state.error,
             "StartedAt": go_time(state.started_at),
             "FinishedAt": go_time(state.finished_at),
+            "Health": read.health.as_ref().map(|health| json!({
+                "Status": health.status,
+                "FailingStreak": health.failing_streak,
+                "Log": health.log,
+            })),
             "CgroupPath": cgroup_path(state.cgroup.as_ref()),
             "CheckpointedAt": ZERO,
             "RestoredAt": ZERO,
             "StoppedByUser": state.stopped_by_user,
         });
         if let Some(fields) = document.as_object_mut() {
+            if read.health.is_none() {
+                fields.shift_remove("Health");
+            }
             if pid(state.monitor) == 0 {
                 fields.shift_remove("ConmonPid");
             }
@@ -529,7 +538,7 @@ fn addresses(endpoint: Option<&Endpoint>) -> Map<String, Value> {
 }
 
 fn network_document(read: &Container) -> Value {
-    let Container { config, state } = read;
+    let Container { config, state, .. } = read;
     let single = match state.endpoints.as_slice() {
         [only] => Some(only),
         _ => None,
@@ -568,6 +577,24 @@ fn network_document(read: &Container) -> Value {
     document.into()
 }
 
+/// A health check in Docker's words; its times are nanoseconds, and what is zero is left out.
+fn check(check: &Check) -> Value {
+    let mut document = Map::new();
+    document.insert("Test".to_owned(), json!(check.test));
+    let nanos = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    for (key, value) in [
+        ("StartPeriod", nanos(check.start_period)),
+        ("Interval", nanos(check.interval)),
+        ("Timeout", nanos(check.timeout)),
+        ("Retries", check.retries.into()),
+    ] {
+        if value > 0 {
+            document.insert(key.to_owned(), value.into());
+        }
+    }
+    document.into()
+}
+
 fn config_document(config: &ContainerConfig) -> Value {
     let or_null = |empty: bool, value: Value| if empty { Value::Null } else { value };
     let mut exposed: Map<String, Value> = Map::new();
@@ -595,7 +622,8 @@ fn config_document(config: &ContainerConfig) -> Value {
         "Labels": or_null(config.labels.is_empty(), json!(config.labels)),
         "Annotations": or_null(config.annotations.is_empty(), json!(config.annotations)),
         "StopSignal": signal::name(config.stop_signal),
-        "HealthcheckOnFailureAction": "none",
+        "Healthcheck": config.health.as_ref().map(|health| check(&health.check)),
+        "HealthcheckOnFailureAction": config.health.as_ref().map_or("none", |health| health.on_failure.as_str()),
         "CreateCommand": config.create_command,
         "Umask": format!("{:04o}", config.umask.unwrap_or(0o022)),
         "Timeout": config.timeout,
@@ -603,6 +631,22 @@ fn config_document(config: &ContainerConfig) -> Value {
         "Passwd": !config.accounts.untouched,
         "sdNotifyMode": config.notify.name(),
     });
+    if let Some(fields) = document.as_object_mut() {
+        match config.health.as_deref() {
+            None => drop(fields.shift_remove("Healthcheck")),
+            Some(health) => {
+                if let Some(startup) = &health.startup {
+                    let mut document = check(startup);
+                    document["Successes"] = startup.successes.into();
+                    fields.insert("StartupHealthCheck".to_owned(), document);
+                }
+                let directory = health.log_directory.as_deref().unwrap_or("local");
+                fields.insert("HealthLogDestination".to_owned(), directory.into());
+                fields.insert("HealthcheckMaxLogCount".to_owned(), health.log_count.into());
+                fields.insert("HealthcheckMaxLogSize".to_owned(), health.log_size.into());
+            }
+        }
+    }
     if config.systemd
         && let Some(fields) = document.as_object_mut()
     {

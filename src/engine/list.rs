@@ -70,6 +70,7 @@ impl Engine {
             read.state.exit_code = exit.exit_code;
             read.state.finished_at = Some(exit.finished_at);
             read.state.oom_killed = exit.oom_killed;
+            read.state.ended_by(exit.cause);
         }
         Ok(read)
     }

@@ -23,6 +23,7 @@ pub(crate) mod facts;
 pub(crate) mod files;
 pub(crate) mod foreground;
 pub(crate) mod heal;
+pub(crate) mod health;
 pub(crate) mod image;
 pub(crate) mod info;
 pub(crate) mod inspect;
@@ -66,9 +67,20 @@ use anyhow::Result;
 
 use crate::model::id::Id;
 pub(crate) use crate::state::config::Config;
+pub(crate) use crate::state::config::storage::Storage;
+pub(crate) use crate::state::config::{is_hook_directory, mounts};
 use crate::state::paths::Paths;
 pub(crate) use crate::state::privilege::Privilege;
 use container::Locked;
+
+/// Where a store is asked for; `None` is the default place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) root: Option<PathBuf>,
+    pub(crate) run: Option<PathBuf>,
+    /// Of volumes, where they are not in the root.
+    pub(crate) volumes: Option<PathBuf>,
+}
 
 /// An open store: where it is, and with which rights it is worked on.
 #[derive(Clone, Debug)]
@@ -78,10 +90,11 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens the store below `root` and `run` (`None`: the default places), and makes what is missing.
-    pub(crate) fn open(privilege: Privilege, root: Option<PathBuf>, run: Option<PathBuf>) -> Result<Self> {
-        let data = root.map_or_else(|| privilege.data_root(), Ok)?;
-        let paths = Paths::new(data, run.unwrap_or_else(|| privilege.run_root()));
+    /// Opens the store at `places`, and makes what is missing.
+    pub(crate) fn open(privilege: Privilege, places: Places) -> Result<Self> {
+        let data = places.root.map_or_else(|| privilege.data_root(), Ok)?;
+        let run = places.run.unwrap_or_else(|| privilege.run_root());
+        let paths = Paths::new(data, run).with_volumes(places.volumes);
         paths.prepare()?;
         Ok(Self { paths, privilege })
     }

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 
 use super::Engine;
 use super::container::Locked;
-use crate::model::container::{ContainerState, RestartKind, RestartPolicy};
+use crate::model::container::{ContainerConfig, ContainerState, EndCause, RestartKind, RestartPolicy};
+use crate::model::health::OnFailure;
 use crate::model::status::Status;
 
 /// The first back-off; it doubles with each restart.
@@ -20,7 +21,7 @@ const HEALTHY: Duration = Duration::from_secs(10);
 pub(crate) fn cleanup_arguments<S: ToString>(engine: &Engine, what: &[S]) -> Vec<String> {
     let mut arguments = vec!["cleanup".to_owned()];
     let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
-    arguments.extend([path(engine.paths.data()), path(engine.paths.run())]);
+    arguments.extend([path(engine.paths.data()), path(engine.paths.run()), path(&engine.paths.volumes())]);
     if let crate::state::privilege::Privilege::Rootless { uid, gid } = engine.privilege {
         arguments.extend([uid.to_string(), gid.to_string()]);
     } else {
@@ -44,12 +45,23 @@ pub(crate) fn resume(engine: &Engine, locked: &Locked) -> Result<()> {
     crate::monitor::spawn::cleanup(&arguments).context("start the clean-up")
 }
 
+/// Whether an end of the container may be followed by another run.
+pub(crate) fn may_restart(config: &ContainerConfig) -> bool {
+    let by_health = |health: &crate::model::health::HealthConfig| {
+        health.on_failure == OnFailure::Restart || health.startup.as_ref().is_some_and(|startup| startup.retries > 0)
+    };
+    config.restart.kind != RestartKind::No || config.health.as_deref().is_some_and(by_health)
+}
+
 /// How long to wait before a restart; `None` where the policy asks for none.
 pub(crate) fn restart_delay(policy: RestartPolicy, state: &ContainerState) -> Option<Duration> {
     if state.stopped_by_user || state.status != Status::Exited {
         return None;
     }
     let wanted = match policy.kind {
+        _ if state.cause == Some(EndCause::HealthRestart) => true,
+        // Who ended it starts it again: a boot, or a service manager.
+        _ if state.cause == Some(EndCause::Terminated) => false,
         RestartKind::No => false,
         RestartKind::Always | RestartKind::UnlessStopped => true,
         RestartKind::OnFailure => {
@@ -93,6 +105,14 @@ mod tests {
             (policy(RestartKind::Always, 0), state(Some(0), 3, true), None),
             (policy(RestartKind::Always, 0), state(Some(0), 99, false), Some(60_000)),
         ];
+        let ended = |cause, stopped| ContainerState { cause: Some(cause), ..state(Some(1), 0, stopped) };
+        let always = policy(RestartKind::Always, 0);
+        let cases = cases.into_iter().chain([
+            (always, ended(EndCause::Terminated, false), None),
+            (always, ended(EndCause::HealthStop, true), None),
+            (policy(RestartKind::No, 0), ended(EndCause::HealthRestart, false), Some(100)),
+            (policy(RestartKind::No, 0), ended(EndCause::HealthRestart, true), None),
+        ]);
         for (policy, state, expected) in cases {
             assert_eq!(restart_delay(policy, &state), expected.map(Duration::from_millis), "{policy:?}");
         }

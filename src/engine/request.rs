@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::model::container::{
     Accounts, Device, DeviceRule, Names, Namespace, Resources, RestartPolicy, Security, Ulimit,
 };
+use crate::model::health::{Check, OnFailure};
 use crate::model::log::LogConfig;
 use crate::model::mount::Mount;
 use crate::model::network::NetworkMode;
@@ -127,6 +128,24 @@ pub(crate) enum ImageVolumes {
     Ignore,
 }
 
+/// What the user says about health checks; `None` is what the image says, or the default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HealthRequest {
+    /// `--no-healthcheck`.
+    pub(crate) none: bool,
+    pub(crate) command: Option<Vec<String>>,
+    /// Zero: only when a user asks.
+    pub(crate) interval: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) retries: Option<u32>,
+    pub(crate) start_period: Option<Duration>,
+    pub(crate) startup: Option<Check>,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) log_count: Option<u32>,
+    pub(crate) log_size: Option<u32>,
+    pub(crate) log_directory: Option<String>,
+}
+
 /// `run` and `create`.
 #[derive(Clone, Debug)]
 pub(crate) struct CreateRequest {
@@ -198,6 +217,7 @@ pub(crate) struct CreateRequest {
     pub(crate) publish_all: bool,
     pub(crate) expose: Vec<String>,
     pub(crate) restart: RestartPolicy,
+    pub(crate) health: HealthRequest,
     pub(crate) log: LogConfig,
     pub(crate) remove: bool,
     pub(crate) detach_keys: Option<String>,

@@ -12,6 +12,7 @@ use super::{Engine, undo};
 use crate::model::id::Id;
 use crate::network;
 use crate::storage::tree;
+use crate::storage::volume::local::Volumes;
 use crate::sys::process;
 
 /// How long a killed process may take to go.
@@ -40,6 +41,9 @@ impl Engine {
             for name in names {
                 note(tree::remove_path(&root.join(name)));
             }
+        }
+        if self.paths.volumes() != self.paths.data().join("volumes") {
+            note(Volumes::new(&self.paths).clear());
         }
         // Ours alone go empty; what somebody else keeps there stays with its directory.
         for root in self.reset_places() {

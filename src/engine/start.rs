@@ -14,7 +14,7 @@ use super::facts;
 use super::request::RemoveRequest;
 use super::volume::Content;
 use super::{Engine, owners};
-use crate::model::container::{ContainerConfig, ProcessRef, RestartKind, RootFs};
+use crate::model::container::{ContainerConfig, ProcessRef, RootFs};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
 use crate::model::port::PortMapping;
@@ -43,8 +43,8 @@ pub(crate) struct Foreground {
     pub(crate) id: Id,
     pub(crate) client: AttachClient,
     pub(crate) started: Started,
-    /// Who cleans up depends on it.
-    pub(crate) restart: RestartKind,
+    /// It may start again: then Cleanup cleans up.
+    pub(crate) restarts: bool,
     pub(crate) run: u64,
     /// The kernel tells its end to who holds this, should the monitor die. `None`: it ended, and its monitor saw it.
     pub(crate) init: Option<(i32, OwnedFd)>,
@@ -69,14 +69,14 @@ impl Engine {
     /// Starts a locked container with a client on it from its first byte on; `preserved` are its descriptors from 3 on.
     pub(crate) fn start_foreground(&self, locked: Locked, preserved: &[BorrowedFd<'_>]) -> Result<Foreground> {
         let (client, theirs) = AttachClient::pair().context("make the client's socket")?;
-        let restart = locked.config.restart.kind;
+        let restarts = super::policy::may_restart(&locked.config);
         let (locked, started) = self.start_new(locked, Streams { foreground: Some(theirs), preserved })?;
         self.note_container(&locked.config, "attach");
         let init = match locked.state.init {
             Some(init) => process::open(init.pid, init.start_time).context("open init")?.map(|fd| (init.pid, fd)),
             None => None,
         };
-        Ok(Foreground { id: locked.id().clone(), client, started, restart, run: locked.state.run, init })
+        Ok(Foreground { id: locked.id().clone(), client, started, restarts, run: locked.state.run, init })
     }
 
     /// Starts a locked container in the background.
@@ -112,13 +112,15 @@ impl Engine {
     pub(crate) fn start_locked(&self, locked: &mut Locked, streams: Streams<'_>) -> Result<Started> {
         locked.check(Action::Start)?;
         let dir = locked.dir();
-        for name in ["exit.json", "init.json"] {
+        let health = locked.config.health.is_some().then_some("health.json");
+        for name in ["exit.json", "init.json"].into_iter().chain(health) {
             remove_file(&dir.join(name)).with_context(|| format!("remove {name}"))?;
         }
         locked.state.run += 1;
         locked.state.effects = true;
         locked.state.restart_at = None;
         locked.state.stopped_by_user = false;
+        locked.state.cause = None;
         locked.state.error.clear();
         let cgroup = facts::cgroup(self, &locked.config)?;
         locked.state.cgroup = Some(serde_json::to_value(&cgroup).context("encode the cgroup")?);
@@ -182,6 +184,8 @@ impl Engine {
             groups: config.group_add.clone(),
             capabilities: prepared.requested,
             notify,
+            health: config.health.as_deref().cloned(),
+            stop: Some((config.stop_signal, config.stop_timeout)),
             stays: matches!(config.cgroups, CgroupsMode::NoConmon | CgroupsMode::Split),
             ports: relayed(config),
             ..MonitorConfig::new(locked.id().clone(), locked.state.run)

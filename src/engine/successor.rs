@@ -26,6 +26,14 @@ pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
         ports: super::start::relayed(config),
         timeout: remaining(&locked.config, locked.state.started_at),
         adopt: Some(init),
+        bundle: if config.health.is_some() { locked.dir().join("bundle") } else { std::path::PathBuf::new() },
+        seccomp_cache: Some(engine.paths.cache()),
+        user: config.user.clone(),
+        groups: config.group_add.clone(),
+        capabilities: super::facts::requested(config)?,
+        health: config.health.as_deref().cloned(),
+        started_at: locked.state.started_at,
+        stop: Some((config.stop_signal, config.stop_timeout)),
         ..MonitorConfig::new(locked.id().clone(), locked.state.run)
     };
     // Until we have written down who it is, its own record tells.

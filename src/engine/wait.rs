@@ -8,6 +8,8 @@ use anyhow::{Context, Result};
 use super::Engine;
 use super::container::{self, Container};
 use super::remove::is_gone;
+use crate::model::error::Error;
+use crate::model::health::HealthStatus;
 use crate::model::id::Id;
 use crate::model::status::Status;
 use crate::monitor::exit::{self, End};
@@ -17,6 +19,13 @@ use crate::sys::watch::Watch;
 
 /// How long to wait at once for a monitor that only its lock tells of.
 const LEASE_PATIENCE: Duration = Duration::from_secs(3600);
+
+/// What can be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Status(Status),
+    Health(HealthStatus),
+}
 
 /// The processes of a live container, as far as its records name them.
 struct Watched {
@@ -61,15 +70,32 @@ impl Engine {
         }
     }
 
-    /// Waits until the container that `name` means is in one of `states`; -1, or its exit code when it has ended.
-    pub(crate) fn wait_for(&self, name: &str, states: &[Status]) -> Result<i32> {
+    /// Waits until one of `conditions` holds for the container that `name` means; -1, or its exit code when it has ended.
+    ///
+    /// Who waits for health only, of a container that is checked never or no more, is told so: it would be for ever.
+    pub(crate) fn wait_for(&self, name: &str, conditions: &[Condition]) -> Result<i32> {
         let id = container::find(&self.paths, name)?;
         loop {
-            let watch = Watch::new(&self.paths.container(&id), "state.json").context("watch the container")?;
+            let watch =
+                Watch::on(&self.paths.container(&id), &["state.json", "health.json"]).context("watch the container")?;
             let read = self.read_healed(&id)?.ok_or_else(|| container::no_such(name))?;
-            if states.contains(&read.state.status) {
+            let health = super::health::shown(&read);
+            let holds = |condition: &Condition| match *condition {
+                Condition::Status(status) => read.state.status == status,
+                Condition::Health(status) => health == Some(status),
+            };
+            if conditions.iter().any(holds) {
                 let ended = read.state.status == Status::Exited;
                 return Ok(read.state.exit_code.filter(|_| ended).unwrap_or(-1));
+            }
+            if conditions.iter().all(|condition| matches!(condition, Condition::Health(_))) {
+                if read.config.health.is_none() {
+                    return Err(Error::invalid(format!("container {id} has no defined healthcheck")).into());
+                }
+                let ended = read.state.status == Status::Exited && read.state.restart_at.is_none();
+                if ended && super::policy::restart_delay(read.config.restart, &read.state).is_none() {
+                    return Err(Error::state(format!("container {id} has ended")).into());
+                }
             }
             // The death of a monitor is in no record until somebody heals it.
             let monitor = if read.state.status.is_alive() { Watched::open(&read)?.monitor } else { None };

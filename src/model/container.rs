@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::health::HealthConfig;
 use super::id::Id;
 use super::log::LogConfig;
 use super::mount::Mount;
@@ -329,6 +330,8 @@ pub(crate) struct ContainerConfig {
     pub(crate) sysctls: BTreeMap<String, String>,
     pub(crate) names: Names,
     pub(crate) restart: RestartPolicy,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) health: Option<Box<HealthConfig>>,
     pub(crate) log: LogConfig,
     /// `--rm`.
     pub(crate) remove: bool,
@@ -404,6 +407,9 @@ pub(crate) struct ContainerState {
     /// A user stopped it: no restart policy applies.
     #[serde(default)]
     pub(crate) stopped_by_user: bool,
+    /// Why its monitor ended the last run by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<EndCause>,
     /// What may keep its network from working, each with the way out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<String>,
@@ -443,6 +449,7 @@ impl ContainerState {
             error: String::new(),
             restarts: 0,
             stopped_by_user: false,
+            cause: None,
             warnings: Vec::new(),
             restart_at: None,
             effects: false,
@@ -451,6 +458,26 @@ impl ContainerState {
             unknown: Map::new(),
         }
     }
+}
+
+impl ContainerState {
+    /// Notes why the run ended. As podman has it, no policy starts one again that its health stopped.
+    pub(crate) fn ended_by(&mut self, cause: Option<EndCause>) {
+        self.cause = cause;
+        self.stopped_by_user |= cause == Some(EndCause::HealthStop);
+    }
+}
+
+/// Why a monitor ended its container by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum EndCause {
+    /// It got SIGTERM: the host shuts down, or a service manager stops the unit. A boot starts it again, if its policy says so.
+    Terminated,
+    /// It was unhealthy, and is to stay down.
+    HealthStop,
+    /// It was unhealthy, and is to start again whatever its policy.
+    HealthRestart,
 }
 
 /// How a run ended, as its monitor saw it. `exit.json`, removed before each start.
@@ -462,6 +489,8 @@ pub(crate) struct ExitRecord {
     pub(crate) exit_code: Option<i32>,
     #[serde(default)]
     pub(crate) oom_killed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<EndCause>,
     pub(crate) finished_at: Timestamp,
 }
 

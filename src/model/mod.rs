@@ -5,6 +5,7 @@ pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod filter;
+pub(crate) mod health;
 pub(crate) mod id;
 pub(crate) mod idmap;
 pub(crate) mod image;

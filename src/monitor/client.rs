@@ -96,6 +96,28 @@ impl AttachClient {
         }
     }
 
+    /// Has a health check made, and waits for it: whether it succeeded. `None`: it does not count, or the container ended.
+    pub(crate) fn check(&self) -> Result<Option<bool>> {
+        if frame::put(&self.socket, &[frame::CHECK]) != Sent::Done {
+            return Ok(None);
+        }
+        let mut buffer = vec![0; FRAME];
+        loop {
+            match frame::take(&self.socket, &mut buffer) {
+                Got::Gone => return Ok(None),
+                Got::Frame(length) => match Reply::decode(&buffer[..length]) {
+                    Some(Reply::Checked(success)) => return Ok(success),
+                    Some(Reply::Exit { .. }) => return Ok(None),
+                    _ => {}
+                },
+                Got::Empty => match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], None) {
+                    Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                    Err(error) => return Err(error).context("wait for the health check"),
+                },
+            }
+        }
+    }
+
     /// Relays until the end.
     pub(crate) fn relay(&self, streams: &Streams<'_>, hooks: &mut dyn Hooks) -> Result<Ended> {
         let mut relay = Relay {
@@ -283,7 +305,7 @@ impl Relay<'_> {
                 Some(Reply::Exit { code }) => return Ok(Some(Ended::Exit(code))),
                 Some(Reply::Stdout(_)) => false,
                 Some(Reply::Stderr(_)) => true,
-                Some(Reply::Hello { .. }) | None => continue,
+                Some(Reply::Hello { .. } | Reply::Checked(_)) | None => continue,
             };
             if self.output(stderr).fd.is_none() || length == 1 {
                 continue;

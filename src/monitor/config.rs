@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use oci_spec::runtime::{LinuxSeccomp, Process};
 use serde::{Deserialize, Serialize};
 
 use crate::model::container::{Accounts, ProcessRef};
+use crate::model::health::HealthConfig;
 use crate::model::id::Id;
 use crate::model::log::LogConfig;
 use crate::model::port::PortMapping;
@@ -79,6 +81,15 @@ pub(crate) struct MonitorConfig {
     /// The container's notification socket.
     #[serde(default)]
     pub(crate) notify: Option<NotifyConfig>,
+    /// Checks to make while the container runs.
+    #[serde(default)]
+    pub(crate) health: Option<HealthConfig>,
+    /// When the container that is taken over was started.
+    #[serde(default)]
+    pub(crate) started_at: Option<Timestamp>,
+    /// How the container is asked to end, and how many seconds it has then.
+    #[serde(default)]
+    pub(crate) stop: Option<(i32, u32)>,
     /// The monitor stays in its starter's cgroup.
     #[serde(default)]
     pub(crate) stays: bool,
@@ -135,6 +146,9 @@ pub(crate) struct ExecSource {
     /// The profile of this process, which need not be the container's.
     #[serde(default)]
     pub(crate) seccomp: Option<LinuxSeccomp>,
+    /// The process dies with who made it.
+    #[serde(default)]
+    pub(crate) bound: bool,
 }
 
 impl MonitorConfig {
@@ -166,6 +180,9 @@ impl MonitorConfig {
             groups: Vec::new(),
             capabilities: Vec::new(),
             notify: None,
+            health: None,
+            started_at: None,
+            stop: None,
             stays: false,
             ports: Vec::new(),
             addresses: Vec::new(),

@@ -11,7 +11,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
-use crate::model::container::ExitRecord;
+use crate::model::container::{EndCause, ExitRecord};
 use crate::state::record::{self, Durability, VERSION};
 use crate::sys::pidfd_info;
 
@@ -44,9 +44,9 @@ impl End {
 }
 
 /// The record of an end that happens now.
-pub(crate) fn record(run: u64, end: End, oom_killed: bool) -> ExitRecord {
+pub(crate) fn record(run: u64, end: End, oom_killed: bool, cause: Option<EndCause>) -> ExitRecord {
     let exit_code = (end != End::Lost).then(|| end.code());
-    ExitRecord { version: VERSION, run, exit_code, oom_killed, finished_at: Timestamp::now() }
+    ExitRecord { version: VERSION, run, exit_code, oom_killed, cause, finished_at: Timestamp::now() }
 }
 
 /// Writes the record into the container's directory.

@@ -21,11 +21,13 @@ pub(crate) const STDIN_EOF: u8 = 2;
 pub(crate) const RESIZE: u8 = 3;
 pub(crate) const CLEANING: u8 = 4;
 pub(crate) const DETACH: u8 = 5;
+pub(crate) const CHECK: u8 = 6;
 /// From monitor to client.
 pub(crate) const HELLO: u8 = 16;
 pub(crate) const STDOUT: u8 = 17;
 pub(crate) const STDERR: u8 = 18;
 pub(crate) const EXIT: u8 = 19;
+pub(crate) const CHECKED: u8 = 20;
 
 /// What a client may say.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,15 +42,25 @@ pub(crate) enum Request<'a> {
     Cleaning,
     /// The client goes, the container stays.
     Detach,
+    /// Make a health check now, and say how it went.
+    Check,
 }
 
 /// What the monitor may say.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reply<'a> {
-    Hello { version: u8, tty: bool, stdin: bool },
+    Hello {
+        version: u8,
+        tty: bool,
+        stdin: bool,
+    },
     Stdout(&'a [u8]),
     Stderr(&'a [u8]),
-    Exit { code: i32 },
+    Exit {
+        code: i32,
+    },
+    /// How the health check went; `None`: it does not count.
+    Checked(Option<bool>),
 }
 
 impl<'a> Request<'a> {
@@ -63,6 +75,7 @@ impl<'a> Request<'a> {
             }
             (CLEANING, []) => Self::Cleaning,
             (DETACH, []) => Self::Detach,
+            (CHECK, []) => Self::Check,
             _ => return None,
         })
     }
@@ -78,6 +91,7 @@ impl<'a> Reply<'a> {
             }
             (STDOUT, data) => Self::Stdout(data),
             (STDERR, data) => Self::Stderr(data),
+            (CHECKED, [result, ..]) => Self::Checked((*result < 2).then_some(*result == 0)),
             (EXIT, [a, b, c, d, ..]) => Self::Exit { code: i32::from_be_bytes([*a, *b, *c, *d]) },
             _ => return None,
         })
@@ -99,6 +113,11 @@ pub(crate) fn hello(tty: bool, stdin: bool) -> [u8; 3] {
 pub(crate) fn exit(code: i32) -> [u8; 5] {
     let [a, b, c, d] = code.to_be_bytes();
     [EXIT, a, b, c, d]
+}
+
+/// The frame `Checked`.
+pub(crate) fn checked(success: Option<bool>) -> [u8; 2] {
+    [CHECKED, success.map_or(2, |success| u8::from(!success))]
 }
 
 /// What became of a packet.
@@ -185,6 +204,10 @@ mod tests {
         assert_eq!(Reply::decode(&exit(137)), Some(Reply::Exit { code: 137 }));
         assert_eq!(Reply::decode(&hello(true, false)), Some(Reply::Hello { version: 1, tty: true, stdin: false }));
         assert_eq!(Reply::decode(&[STDERR, b'x']), Some(Reply::Stderr(b"x")));
+        for result in [Some(true), Some(false), None] {
+            assert_eq!(Reply::decode(&checked(result)), Some(Reply::Checked(result)));
+        }
+        assert_eq!(Request::decode(&[CHECK]), Some(Request::Check));
         assert_eq!(Reply::decode(&[99]), None);
         assert_eq!(Reply::decode(&[]), None);
     }

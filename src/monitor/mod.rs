@@ -19,6 +19,7 @@ pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod exit;
 pub(crate) mod frame;
+mod health;
 pub(crate) mod log;
 mod notify;
 pub(crate) mod port;
@@ -47,13 +48,15 @@ use crate::state::lock::Lock;
 use crate::state::paths::remove_file;
 use crate::state::record::{self, Durability, VERSION};
 use crate::sys::exec::inherited;
+use crate::sys::signal::Signals;
 use config::MonitorConfig;
+use health::Watchman;
 use log::Log;
 use notify::Notify;
 use process::Made;
 use relay::Relay;
 use report::{Channel, Report, failure};
-use serve::{Outcome, Setup, Starter};
+use serve::{Outcome, Setup, Starter, Stop};
 
 /// How long the engine may take to send the configuration, or to take a report.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -217,7 +220,8 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
     let prepared = (|| {
         let log = Log::open(&config.log, &config.data_dir)?;
         // A passed-through process has nothing to attach to, and a session of `exec` has its own client.
-        let listens = !config.log.driver.is_passthrough() && config.exec.is_none();
+        let attaches = !config.log.driver.is_passthrough() || config.health.is_some();
+        let listens = attaches && config.exec.is_none();
         let listener = if listens { Some(attach::listen(&config.run_dir.join("attach"))?) } else { None };
         anyhow::Ok((log, listener))
     })();
@@ -245,14 +249,24 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
         })
     });
     let durability = if config.durable { Durability::Synced } else { Durability::Lazy };
-    let mut record = |end| {
+    let mut record = |end, cause| {
         if config.exec.is_some() {
             return;
         }
         let oom = config.cgroup.oom_kills().is_ok_and(|kills| kills > 0);
         // A full disk: the free lock then says that the code is lost.
-        exit::write(&config.data_dir, &exit::record(config.run, end, oom), durability).ok();
+        exit::write(&config.data_dir, &exit::record(config.run, end, oom, cause), durability).ok();
     };
+    // Of a container only: an exec session has nobody to ask for its end.
+    let signals = config.stop.map(|_| Signals::catch([libc::SIGTERM])).transpose().context("catch signals")?;
+    let thaw = || {
+        if config.cgroup.is_frozen().unwrap_or(false) {
+            // What stays frozen is killed when its grace is over.
+            config.cgroup.thaw().ok();
+        }
+    };
+    let stop =
+        config.stop.map(|(signal, grace)| Stop { signal, grace: Duration::from_secs(grace.into()), thaw: &thaw });
     serve::serve(Setup {
         child,
         ends,
@@ -263,6 +277,9 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
         channel: Some(channel),
         relay,
         notify,
+        health: Watchman::new(config, reference),
+        signals,
+        stop,
         start,
         immediately: config.start_immediately,
         timeout: (config.timeout > 0).then(|| Duration::from_secs(config.timeout)),

@@ -14,6 +14,7 @@ use super::exit::Child;
 use super::stdio::{self, Kind, MonitorEnds};
 use crate::model::container::ProcessRef;
 use crate::model::error::Error;
+use crate::model::log::{LogConfig, LogDriver};
 use crate::runtime::capability::{self, CapSet};
 use crate::runtime::create::{CreateRequest, Init, Rootfs, create, sources};
 use crate::runtime::exec::{ExecRequest, exec};
@@ -90,6 +91,24 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
     Ok(Made { reference, child: Child::Ours(pidfd), ends, init: Some(init) })
 }
 
+/// Makes a health check in the container that `config` describes: a process like its first one, with other words. It dies
+/// with this process.
+pub(super) fn check(config: &MonitorConfig, init: ProcessRef, args: Vec<String>) -> Result<Made> {
+    let spec = bundle::load(&config.bundle)?;
+    let mut process = spec.process().clone().ok_or_else(|| Error::invalid("the specification has no process"))?;
+    process.set_args(Some(args)).set_terminal(Some(false)).set_console_size(None);
+    // What a service manager handed to the first process is not for this one.
+    let handed = ["LISTEN_FDS=", "LISTEN_PID=", "LISTEN_FDNAMES=", "NOTIFY_SOCKET="];
+    let mut env = process.env().clone().unwrap_or_default();
+    env.retain(|pair| !handed.iter().any(|name| pair.starts_with(name)));
+    process.set_env(Some(env));
+    let seccomp = spec.linux().as_ref().and_then(|linux| linux.seccomp().clone());
+    let source = ExecSource { init, process, seccomp, bound: true };
+    let log = LogConfig { driver: LogDriver::None, ..LogConfig::default() };
+    let config = MonitorConfig { tty: false, stdin: false, log, ..config.clone() };
+    session(&config, &source, Vec::new())
+}
+
 /// Makes a further process in a container; it runs when this returns.
 pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Vec<OwnedFd>) -> Result<Made> {
     let mut spec = bundle::load(&container_bundle(config)?)?;
@@ -122,6 +141,7 @@ pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Ve
             cgroup: &config.cgroup,
             seccomp_cache: config.seccomp_cache.as_deref(),
             subject: None,
+            bound: source.bound,
         })?
     };
     let ends = with_terminal(ends, child.terminal)?;

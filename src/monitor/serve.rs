@@ -18,13 +18,18 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use super::attach::{self, Backlog, Client};
 use super::exit::{Child, End};
 use super::frame::{self, FRAME, Got, PAYLOAD, Request, Sent};
+use super::health::Watchman;
 use super::log::{Log, Stream};
 use super::notify::Notify;
 use super::relay::Relay;
 use super::report::{Channel, Command, Report, failure};
 use super::stdio::{self, Input, MonitorEnds, Read, Written};
 use super::table::{Action, Event, State, decide};
+use crate::model::container::EndCause;
 use crate::model::error::Error;
+use crate::model::health::{OnFailure, Verdict};
+use crate::sys::process;
+use crate::sys::signal::Signals;
 
 /// How long a created container waits for its start: the engine connects its network meanwhile.
 const START_PATIENCE: Duration = Duration::from_secs(120);
@@ -49,6 +54,8 @@ const STDIN: u64 = 4;
 const LISTENER: u64 = 5;
 const RELAY: u64 = 6;
 const NOTIFY: u64 = 7;
+const HEALTH: u64 = 8;
+const SIGNALS: u64 = 9;
 /// Clients are this and their slot; the foreground client has slot 0.
 const CLIENT: u64 = 16;
 const FOREGROUND: usize = 0;
@@ -67,6 +74,11 @@ pub(crate) struct Setup<'a> {
     pub(crate) relay: Option<Relay>,
     /// Carries what the container tells its service manager.
     pub(crate) notify: Option<Notify>,
+    /// Makes the health checks.
+    pub(crate) health: Option<Watchman<'a>>,
+    /// SIGTERM, which asks for the container's end.
+    pub(crate) signals: Option<Signals>,
+    pub(crate) stop: Option<Stop<'a>>,
     /// Lets the process execute its program. None: it runs already.
     pub(crate) start: Option<Starter<'a>>,
     /// Start without waiting for the command.
@@ -76,7 +88,15 @@ pub(crate) struct Setup<'a> {
     /// Whether anything is to be cleaned up after the end: if not, nobody has to say who does it.
     pub(crate) cleans: bool,
     /// Writes the record of the end; the log is complete then.
-    pub(crate) record: &'a mut dyn FnMut(End),
+    pub(crate) record: &'a mut dyn FnMut(End, Option<EndCause>),
+}
+
+/// How a container is asked to end.
+pub(crate) struct Stop<'a> {
+    pub(crate) signal: i32,
+    pub(crate) grace: Duration,
+    /// Lets a paused one hear it.
+    pub(crate) thaw: &'a dyn Fn(),
 }
 
 /// Lets the process execute its program.
@@ -126,6 +146,11 @@ struct Duty<'a> {
     channel: Option<Channel>,
     relay: Option<Relay>,
     notify: Option<Notify>,
+    health: Option<Watchman<'a>>,
+    signals: Option<Signals>,
+    stop: Option<Stop<'a>>,
+    /// Why we end the container by ourselves.
+    cause: Option<EndCause>,
     /// Where the relay leads, once the engine has said so.
     addresses: Vec<IpAddr>,
     start: Option<Starter<'a>>,
@@ -134,7 +159,7 @@ struct Duty<'a> {
     timeout: Option<Duration>,
     timed_out: bool,
     cleans: bool,
-    record: &'a mut dyn FnMut(End),
+    record: &'a mut dyn FnMut(End, Option<EndCause>),
     buffer: Vec<u8>,
 }
 
@@ -171,6 +196,10 @@ impl<'a> Duty<'a> {
             channel: setup.channel,
             relay: setup.relay,
             notify: setup.notify,
+            health: setup.health,
+            signals: setup.signals,
+            stop: setup.stop,
+            cause: None,
             addresses: Vec::new(),
             start: setup.start,
             deadline: None,
@@ -193,6 +222,9 @@ impl<'a> Duty<'a> {
         if let Some(notify) = &duty.notify {
             duty.watch(NOTIFY, notify.as_fd(), EventFlags::IN)?;
         }
+        if let Some(signals) = &duty.signals {
+            duty.watch(SIGNALS, signals.as_fd(), EventFlags::IN)?;
+        }
         if let Some(socket) = setup.foreground {
             duty.clients[FOREGROUND] = Some(Client::greet(socket, tty, accepts_stdin));
         }
@@ -203,6 +235,7 @@ impl<'a> Duty<'a> {
             }
         } else {
             duty.deadline = duty.time_limit();
+            duty.health.iter_mut().for_each(Watchman::begin);
         }
         Ok(duty)
     }
@@ -239,6 +272,8 @@ impl<'a> Duty<'a> {
                             notify.handle(&mut self.buffer);
                         }
                     }
+                    HEALTH => self.judge()?,
+                    SIGNALS => self.hear_signals()?,
                     STDIN => self.write_stdin(),
                     2 => {
                         // A terminal is read and written through one descriptor.
@@ -264,7 +299,8 @@ impl<'a> Duty<'a> {
 
     /// How long to wait for events.
     fn timeout(&self) -> Option<Timespec> {
-        let next = [self.deadline, self.terminal_retry].into_iter().flatten().min()?;
+        let health = self.health.as_ref().and_then(Watchman::deadline);
+        let next = [self.deadline, self.terminal_retry, health].into_iter().flatten().min()?;
         let left = next.saturating_duration_since(Instant::now());
         Some(Timespec {
             tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
@@ -275,6 +311,9 @@ impl<'a> Duty<'a> {
     fn tick(&mut self) -> Result<()> {
         if self.terminal_retry.is_some_and(|at| at <= Instant::now()) {
             self.terminal_retry = None;
+        }
+        if self.health.as_mut().is_some_and(Watchman::tick) {
+            self.watch_health()?;
         }
         if self.deadline.is_some_and(|at| at <= Instant::now()) {
             self.deadline = None;
@@ -307,6 +346,7 @@ impl<'a> Duty<'a> {
                     Ok(()) => {
                         self.deadline = self.time_limit();
                         self.report(&Report::Running);
+                        self.health.iter_mut().for_each(Watchman::begin);
                     }
                     Err(error) => {
                         self.happen(Event::StartFailed)?;
@@ -323,8 +363,9 @@ impl<'a> Duty<'a> {
                 let message = format!("the container's first process ended before its start, {how}");
                 self.undone(Some(Error::unavailable(message)));
             }
+            Action::Stop => self.ask_to_end(),
             Action::Kill => {
-                self.timed_out = true;
+                self.timed_out = self.cause.is_none();
                 self.child.signal_kill();
             }
             Action::Undo => {
@@ -339,6 +380,81 @@ impl<'a> Duty<'a> {
             Action::CleanUp => self.outcome = Outcome::CleanUp,
         }
         Ok(())
+    }
+
+    /// Sends the stop signal; SIGKILL follows when the grace is over.
+    fn ask_to_end(&mut self) {
+        self.health.iter_mut().for_each(Watchman::end);
+        let Some(stop) = &self.stop else { return };
+        if stop.grace.is_zero() {
+            self.child.signal_kill();
+        } else {
+            // It may have ended by itself meanwhile.
+            process::signal(self.child.pidfd(), stop.signal).ok();
+            self.deadline = Instant::now().checked_add(stop.grace);
+        }
+        // What is paused is signalled, then thawed.
+        (stop.thaw)();
+    }
+
+    /// Ends the container for a reason of our own; the first one counts.
+    fn end_because(&mut self, cause: EndCause) -> Result<()> {
+        if self.cause.is_some() {
+            return Ok(());
+        }
+        self.cause = Some(cause);
+        self.happen(Event::Stop)
+    }
+
+    fn hear_signals(&mut self) -> Result<()> {
+        while let Some(signal) = self.signals.as_ref().and_then(|signals| signals.next().ok().flatten()) {
+            if signal == libc::SIGTERM {
+                self.end_because(EndCause::Terminated)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Watches the health check that was begun.
+    fn watch_health(&self) -> Result<()> {
+        match self.health.as_ref().and_then(Watchman::current) {
+            Some(clone) => self.watch(HEALTH, clone, EventFlags::IN),
+            None => Ok(()),
+        }
+    }
+
+    /// Draws the consequences of a health check that has ended.
+    fn judge(&mut self) -> Result<()> {
+        let Some(health) = &mut self.health else { return Ok(()) };
+        if let Some(clone) = health.current() {
+            // Closing would take it out as well, but not while the next clone holds a copy.
+            epoll::delete(&self.epoll, clone).ok();
+        }
+        let (success, verdict) = health.conclude();
+        let (askers, on_failure) = (std::mem::take(&mut health.askers), health.on_failure());
+        self.answer(askers, success);
+        match verdict {
+            Verdict::Nothing | Verdict::Changed => Ok(()),
+            Verdict::StartupFailed => self.end_because(EndCause::HealthRestart),
+            Verdict::Unhealthy { .. } => match on_failure {
+                OnFailure::None => Ok(()),
+                OnFailure::Kill => {
+                    self.child.signal_kill();
+                    Ok(())
+                }
+                OnFailure::Stop => self.end_because(EndCause::HealthStop),
+                OnFailure::Restart => self.end_because(EndCause::HealthRestart),
+            },
+        }
+    }
+
+    /// Tells the clients in `slots` how the check went that they asked for.
+    fn answer(&mut self, slots: u32, success: Option<bool>) {
+        for slot in (0..self.clients.len()).filter(|slot| slots >> slot & 1 == 1) {
+            if let Some(client) = &self.clients[slot] {
+                frame::put(client.socket(), &frame::checked(success));
+            }
+        }
     }
 
     /// When a process that runs from now on is to be killed.
@@ -399,7 +515,10 @@ impl<'a> Duty<'a> {
         self.listener = None;
         self.relay = None;
         self.log.finish();
-        (self.record)(end);
+        if let Some(mut health) = self.health.take() {
+            health.end();
+        }
+        (self.record)(end, self.cause);
         let farewell = frame::exit(end.code());
         for slot in FOREGROUND + 1..self.clients.len() {
             if let Some(client) = self.clients[slot].take() {
@@ -483,6 +602,10 @@ impl<'a> Duty<'a> {
             // Closing takes it out as well, but not while a child that has not executed yet holds a copy.
             epoll::delete(&self.epoll, client.socket()).ok();
         }
+        if let Some(health) = &mut self.health {
+            // The next one in this place did not ask.
+            health.askers &= !(1 << slot);
+        }
         if slot == FOREGROUND {
             self.backlog.clear();
         }
@@ -541,6 +664,19 @@ impl<'a> Duty<'a> {
                 self.drop_client(slot);
                 if slot == FOREGROUND {
                     self.happen(Event::ForegroundGone)?;
+                }
+            }
+            Some(Request::Check) => {
+                let Some(health) = &mut self.health else {
+                    self.answer(1 << slot, None);
+                    return Ok(());
+                };
+                health.askers |= 1 << slot;
+                if health.ask() {
+                    self.watch_health()?;
+                } else if health.current().is_none() {
+                    let askers = std::mem::take(&mut health.askers);
+                    self.answer(askers, None);
                 }
             }
             Some(Request::Cleaning) if slot == FOREGROUND => self.happen(Event::Cleaning)?,

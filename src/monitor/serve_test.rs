@@ -104,11 +104,14 @@ fn start(name: &str, options: Options<'_>) -> Case {
             channel: Some(channel),
             relay: None,
             notify: None,
+            health: None,
+            signals: None,
+            stop: None,
             start: gated.then(|| Box::new(|| Ok(())) as super::serve::Starter<'_>),
             immediately: false,
             timeout: None,
             cleans: true,
-            record: &mut |how| end = Some(how),
+            record: &mut |how, _| end = Some(how),
         });
         done.send((outcome, end)).ok();
     });

@@ -32,6 +32,8 @@ pub(crate) enum Event {
     Delivered,
     /// The time for what we wait for is over.
     Deadline,
+    /// The container is to end: its service manager says so, or its health.
+    Stop,
 }
 
 /// What is to be done.
@@ -42,6 +44,8 @@ pub(crate) enum Action {
     Start,
     /// Report that it died before its start, and undo.
     Died,
+    /// Ask the process to end, and give it a while.
+    Stop,
     /// Kill the process: its time is over. That it ended is told as of any other.
     Kill,
     /// Kill the process and undo whatever was made for it.
@@ -66,7 +70,7 @@ pub(crate) fn decide(state: State, event: Event) -> (Action, State) {
         (Created, E::Start) => (Action::Start, Running),
         (Created, E::ChildExited) => (Action::Died, Gone),
         // The engine died, or takes too long: nobody waits for this container any more.
-        (Created, E::EngineGone | E::Deadline | E::StartFailed) => (Action::Undo, Gone),
+        (Created, E::EngineGone | E::Deadline | E::StartFailed | E::Stop) => (Action::Undo, Gone),
         // Its engine follows it, or starts the container all the same.
         (Created, E::Cleaning | E::ForegroundGone | E::Delivered) => (Action::Nothing, Created),
 
@@ -76,12 +80,13 @@ pub(crate) fn decide(state: State, event: Event) -> (Action, State) {
         // A second start is as good as the first. Who went, went: the container goes on.
         (Running, E::Start | E::Cleaning | E::ForegroundGone | E::Delivered) => (Action::Nothing, Running),
         (Running, E::Deadline) => (Action::Kill, Running),
+        (Running, E::Stop) => (Action::Stop, Running),
 
         (Leaving, E::Delivered) => (Action::Await, Leaving),
         (Leaving, E::Cleaning) => (Action::Leave, Gone),
         (Leaving, E::ForegroundGone | E::Deadline) => (Action::CleanUp, Gone),
         (Leaving, E::EngineGone) => (Action::Close, Leaving),
-        (Leaving, E::Start | E::StartFailed | E::ChildExited) => (Action::Nothing, Leaving),
+        (Leaving, E::Start | E::StartFailed | E::ChildExited | E::Stop) => (Action::Nothing, Leaving),
 
         (Gone, _) => (Action::Nothing, Gone),
     }
@@ -105,6 +110,7 @@ mod tests {
             (Event::ForegroundGone, [(A::Nothing, C), (A::Nothing, R), (A::CleanUp, G), (A::Nothing, G)]),
             (Event::Delivered, [(A::Nothing, C), (A::Nothing, R), (A::Await, L), (A::Nothing, G)]),
             (Event::Deadline, [(A::Undo, G), (A::Kill, R), (A::CleanUp, G), (A::Nothing, G)]),
+            (Event::Stop, [(A::Undo, G), (A::Stop, R), (A::Nothing, L), (A::Nothing, G)]),
         ];
         for (event, wanted) in rows {
             for (state, want) in STATES.into_iter().zip(wanted) {

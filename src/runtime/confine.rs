@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{IOPriorityClass, LinuxMemoryPolicy, LinuxPersonality, LinuxPersonalityDomain, Process};
 use rustix::fs::{FileType, Mode};
 use rustix::io::Errno;
+use rustix::process::Signal;
 
 use super::channel::{Channel, Message};
 use super::seccomp::{Program, notify};
@@ -39,6 +40,8 @@ pub(crate) struct Confinement<'a> {
     /// This process's directory in the host's procfs.
     pub(crate) this: &'a Proc,
     pub(crate) channel: &'a Channel,
+    /// The command dies with our parent.
+    pub(crate) bound: bool,
 }
 
 impl Confinement<'_> {
@@ -87,6 +90,10 @@ impl Confinement<'_> {
         close_on_exec_from(first_closed).context("close what is not the container's")?;
         if no_new_privileges {
             rustix::thread::set_no_new_privs(true).context("forbid new privileges")?;
+        }
+        if self.bound {
+            // After the change of ids, which would undo it. A parent that died before does not take the message below.
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).context("bind to the parent")?;
         }
         let image = Image::new(&path, &args, &env);
         self.channel.send(&Message::Executing)?;

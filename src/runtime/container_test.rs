@@ -364,6 +364,7 @@ fn another_process_joins() {
                     cgroup: &cgroup,
                     seccomp_cache: None,
                     subject: None,
+                    bound: false,
                 })
             };
             let joined = |args: &[&str], stdio| seen(init.pid, args, stdio);

@@ -44,6 +44,8 @@ pub(crate) struct ExecRequest<'a> {
     pub(crate) seccomp_cache: Option<&'a Path>,
     /// What who decides calls is told; without it a filter that notifies is refused.
     pub(crate) subject: Option<Subject<'a>>,
+    /// The process dies with this one.
+    pub(crate) bound: bool,
 }
 
 /// A process that was executed; our child.
@@ -114,6 +116,7 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
             entrances: std::mem::take(&mut placement.entrances),
             cgroup_follows: placement.follows,
             processors: last.as_ref(),
+            bound: request.bound,
             channel: theirs,
         }
         .main(),
@@ -187,6 +190,7 @@ struct Joining<'a> {
     cgroup_follows: bool,
     /// Where it runs from the command on.
     processors: Option<&'a CpuSet>,
+    bound: bool,
     channel: Channel,
 }
 
@@ -230,6 +234,7 @@ impl Joining<'_> {
             root: root.as_fd(),
             this: &this,
             channel: &self.channel,
+            bound: self.bound,
         };
         confinement.execute(streams)
     }

@@ -293,6 +293,7 @@ impl Init<'_> {
             root: root.as_fd(),
             this,
             channel: &self.channel,
+            bound: false,
         };
         confinement.execute(streams)
     }

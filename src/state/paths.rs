@@ -30,12 +30,19 @@ use crate::model::id::Id;
 pub(crate) struct Paths {
     data: PathBuf,
     run: PathBuf,
+    /// Of volumes, where they are not in the data.
+    volumes: Option<PathBuf>,
 }
 
 impl Paths {
     /// Takes the roots as they are and makes nothing.
     pub(crate) fn new(data: PathBuf, run: PathBuf) -> Self {
-        Self { data, run }
+        Self { data, run, volumes: None }
+    }
+
+    /// Has the volumes at a place of their own.
+    pub(crate) fn with_volumes(self, volumes: Option<PathBuf>) -> Self {
+        Self { volumes, ..self }
     }
 
     /// Makes the directories that are missing, 0700, and refuses roots that are links, foreign or open to others.
@@ -56,6 +63,9 @@ impl Paths {
         }
         for root in [&self.data, &self.run] {
             check_private(root)?;
+        }
+        if let Some(volumes) = self.volumes.as_ref().filter(|volumes| !volumes.is_dir()) {
+            make_private(volumes)?;
         }
         Ok(())
     }
@@ -94,7 +104,7 @@ impl Paths {
     }
 
     pub(crate) fn volumes(&self) -> PathBuf {
-        self.data.join("volumes")
+        self.volumes.clone().unwrap_or_else(|| self.data.join("volumes"))
     }
 
     pub(crate) fn networks(&self) -> PathBuf {

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rustix::mount::MountPropagationFlags;
 
+use super::config::storage::Storage;
 use super::lock::Lock;
 use super::pause::{self, PauseRecord};
 use super::privilege::Privilege;
@@ -41,7 +42,13 @@ pub(crate) fn enter(privilege: &Privilege, root: Option<PathBuf>) -> Result<Vec<
         .and_then(|record| pause::namespace_of(record.process, &record.boot));
     let warnings = match kept {
         Some(namespace) => join(&namespace).map(|()| Vec::new())?,
-        None => keep(&dir, &root.map_or_else(|| privilege.data_root(), Ok)?, uid, gid)?,
+        None => {
+            let data = match root {
+                Some(root) => root,
+                None => Storage::of_process(privilege)?.root.map_or_else(|| privilege.data_root(), Ok)?,
+            };
+            keep(&dir, &data, uid, gid)?
+        }
     };
     own_mounts()?;
     Ok(warnings)

@@ -103,7 +103,7 @@ pub(crate) fn clone3(args: CloneArgs<'_>) -> io::Result<Cloned> {
 }
 
 /// Says whether this process has one thread: `/proc/self/task` has a link per thread beside `.` and `..`.
-fn single_threaded() -> io::Result<bool> {
+pub(super) fn single_threaded() -> io::Result<bool> {
     if cfg!(test) {
         // The test harness always has a thread that only waits for the one that runs the test.
         return Ok(true);

@@ -10,6 +10,7 @@ pub(crate) mod bpf;
 pub(crate) mod cancel;
 pub(crate) mod cap;
 pub(crate) mod clone;
+pub(crate) mod environment;
 pub(crate) mod exec;
 pub(crate) mod identity;
 pub(crate) mod keyring;

@@ -8,26 +8,31 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
 
-/// An eye on one entry of a directory. What happens from its making on is seen, so make it before looking at the entry.
+/// An eye on entries of a directory. What happens from its making on is seen, so make it before looking at the entry.
 #[derive(Debug)]
 pub(crate) struct Watch {
     /// `None`: the directory is gone.
     fd: Option<OwnedFd>,
-    name: Vec<u8>,
+    names: Vec<Vec<u8>>,
 }
 
 impl Watch {
     /// Watches the entry `name` of `dir`.
     pub(crate) fn new(dir: &Path, name: &str) -> io::Result<Self> {
-        Self::with(dir, name, inotify::WatchFlags::empty())
+        Self::on(dir, &[name])
+    }
+
+    /// Watches the entries `names` of `dir`.
+    pub(crate) fn on(dir: &Path, names: &[&str]) -> io::Result<Self> {
+        Self::with(dir, names, inotify::WatchFlags::empty())
     }
 
     /// Watches what is written to the entry too.
     pub(crate) fn growth(dir: &Path, name: &str) -> io::Result<Self> {
-        Self::with(dir, name, inotify::WatchFlags::MODIFY)
+        Self::with(dir, &[name], inotify::WatchFlags::MODIFY)
     }
 
-    fn with(dir: &Path, name: &str, further: inotify::WatchFlags) -> io::Result<Self> {
+    fn with(dir: &Path, names: &[&str], further: inotify::WatchFlags) -> io::Result<Self> {
         let fd = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
         let events = further
             | inotify::WatchFlags::MOVED_TO
@@ -40,7 +45,7 @@ impl Watch {
             Err(rustix::io::Errno::NOENT) => None,
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { fd, name: name.into() })
+        Ok(Self { fd, names: names.iter().map(|&name| name.into()).collect() })
     }
 
     /// Waits until the entry is replaced, made or removed, the directory goes, or one of `others` is readable; for `limit`
@@ -65,7 +70,11 @@ impl Watch {
             let mut reader = inotify::Reader::new(fd, &mut buffer);
             loop {
                 match reader.next() {
-                    Ok(event) if event.file_name().is_none_or(|entry| entry.to_bytes() == self.name) => {
+                    Ok(event)
+                        if event
+                            .file_name()
+                            .is_none_or(|entry| self.names.iter().any(|name| entry.to_bytes() == name)) =>
+                    {
                         return Ok(true);
                     }
                     Ok(_) => {}

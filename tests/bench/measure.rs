@@ -127,6 +127,7 @@ fn show(time: Duration) -> String {
 }
 
 /// The product with a store under `place`; `DHOW_BENCH_BINARY` names another build of it.
+#[allow(dead_code, reason = "one of the programs starts others")]
 pub(crate) fn dhow(place: &Path, arguments: &[&str]) -> Command {
     let built = std::ffi::OsString::from(env!("CARGO_BIN_EXE_dhow"));
     let mut command = Command::new(std::env::var_os("DHOW_BENCH_BINARY").unwrap_or(built));
@@ -135,6 +136,7 @@ pub(crate) fn dhow(place: &Path, arguments: &[&str]) -> Command {
 }
 
 /// podman with a store under `place`, and limits that a machine without CAP_SYS_RESOURCE grants.
+#[allow(dead_code, reason = "one of the programs starts others")]
 pub(crate) fn podman(place: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("podman");
     command.arg("--root").arg(place.join("podman/store")).arg("--runroot").arg(place.join("podman/run"));

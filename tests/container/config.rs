@@ -198,3 +198,131 @@ fn files_are_read_in_their_order() {
         }
     });
 }
+
+#[test]
+fn the_store_is_where_the_files_say() {
+    isolated(|env| {
+        let (big, volumes) = (env.place.join("big"), env.place.join("volumes"));
+        for dir in [&big, &volumes] {
+            std::fs::create_dir(dir).unwrap();
+        }
+        let storage =
+            file(env, "storage.conf", &format!("[storage]\ndriver = 'overlay'\ngraphroot = '{}'\n", big.display()));
+        let conf = file(env, "c.conf", &format!("[engine]\nvolume_path = '{}'\n", volumes.display()));
+        let bare = |words: &[&str], driver: &str| {
+            let mut command = env.root.command(&env.root.binary);
+            command.arg("--runroot").arg(&env.root.runtime).args(words);
+            command
+                .env("CONTAINERS_STORAGE_CONF", &storage)
+                .env("CONTAINERS_CONF", &conf)
+                .env("STORAGE_DRIVER", driver);
+            finished(command, b"")
+        };
+        let places = |seen: Outcome| {
+            seen.ok();
+            let store = seen.json()["store"].take();
+            format!("{} {}", store["graphRoot"].as_str().unwrap(), store["volumePath"].as_str().unwrap())
+        };
+        let words = ["info", "--format", "json"];
+        let expected = format!("{}/dhow {}/dhow", big.display(), volumes.display());
+        assert_eq!(places(bare(&words, "")), expected);
+        let message = "Error: STORAGE_DRIVER: storage driver \"vfs\" is not supported, choose from: overlay";
+        bare(&["ps"], "vfs").fails(125, message);
+        let archive = file(env, "i.tar", "");
+        std::fs::write(&archive, crate::support::image::Image::busybox().docker_archive(&["busybox"])).unwrap();
+        bare(&["load", "-q", "-i", &archive.display().to_string()], "").ok();
+        let script = "echo kept > /v/f; echo gone > /a/f";
+        bare(&["run", "-v", "v:/v", "-v", "/a", "--rm", "--network=none", "busybox", "sh", "-c", script], "").ok();
+        assert_eq!(std::fs::read_to_string(volumes.join("dhow/v/_data/f")).unwrap(), "kept\n");
+        assert_eq!(bare(&["volume", "ls", "-q"], "").ok(), "v", "the clean-up knows where the anonymous one was");
+        std::fs::write(volumes.join("dhow/other"), "").unwrap();
+        bare(&["system", "reset", "-f"], "").ok();
+        assert!(!volumes.join("dhow/v").exists() && volumes.join("dhow/other").exists());
+        // A flag goes before every file.
+        let store = env.root.store.display().to_string();
+        let words = ["--root", &store, "--volumepath", &store, "info", "--format", "json"];
+        assert_eq!(places(bare(&words, "")), format!("{store} {store}"));
+        for dir in [&big, &volumes] {
+            std::fs::remove_dir_all(dir).unwrap();
+        }
+        let wrong = file(env, "storage.conf", "[storage]\ndriver = 'zfs'\n");
+        let message = format!("Error: {}: storage driver \"zfs\" is not supported", wrong.display());
+        bare(&["ps"], "").fails(125, &message);
+    });
+}
+
+#[test]
+fn what_every_container_shares_is_its_own_copy() {
+    isolated(|env| {
+        stage::busybox(env);
+        let shared = env.place.join("shared");
+        std::fs::create_dir(&shared).unwrap();
+        std::fs::write(shared.join("f"), "host\n").unwrap();
+        std::fs::create_dir_all("/etc/containers").unwrap();
+        let text = format!("# shared\n{}:/run/shared\n/no/such:/run/none\n", shared.display());
+        std::fs::write("/etc/containers/mounts.conf", text).unwrap();
+        let script = "cat /run/shared/f; echo inside > /run/shared/f; cat /run/shared/f; ls -d /run/none 2>&1";
+        let seen = env.run(&["run", "--rm", "--network=none", "busybox", "sh", "-c", script]).lines();
+        assert_eq!(seen, ["host", "inside", "ls: /run/none: No such file or directory"]);
+        assert_eq!(std::fs::read_to_string(shared.join("f")).unwrap(), "host\n");
+        std::fs::write("/etc/containers/mounts.conf", "relative:/x\n").unwrap();
+        env.run(&["run", "--rm", "busybox", "true"]).fails(125, "/etc/containers/mounts.conf:1: ");
+        std::fs::remove_file("/etc/containers/mounts.conf").unwrap();
+        std::fs::remove_dir_all(&shared).unwrap();
+        // The administrator's filter holds where no other was typed.
+        let filter = r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":95}]}"#;
+        std::fs::write("/etc/containers/seccomp.json", filter).unwrap();
+        let mkdir = ["busybox", "mkdir", "/tmp/d"];
+        env.run(&[&["run", "--rm", "--network=none"], &mkdir[..]].concat()).exits(1);
+        env.run(&[&["run", "--rm", "--network=none", "--security-opt", "seccomp=default"], &mkdir[..]].concat()).ok();
+        std::fs::remove_file("/etc/containers/seccomp.json").unwrap();
+    });
+}
+
+#[test]
+fn global_flags_have_a_meaning_or_say_that_they_have_none() {
+    isolated(|env| {
+        stage::busybox(env);
+        for (flags, want) in [
+            (
+                &["--storage-opt", "overlay.mountopt=nodev"][..],
+                "--storage-opt has no effect: the options are those of podman's storage",
+            ),
+            (
+                &["--conmon", "/usr/bin/conmon", "--syslog"],
+                "--conmon has no effect: dhow watches over containers itself",
+            ),
+            (&["--tmpdir=/tmp/x"], "--tmpdir has no effect: what is gone after a reboot is below --runroot"),
+            (&["--network-config-dir", "/tmp/x"], "--network-config-dir has no effect: networks are kept in the store"),
+        ] {
+            let told = env.run(&[flags, &["ps", "-q"]].concat());
+            assert!(told.ok().is_empty() && told.stderr.contains(want), "{told}");
+            assert!(env.run(&[flags, &["--log-level=error", "ps", "-q"]].concat()).stderr.is_empty());
+        }
+        for flag in ["--remote", "-r", "--url=ssh://x", "--connection=x", "-c=x", "--host=tcp://x", "-H=tcp://x"] {
+            env.run(&[flag, "ps"]).fails(125, "is not supported: dhow works on this machine");
+        }
+        env.run(&["--remote=false", "--url=", "ps"]).ok();
+        env.run(&["ps", "-c", "x"]).exits(125);
+        assert_eq!(env.run(&["--noout", "images"]).ok(), "");
+        let out = env.place.join("out");
+        assert_eq!(env.run(&["--out", &out.display().to_string(), "run", "--rm", "busybox", "echo", "hi"]).ok(), "");
+        assert_eq!(std::fs::read_to_string(&out).unwrap(), "hi\n");
+        std::fs::remove_file(&out).unwrap();
+        // Variables of the program itself, before anything reads them.
+        let conf = file(
+            env,
+            "c.conf",
+            "[engine]\nenv = ['TMPDIR=/no/such']\nhooks_dir = ['/no/hooks']\ncgroup_manager = 'systemd'\n",
+        );
+        let warnings = with(env, &conf, &["info", "--format", "json"]).json()["warnings"].to_string();
+        assert!(warnings.contains("cgroup_manager has no effect: cgroups are made by dhow itself"), "{warnings}");
+        assert!(!warnings.contains("hooks_dir"), "no hook is there: {warnings}");
+        let told = with(env, &conf, &["run", "--rm", "--network=none", "busybox", "true"]);
+        assert_eq!(told.stderr.lines().count(), 1, "{told}");
+        let hooks = file(env, "hooks/x.json", "{}");
+        let told =
+            env.run(&["--hooks-dir", &hooks.parent().unwrap().display().to_string(), "run", "--rm", "busybox", "true"]);
+        assert!(told.stderr.contains("--hooks-dir has no effect: the hooks of"), "{told}");
+    });
+}

@@ -23,9 +23,9 @@ impl Run<Context> for CreateArgs {
     fn run(self, context: &Context) -> Result<u8> {
         Wanted::parse(&self.create.attach)?;
         let config = context.config()?;
-        let (flags, warnings) = defaults::filled(&self.create, config);
+        let (flags, warnings) = defaults::filled(&self.create, context)?;
         relay::detach_keys(flags.detach_keys.as_deref())?;
-        let request = request::of(&self.create, &flags, super::words(context), config)?;
+        let request = request::of(&self.create, &flags, super::words(context), config, &context.privilege)?;
         warnings.iter().for_each(|warning| context.warn(warning));
         let locked = create(context, request)?;
         stdout::print(&format!("{}\n", locked.id()))?;

@@ -1,29 +1,38 @@
 //! What `containers.conf` says where the command line of `run` or `create` is silent. Most of it stands as if it had been
 //! typed, and is read by the same parsers; what images or typed flags override key by key is merged into the request.
 
-use anyhow::{Context, Result};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
 
 use super::{confinement, environment};
+use crate::cli::context::Context;
 use crate::cli::flags::create::CreateFlags;
-use crate::engine::Config;
 use crate::engine::facts;
 use crate::engine::request::{CreateRequest, NamespaceRequest};
+use crate::engine::{Config, Privilege, is_hook_directory, mounts};
 use crate::model::error::Error;
 use crate::model::log::LogDriver;
 use crate::model::mount::Mount;
-use crate::model::network::NetworkMode;
+use crate::model::network::{DEFAULT, NetworkMode};
 use crate::model::service::CgroupsMode;
 
 /// podman's own profiles by name: dhow's default stands for them.
 const OWN_PROFILES: [&str; 2] = ["container-default", "containers-default"];
+/// The administrator's own filter of system calls. containers.conf(5)
+const SECCOMP: &str = "/etc/containers/seccomp.json";
 /// The mode of a user namespace, by environment. podman-run(1).
 const USERNS: &str = "PODMAN_USERNS";
 
 /// The flags with what the files say, and what of that cannot be given.
-pub(super) fn filled(flags: &CreateFlags, config: &Config) -> (CreateFlags, Vec<String>) {
+pub(super) fn filled(flags: &CreateFlags, context: &Context) -> Result<(CreateFlags, Vec<String>)> {
+    let config = context.config()?;
     let mut flags = flags.clone();
     let (from, engine) = (&config.containers, &config.engine);
-    let mut warnings = Vec::new();
+    let mut warnings = config.unmet.clone();
+    if let Some(dir) = context.globals.hooks_dir.iter().find(|dir| is_hook_directory(dir)) {
+        warnings.push(format!("--hooks-dir has no effect: the hooks of {} are not run", dir.display()));
+    }
     text(&mut flags.cgroupns, &from.cgroupns);
     text(&mut flags.cgroups, &from.cgroups);
     text(&mut flags.detach_keys, &engine.detach_keys);
@@ -57,9 +66,7 @@ pub(super) fn filled(flags: &CreateFlags, config: &Config) -> (CreateFlags, Vec<
         let path = from.init_path.as_ref().or(engine.init_path.as_ref());
         flags.init_path = path.filter(|path| !path.is_empty()).map(Into::into);
     }
-    if flags.network.is_empty() {
-        flags.network.extend(from.netns.clone().filter(|mode| !mode.is_empty() && mode != "private"));
-    }
+    network(&mut flags, config, context.privilege.is_rootless());
     let joined = flags.network.iter().any(|mode| mode.starts_with("container:"));
     for (own, list) in [
         (&mut flags.dns, &from.dns_servers),
@@ -76,11 +83,11 @@ pub(super) fn filled(flags: &CreateFlags, config: &Config) -> (CreateFlags, Vec<
         security(&mut flags, config);
     }
     log(&mut flags, config, &mut warnings);
-    (flags, warnings)
+    Ok((flags, warnings))
 }
 
 /// Merges into the request what yields to single typed values, or to what the image says.
-pub(super) fn complete(request: &mut CreateRequest, config: &Config, cwd: &str) -> Result<()> {
+pub(super) fn complete(request: &mut CreateRequest, config: &Config, privilege: &Privilege, cwd: &str) -> Result<()> {
     let from = &config.containers;
     let at = |key: &'static str| move || config.origin(key);
     request.default_env = environment::variables(&[], from.env.items()).with_context(at("env"))?;
@@ -94,11 +101,18 @@ pub(super) fn complete(request: &mut CreateRequest, config: &Config, cwd: &str) 
         request.resources.cgroup_conf.entry(file).or_insert(value);
     }
     let volumes = from.volumes.items().iter().map(|text| ("volumes", Mount::parse_volume(text, cwd)));
-    let mounts = from.mounts.items().iter().map(|text| ("mounts", Mount::parse_mount(text, cwd)));
-    for (key, mount) in volumes.chain(mounts) {
+    let typed = from.mounts.items().iter().map(|text| ("mounts", Mount::parse_mount(text, cwd)));
+    for (key, mount) in volumes.chain(typed) {
         let mount = mount.with_context(at(key))?;
         if !request.mounts.iter().any(|typed| typed.target == mount.target) {
             request.mounts.push(mount);
+        }
+    }
+    for shared in mounts::load(&|name| std::env::var_os(name), privilege.ordinary_user())? {
+        let taken = request.mounts.iter().any(|typed| typed.target == shared.target);
+        if !taken && Path::new(&shared.source).exists() {
+            // podman copies; so what the container writes there is its own.
+            request.mounts.push(Mount::parse_volume(&format!("{}:{}:O", shared.source, shared.target), cwd)?);
         }
     }
     for text in from.default_sysctls.items() {
@@ -141,6 +155,26 @@ fn sysctl(request: &mut CreateRequest, text: &String) -> Result<(), Error> {
     Ok(())
 }
 
+/// The network: what the files say, and which networks and options stand for `bridge` and `pasta`.
+fn network(flags: &mut CreateFlags, config: &Config, rootless: bool) {
+    if flags.network.is_empty() {
+        flags.network.extend(config.containers.netns.clone().filter(|mode| !mode.is_empty()));
+    }
+    let mode = flags.network.first().cloned().unwrap_or_default();
+    let mode = if flags.network.len() > 1 { "several" } else { mode.as_str() };
+    let is_default = matches!(mode, "" | "private");
+    let options = config.network.pasta_options.items();
+    if rootless && (is_default || mode == "pasta") && !options.is_empty() {
+        flags.network = vec![format!("pasta:{}", options.join(","))];
+    }
+    let own = config.network.default_network.as_ref().filter(|name| !name.is_empty() && *name != DEFAULT);
+    if let (false, Some(name)) = (rootless, own)
+        && (is_default || mode == "bridge")
+    {
+        flags.network = vec![name.clone()];
+    }
+}
+
 /// Profiles that no typed option chooses.
 fn security(flags: &mut CreateFlags, config: &Config) {
     let typed = |flags: &CreateFlags, key: &str| {
@@ -148,7 +182,9 @@ fn security(flags: &mut CreateFlags, config: &Config) {
         flags.security_opt.iter().any(named)
     };
     let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    if let Some(path) = filled(&config.containers.seccomp_profile)
+    // podman's own file in /usr/share is what dhow has built in; this one the administrator wrote.
+    let own = || Path::new(SECCOMP).exists().then(|| SECCOMP.to_owned());
+    if let Some(path) = filled(&config.containers.seccomp_profile).or_else(own)
         && !typed(flags, "seccomp")
     {
         flags.security_opt.push(format!("seccomp={path}"));

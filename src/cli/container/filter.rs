@@ -6,9 +6,11 @@ use regex_lite::Regex;
 
 use crate::engine::Engine;
 use crate::engine::container::Container;
+use crate::engine::health;
 use crate::model::container::{ContainerConfig, ImageRef, RestartKind};
 use crate::model::error::Error;
 use crate::model::filter::Filters;
+use crate::model::health::HealthStatus;
 use crate::model::mount::Source;
 use crate::model::network::NetworkMode;
 use crate::model::status::Status;
@@ -106,7 +108,7 @@ impl Chosen {
 
     /// Whether a container is chosen: values of one key are alternatives, all keys must hold.
     pub(crate) fn pass(&self, container: &Container) -> bool {
-        let Container { config, state } = container;
+        let Container { config, state, .. } = container;
         let filters = &self.filters;
         let labels = config.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let any =
@@ -131,8 +133,7 @@ impl Chosen {
             && filters.pass("ancestor", |wanted| config.image.as_ref().is_some_and(|image| is_image(image, wanted)))
             && filters.pass("volume", |wanted| has_volume(config, wanted))
             && filters.pass("network", |wanted| is_on(container, wanted))
-            // There are no health checks yet: nobody is healthy or unhealthy.
-            && filters.pass("health", |wanted| wanted == "none")
+            && filters.pass("health", |wanted| health::shown(container).map_or("none", HealthStatus::as_str) == wanted)
             && filters.pass("restart-policy", |wanted| restart(config.restart.kind) == wanted)
             && filters.pass("should-start-on-boot", |wanted| boolean(wanted) == Ok(starts_on_boot(container)))
     }

@@ -13,6 +13,8 @@ mod exec;
 mod exists;
 mod export;
 pub(crate) mod filter;
+mod health;
+mod healthcheck;
 mod inspect;
 mod kill;
 mod limit;
@@ -84,6 +86,7 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
     CREATE,
     EXEC,
     EXPORT,
+    Entry::noun("healthcheck", "Check the health of containers", HEALTHCHECK),
     KILL,
     LOGS,
     MOUNT,
@@ -104,6 +107,9 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
     WAIT,
     Entry::noun("container", "Manage containers", CONTAINER),
 ];
+
+const HEALTHCHECK: &[Entry<Context>] =
+    &[Entry::leaf::<healthcheck::HealthcheckRunArgs>("run", "Make the health check of a container now")];
 
 const CONTAINER: &[Entry<Context>] = &[
     ATTACH,

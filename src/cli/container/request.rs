@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use super::{confinement, defaults, environment, limit, namespace, startup};
+use super::{confinement, defaults, environment, health, limit, namespace, startup};
 use crate::cli::flags::create::CreateFlags;
-use crate::engine::Config;
 use crate::engine::request::{CreateRequest, NamespaceRequest, PullPolicy, RegistryOptions, RootRequest};
+use crate::engine::{Config, Privilege};
 use crate::model::container::{Names, RestartKind, RestartPolicy};
 use crate::model::error::Error;
 use crate::model::log::{LogConfig, LogDriver};
@@ -27,15 +27,18 @@ pub(super) fn of(
     flags: &CreateFlags,
     words: Vec<String>,
     config: &Config,
+    privilege: &Privilege,
 ) -> Result<CreateRequest> {
-    read(flags, words, config).map_err(|error| match read(typed, Vec::new(), &Config::default()) {
-        // What was typed is well on its own.
-        Ok(_) => error.context(config.blame()),
-        Err(_) => error,
+    read(flags, words, config, privilege).map_err(|error| {
+        match read(typed, Vec::new(), &Config::default(), privilege) {
+            // What was typed is well on its own.
+            Ok(_) => error.context(config.blame()),
+            Err(_) => error,
+        }
     })
 }
 
-fn read(flags: &CreateFlags, words: Vec<String>, config: &Config) -> Result<CreateRequest> {
+fn read(flags: &CreateFlags, words: Vec<String>, config: &Config, privilege: &Privilege) -> Result<CreateRequest> {
     let cwd = std::env::current_dir().context("find the working directory")?.to_string_lossy().into_owned();
     let (first, command) = flags.words.split_first().context("no image was given")?;
     let network = network(flags)?;
@@ -136,6 +139,7 @@ fn read(flags: &CreateFlags, words: Vec<String>, config: &Config) -> Result<Crea
         publish_all: flags.publish_all,
         expose: expose(&flags.expose)?,
         restart,
+        health: health::request(flags, &cwd)?,
         log: log(flags)?,
         remove: flags.rm,
         detach_keys: flags.detach_keys.clone(),
@@ -147,7 +151,7 @@ fn read(flags: &CreateFlags, words: Vec<String>, config: &Config) -> Result<Crea
         remove_image: false,
         chroot_dirs: startup::chroot_dirs(&flags.chrootdirs)?,
     };
-    defaults::complete(&mut request, config, &cwd)?;
+    defaults::complete(&mut request, config, privilege, &cwd)?;
     Ok(request)
 }
 
@@ -386,7 +390,7 @@ mod tests {
         let matches = command.try_get_matches_from(std::iter::once("run").chain(words.iter().copied()));
         let flags = CreateFlags::from_arg_matches(&matches.map_err(|error| error.to_string())?);
         let flags = flags.map_err(|error| error.to_string())?;
-        of(&flags, &flags, Vec::new(), &Config::default()).map_err(|error| error.to_string())
+        of(&flags, &flags, Vec::new(), &Config::default(), &Privilege::Root).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -415,7 +419,12 @@ mod tests {
             (&["--replace=true"], "cannot replace container without --name being set"),
             (&["--uts=host", "--hostname=x"], "cannot set hostname when running in the host UTS namespace"),
         ] {
-            let mut words: Vec<String> = words.iter().map(|word| word.trim_end_matches("=true").to_owned()).collect();
+            // The scan has made switches bare; flags with three values keep theirs.
+            let bare = |word: &&str| match *word {
+                "--no-hosts=true" => (*word).to_owned(),
+                word => word.trim_end_matches("=true").to_owned(),
+            };
+            let mut words: Vec<String> = words.iter().map(bare).collect();
             words.push("image".to_owned());
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             assert_eq!(request(&words).map(drop), Err(want.to_owned()), "{words:?}");

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::filter;
 use crate::cli::output::template::{Data, Method};
 use crate::engine::container::Container;
+use crate::engine::health;
 use crate::engine::inspect::Size;
 use crate::model::mount::Source;
 use crate::model::network::NetworkMode;
@@ -97,7 +98,10 @@ impl Row<'_> {
             time::human_duration(self.now.as_second() - then.map_or(self.now.as_second(), Timestamp::as_second))
         };
         match state.status {
-            Status::Running => format!("Up {}", since(state.started_at)),
+            Status::Running => match health::shown(self.container) {
+                Some(health) => format!("Up {} ({})", since(state.started_at), health.as_str()),
+                None => format!("Up {}", since(state.started_at)),
+            },
             Status::Exited => {
                 format!("Exited ({}) {} ago", state.exit_code.unwrap_or(-1), since(state.finished_at))
             }
@@ -141,7 +145,7 @@ impl Row<'_> {
 
     /// The row for templates.
     pub(super) fn fields(&self) -> Value {
-        let Container { config, state } = self.container;
+        let Container { config, state, .. } = self.container;
         let image_id = if self.no_trunc { self.image_id() } else { self.image_id().get(..12).unwrap_or_default() };
         json!({
             "ID": self.id(),
@@ -183,7 +187,7 @@ impl Row<'_> {
 
     /// The row for `--format json`.
     pub(super) fn document(&self) -> Value {
-        let Container { config, state } = self.container;
+        let Container { config, state, .. } = self.container;
         let or_null = |empty: bool, value: Value| if empty { Value::Null } else { value };
         let mut namespaces = Map::new();
         if self.namespaces {

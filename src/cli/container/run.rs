@@ -43,13 +43,13 @@ impl Run<Context> for RunArgs {
         let flags = &self.create;
         let asked = if flags.attach.is_empty() { None } else { Some(Wanted::parse(&flags.attach)?) };
         let config = context.config()?;
-        let (mut flags, warnings) = defaults::filled(flags, config);
+        let (mut flags, warnings) = defaults::filled(flags, context)?;
         let keys = relay::detach_keys(flags.detach_keys.as_deref())?;
         flags.rm |= self.rmi;
         let flags = &flags;
         let preserved = super::handed_on(self.preserve_fds)?;
         let preserved: Vec<_> = preserved.iter().map(AsFd::as_fd).collect();
-        let mut request = request::of(&self.create, flags, super::words(context), config)?;
+        let mut request = request::of(&self.create, flags, super::words(context), config, &context.privilege)?;
         warnings.iter().for_each(|warning| context.warn(warning));
         request.remove_image = self.rmi;
         let engine = context.engine()?;

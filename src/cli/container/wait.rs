@@ -10,13 +10,15 @@ use crate::cli::flags::tree::Run;
 use crate::cli::outcome::{Outcomes, kind};
 use crate::cli::output::stdout;
 use crate::engine::Engine;
+use crate::engine::wait::Condition;
 use crate::model::error::{Error, ErrorKind};
+use crate::model::health::HealthStatus;
 use crate::model::status::Status;
 
 /// Wait until one or more containers have ended, and print their exit codes
 #[derive(clap::Args)]
 pub(crate) struct WaitArgs {
-    /// Wait for a state: configured, created, exited, initialized, paused, removing, running, stopped, stopping
+    /// Wait for a state: configured, created, exited, healthy, initialized, paused, removing, running, stopped, stopping, unhealthy
     #[arg(long, value_name = "STATE")]
     condition: Vec<String>,
     /// A container that does not exist is no error: -1 is printed
@@ -66,19 +68,21 @@ impl Run<Context> for WaitArgs {
 }
 
 /// A state to wait for.
-fn condition(text: &str) -> Result<Status, Error> {
+fn condition(text: &str) -> Result<Condition, Error> {
     let known = Status::ALL.into_iter().find(|status| status.as_str() == text);
-    let status = match text {
-        "stopped" => Some(Status::Exited),
-        "configured" => Some(Status::Created),
-        _ => known,
+    let condition = match text {
+        "stopped" => Some(Condition::Status(Status::Exited)),
+        "configured" => Some(Condition::Status(Status::Created)),
+        "healthy" => Some(Condition::Health(HealthStatus::Healthy)),
+        "unhealthy" => Some(Condition::Health(HealthStatus::Unhealthy)),
+        _ => known.map(Condition::Status),
     };
-    status.ok_or_else(|| Error::invalid(format!("unknown container state: {text}: invalid argument")))
+    condition.ok_or_else(|| Error::invalid(format!("unknown container state: {text}: invalid argument")))
 }
 
 /// Waits for one of the states, or for the end.
-fn wait(engine: &Engine, name: &str, conditions: &[Status]) -> Result<i32> {
-    if conditions.is_empty() || conditions == [Status::Exited] {
+fn wait(engine: &Engine, name: &str, conditions: &[Condition]) -> Result<i32> {
+    if conditions.is_empty() || conditions == [Condition::Status(Status::Exited)] {
         return engine.wait(name);
     }
     engine.wait_for(name, conditions)

@@ -145,6 +145,48 @@ pub(crate) struct CreateFlags {
     /// Line for the user's group in the container's group file, with $GROUPNAME, $GID and $USERLIST
     #[arg(long, value_name = "LINE")]
     pub(crate) group_entry: Option<String>,
+    /// Command that tells whether the container is healthy: for its shell, or a JSON array of words; none is none
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) health_cmd: Option<String>,
+    /// Time between checks (30s), or disable: checks are made only by healthcheck run
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) health_interval: Option<String>,
+    /// Where the results of checks are kept: local, or also in a directory
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) health_log_destination: Option<String>,
+    /// Results that are kept (5); 0 is without limit
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) health_max_log_count: Option<u32>,
+    /// Bytes of a check's output that are kept (500); 0 is without limit
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) health_max_log_size: Option<u32>,
+    /// What happens to a container that turned unhealthy: none, kill, restart, stop
+    #[arg(long, value_name = "ACTION")]
+    pub(crate) health_on_failure: Option<String>,
+    /// Failures in a row that make the container unhealthy (3)
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) health_retries: Option<u32>,
+    /// Time from the start on in which failures do not count (0s)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) health_start_period: Option<String>,
+    /// Command that runs in place of the check until it has succeeded
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) health_startup_cmd: Option<String>,
+    /// Time between startup checks (30s), or disable
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) health_startup_interval: Option<String>,
+    /// Failures of the startup check in a row after which the container is started again (0: never)
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) health_startup_retries: Option<u32>,
+    /// Successes of the startup check in a row after which the regular checks begin (1)
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) health_startup_success: Option<u32>,
+    /// How long a startup check may take (30s)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) health_startup_timeout: Option<String>,
+    /// How long a check may take (30s)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) health_timeout: Option<String>,
     /// Host name of the container
     #[arg(short = 'h', long, value_name = "NAME")]
     pub(crate) hostname: Option<String>,
@@ -217,6 +259,9 @@ pub(crate) struct CreateFlags {
     /// Further names on the network
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) network_alias: Vec<String>,
+    /// Make no health checks, whatever the image says
+    #[arg(long)]
+    pub(crate) no_healthcheck: bool,
     /// Leave the image's hosts file
     #[arg(long)]
     pub(crate) no_hosts: Option<bool>,

@@ -67,6 +67,7 @@
 //! Never use clap's `default_missing_value` with optional values unless pflag has a `NoOptDefVal` there.
 
 pub(crate) mod create;
+pub(crate) mod offer;
 mod pflag;
 pub(crate) mod tree;
 mod usage;

@@ -10,7 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::{Arg, ArgAction, Command};
 
-use super::usage::UsageError;
+use super::usage::{UsageError, distance};
 
 /// What a flag does with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,17 +31,17 @@ enum Kind {
 
 /// One flag with the values that were given.
 #[derive(Debug)]
-struct Flag {
-    longs: Vec<String>,
-    shorts: Vec<char>,
+pub(super) struct Flag {
+    pub(super) longs: Vec<String>,
+    pub(super) shorts: Vec<char>,
     kind: Kind,
     /// The value of a bare `--flag`, where it may stand bare.
-    bare: Option<OsString>,
+    pub(super) bare: Option<OsString>,
     values: Vec<OsString>,
 }
 
 impl Flag {
-    fn of(arg: &Arg) -> Option<Self> {
+    pub(super) fn of(arg: &Arg) -> Option<Self> {
         if arg.is_positional() {
             return None;
         }
@@ -204,7 +204,15 @@ impl Scanner<'_> {
                 self.help = attached.is_none_or(|v| parse_bool(&v.to_string_lossy()).unwrap_or(true));
                 return Ok(());
             }
-            return Err(UsageError::new(format!("unknown flag: --{name}")));
+            let longs = self.flags.iter().flat_map(|flag| &flag.longs);
+            let near = longs
+                .filter(|long| distance(&name, long) <= 2.min(name.len() / 3))
+                .min_by_key(|long| distance(&name, long));
+            let error = UsageError::new(format!("unknown flag: --{name}"));
+            return Err(match near {
+                Some(near) => error.trailer(format!("Did you mean --{near}?")),
+                None => error,
+            });
         };
         let value = match attached.or_else(|| self.flags[index].bare.clone()) {
             Some(value) => value,

@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command};
 
 use super::pflag::{self, Scanned};
-use super::usage::UsageError;
+use super::usage::{UsageError, distance};
 
 /// What a command does with its arguments, in a context `C`; returns the exit code.
 pub(crate) trait Run<C>: Args {
@@ -57,17 +57,18 @@ impl<C: 'static> Entry<C> {
         }
     }
 
-    fn is(&self, name: &str) -> bool {
+    pub(super) fn is(&self, name: &str) -> bool {
         self.name == name || self.aliases.contains(&name)
     }
 
     /// Builds clap's definition of this command under the full name `path`.
-    fn command(&self, path: &str) -> Command {
+    pub(super) fn command(&self, path: &str) -> Command {
         let command = (self.augment)(Command::new(self.name).about(self.about));
         command.bin_name(path).disable_help_flag(true).disable_version_flag(true).disable_help_subcommand(true)
     }
 
-    /// Builds the definition with everything below it, for manual pages and completions.
+    /// Builds the definition with everything below it, for manual pages.
+    #[cfg(test)]
     fn whole(&self, path: &str) -> Command {
         let path = format!("{path} {}", self.name);
         let below = self.entries.iter().map(|e| e.whole(&path));
@@ -97,6 +98,8 @@ pub(crate) struct Tree<C: 'static> {
     /// `GlobalArgs::augment_args`: flags that are understood everywhere.
     pub(crate) globals: fn(Command) -> Command,
     pub(crate) entries: &'static [Entry<C>],
+    /// The same in groups with a heading, for the help of the whole program.
+    pub(crate) groups: &'static [(&'static str, &'static [Entry<C>])],
 }
 
 /// What the arguments ask for.
@@ -158,9 +161,11 @@ impl<C: 'static> Tree<C> {
     ) -> Result<Parsed<C>, UsageError> {
         let mut command = entry.command(&path);
         command.build();
+        // As podman has it, the short forms of flags that choose a machine belong before the command.
+        let after = globals.mut_args(|arg| if arg.is_hide_set() { arg.short(None) } else { arg });
         let interspersed = !command.get_positionals().any(Arg::is_trailing_var_arg_set);
         let Scanned { local, global, positionals, help } =
-            pflag::scan(Some(&command), &globals, interspersed, rest).map_err(|e| e.see(&path))?;
+            pflag::scan(Some(&command), &after, interspersed, rest).map_err(|e| e.see(&path))?;
         if help {
             return Ok(Parsed::Help(self.help(Some(entry), &path)));
         }
@@ -173,7 +178,7 @@ impl<C: 'static> Tree<C> {
         Ok(Parsed::Run { entry, globals, matches })
     }
 
-    fn global_command(&self) -> Command {
+    pub(super) fn global_command(&self) -> Command {
         // Afterwards: the definition of the flags brings a description of its own, which is not the program's.
         let command = (self.globals)(Command::new(self.name)).about(self.about).long_about(None);
         command.disable_help_flag(true).disable_version_flag(true).disable_help_subcommand(true)
@@ -206,15 +211,44 @@ impl<C: 'static> Tree<C> {
         let mut below: Vec<_> = entries.iter().collect();
         below.sort_by_key(|e| e.name);
         let below = below.into_iter().map(|e| Command::new(e.name).about(e.about));
-        let template = "{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}{after-help}";
-        let mut command = with_help(command).subcommands(below).help_template(template);
+        let groups = if entry.is_none() { self.grouped() } else { String::new() };
+        let mut command = with_help(command);
+        if groups.is_empty() {
+            command = command.subcommands(below);
+        }
+        let template =
+            format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{{all-args}}{{after-help}}");
+        let mut command = command.help_template(template);
         if !entries.is_empty() {
             command = command.override_usage(format!("{path} [options] COMMAND"));
         }
         command.render_long_help().to_string()
     }
 
-    /// Builds the whole definition, for manual pages and completions.
+    /// The commands under the headings of their groups, sorted by name.
+    fn grouped(&self) -> String {
+        let width = self.entries.iter().map(|e| e.name.len()).max().unwrap_or_default();
+        let mut text = String::new();
+        let mut headings: Vec<&str> = Vec::new();
+        for (heading, _) in self.groups.iter().filter(|(_, entries)| !entries.is_empty()) {
+            if headings.contains(heading) {
+                continue;
+            }
+            headings.push(heading);
+            let mut below: Vec<_> =
+                self.groups.iter().filter(|(other, _)| other == heading).flat_map(|(_, entries)| *entries).collect();
+            below.sort_by_key(|e| e.name);
+            text.push_str(&format!("{heading}:\n"));
+            for entry in below {
+                text.push_str(&format!("  {:width$}  {}\n", entry.name, entry.about));
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Builds the whole definition, for manual pages.
+    #[cfg(test)]
     pub(crate) fn command(&self) -> Command {
         let mut below: Vec<_> = self.entries.iter().collect();
         below.sort_by_key(|e| e.name);
@@ -293,25 +327,6 @@ fn unrecognized<C>(entries: &[Entry<C>], path: &str, name: &str) -> UsageError {
     let hint = if names.is_empty() { String::new() } else { format!("\nDid you mean this?\n{}\n", names.concat()) };
     UsageError::new(format!("unrecognized command `{path} {name}`"))
         .trailer(format!("{hint}Try '{path} --help' for more information"))
-}
-
-/// Counts the edits between two words (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    // A long word is near to no command.
-    if a.len() > 64 {
-        return a.len();
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let step = corner + usize::from(x != y);
-            corner = row[j + 1];
-            row[j + 1] = step.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -408,6 +423,7 @@ mod tests {
             Entry::leaf::<RunArgs>("run", "Run a command in a new container"),
             Entry::noun("volume", "Manage volumes", &[Entry::leaf::<LsArgs>("ls", "List volumes").aliases(&["list"])]),
         ],
+        groups: &[],
     };
 
     fn go(args: &[&str]) -> String {
@@ -463,6 +479,7 @@ mod tests {
         for (args, want) in [
             (&["run", "--foo"][..], "unknown flag: --foo\nSee 'dhow run --help'"),
             (&["--foo"], "unknown flag: --foo\nSee 'dhow --help'"),
+            (&["run", "--hostnam", "x"], "unknown flag: --hostnam\nDid you mean --hostname?\nSee 'dhow run --help'"),
             (&["volume", "ls", "-x"], "unknown shorthand flag: 'x' in -x\nSee 'dhow volume ls --help'"),
             (&["volume"], "missing command 'dhow volume COMMAND'\nTry 'dhow volume --help' for more information"),
             (&["volume", "ls", "x"], "`dhow volume ls` takes no arguments\n-"),

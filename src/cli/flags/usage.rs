@@ -17,7 +17,11 @@ impl UsageError {
 
     /// Adds the command whose help explains more.
     pub(crate) fn see(mut self, path: &str) -> Self {
-        self.see = Some(format!("See '{path} --help'"));
+        let see = format!("See '{path} --help'");
+        self.see = Some(match self.see {
+            Some(before) => format!("{before}\n{see}"),
+            None => see,
+        });
         self
     }
 
@@ -40,3 +44,22 @@ impl fmt::Display for UsageError {
 }
 
 impl std::error::Error for UsageError {}
+
+/// Counts the edits between two words (Levenshtein).
+pub(super) fn distance(a: &str, b: &str) -> usize {
+    // A long word is near to no command.
+    if a.len() > 64 {
+        return a.len();
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let step = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = step.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -47,10 +47,9 @@ impl Run<Context> for PullArgs {
             credentials: credentials(self.creds.as_deref())?,
             platform: self.platform.platform()?,
             quiet: self.quiet,
-            retries: self.retry.retry,
-            retry_delay: self.retry.retry_delay,
             ..self.registry.options()?
         };
+        let options = self.retry.over(options, context)?;
         let policy = match self.policy.as_str() {
             "missing" => PullPolicy::Missing,
             "never" => PullPolicy::Never,

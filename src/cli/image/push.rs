@@ -85,10 +85,9 @@ impl Run<Context> for PushArgs {
         let options = RegistryOptions {
             credentials: credentials(self.creds.as_deref())?,
             quiet: self.quiet,
-            retries: self.retry.retry,
-            retry_delay: self.retry.retry_delay,
             ..self.registry.options()?
         };
+        let options = self.retry.over(options, context)?;
         let mut progress = progress::for_pull(self.quiet);
         let wish = Wish { format, packing, force };
         let digest =

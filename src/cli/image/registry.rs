@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
+use crate::cli::context::Context;
 use crate::cli::flags::{UsageError, value};
 use crate::engine::request::RegistryOptions;
 use crate::model::platform::Platform;
@@ -54,6 +55,20 @@ pub(crate) struct RetryArgs {
     /// The pause before that, such as 500ms or 2s
     #[arg(long, value_name = "DURATION", value_parser = value::duration)]
     pub(crate) retry_delay: Option<Duration>,
+}
+
+impl RetryArgs {
+    /// The options with what was typed about retries, else what the files say.
+    pub(crate) fn over(&self, options: RegistryOptions, context: &Context) -> Result<RegistryOptions> {
+        let config = context.config()?;
+        let delay = match (&self.retry_delay, &config.engine.retry_delay) {
+            (None, Some(text)) if !text.is_empty() => {
+                Some(value::duration(text).with_context(|| config.origin("retry_delay"))?)
+            }
+            (typed, _) => *typed,
+        };
+        Ok(RegistryOptions { retries: self.retry.or(config.engine.retry), retry_delay: delay, ..options })
+    }
 }
 
 /// Which platform's image is wanted.

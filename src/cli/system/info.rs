@@ -20,7 +20,11 @@ pub(crate) struct InfoArgs {
 
 impl Run<Context> for InfoArgs {
     fn run(self, context: &Context) -> anyhow::Result<u8> {
-        let document = context.engine()?.info()?;
+        let mut document = context.engine()?.info()?;
+        if let Some(warnings) = document["warnings"].as_array_mut() {
+            let config = context.config()?;
+            warnings.extend(config.warnings.iter().chain(&config.unmet).map(|line| line.as_str().into()));
+        }
         let text = match self.format.as_deref() {
             None => yaml::print(&document),
             Some(format) if is_json(format) => json::list(&document, context.terminal()),

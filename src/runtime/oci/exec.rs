@@ -64,6 +64,7 @@ pub(crate) fn exec(root: &Root, args: &ExecArgs) -> Result<u8> {
         cgroup: &cgroup,
         seccomp_cache: Some(&cache),
         subject: Some(container.subject(&record)),
+        bound: false,
     })?;
     if let Some(path) = &args.pid_file {
         write_pid_file(path, child.pid)?;

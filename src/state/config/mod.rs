@@ -4,7 +4,9 @@
 //! Files are read in the order of [`place`]; a later one replaces the keys of an earlier one. An unknown key is a
 //! warning, a value of the wrong type an error that names file, line and key.
 
+pub(crate) mod mounts;
 mod place;
+pub(crate) mod storage;
 mod table;
 mod value;
 
@@ -16,7 +18,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use self::place::{Place, Places};
-use self::table::{Containers, Document, EngineTable, unknown};
+pub(crate) use self::table::is_hook_directory;
+use self::table::{Containers, Document, EngineTable, NetworkTable, unknown, unmet};
 use self::value::Merge;
 use super::privilege::Privilege;
 use crate::model::error::Error;
@@ -29,6 +32,9 @@ const MOST: u64 = 1 << 20;
 pub(crate) struct Config {
     pub(crate) containers: Containers,
     pub(crate) engine: EngineTable,
+    pub(crate) network: NetworkTable,
+    /// What is asked for and not given here, one line each.
+    pub(crate) unmet: Vec<String>,
     /// What was not understood, one line each file.
     pub(crate) warnings: Vec<String>,
     /// The files that say something, in the order in which they were read.
@@ -107,6 +113,8 @@ impl Config {
         }
         self.containers.merge(read.containers);
         self.engine.merge(read.engine);
+        self.network.merge(read.network);
+        self.unmet.extend(unmet(&table).into_iter().map(|line| format!("{}: {line}", path.display())));
         self.read.push((path.to_owned(), text));
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The tables of containers.conf(5) and the keys that have a meaning here.
 
+use std::path::Path;
+
 use serde::Deserialize;
 
 use super::value::{List, Merge};
@@ -78,11 +80,25 @@ table! {
     /// `[engine]`: how this program works.
     EngineTable {
         detach_keys: Option<String>,
+        /// `NAME=VALUE`, of this program.
+        env: List,
         image_volume_mode: Option<String>,
         init_path: Option<String>,
         pull_policy: Option<String>,
+        retry: Option<u32>,
+        /// A duration of Go's.
+        retry_delay: Option<String>,
         /// Seconds.
         stop_timeout: Option<u32>,
+        volume_path: Option<String>,
+    }
+}
+
+table! {
+    /// `[network]`
+    NetworkTable {
+        default_network: Option<String>,
+        pasta_options: List,
     }
 }
 
@@ -92,12 +108,13 @@ table! {
 pub(super) struct Document {
     pub(super) containers: Containers,
     pub(super) engine: EngineTable,
+    pub(super) network: NetworkTable,
 }
 
 /// Keys of podman that choose between ways of getting the same here, or speak of what there is none of: remote engines,
 /// conmon, SELinux, lock tables. They are known, so nothing is said.
 const WITHOUT_MEANING: [(&str, &[&str]); 3] = [
-    ("containers", &["host_containers_internal_ip", "label", "label_users", "prepare_volume_on_create", "userns_size"]),
+    ("containers", &["label", "label_users", "prepare_volume_on_create"]),
     (
         "engine",
         &[
@@ -132,6 +149,7 @@ const WITHOUT_MEANING: [(&str, &[&str]); 3] = [
             "remote",
             "remote_identity",
             "remote_uri",
+            "runtime",
             "runtime_path",
             "runtime_supports_json",
             "runtime_supports_kvm",
@@ -148,6 +166,79 @@ const WITHOUT_MEANING: [(&str, &[&str]); 3] = [
     ("network", &["cni_plugin_dirs", "firewall_driver", "netavark_plugin_dirs", "network_backend"]),
 ];
 
+/// A key whose wish dhow does not meet: table, key, when it is a wish that changes anything, what is so instead.
+type Unmet = (&'static str, &'static str, fn(&toml::Value) -> bool, &'static str);
+
+/// What would change what a user gets, and has no meaning here (yet).
+const UNMET: [Unmet; 22] = [
+    ("containers", "host_containers_internal_ip", is_filled, "the address of the bridge is used"),
+    ("containers", "interface_name", is_filled, "interfaces are called eth0, eth1, …"),
+    ("containers", "keyring", is_false, "each container has a keyring of its own"),
+    ("containers", "log_path", is_filled, "logs are kept with the container"),
+    ("containers", "userns_size", is_filled, "the size is what the container needs"),
+    ("engine", "add_compression", is_filled, "images are pushed once"),
+    ("engine", "cdi_spec_dirs", is_filled, "devices are looked for in the usual directories"),
+    ("engine", "cgroup_manager", |value| value.as_str() == Some("systemd"), "cgroups are made by dhow itself"),
+    (
+        "engine",
+        "compression_format",
+        |value| value.as_str().is_some_and(|v| v != "gzip"),
+        "layers are pushed as they are",
+    ),
+    ("engine", "compression_level", is_filled, "layers are pushed as they are"),
+    ("engine", "hooks_dir", has_hooks, "hooks are not run"),
+    (
+        "engine",
+        "image_default_format",
+        |value| value.as_str().is_some_and(|v| !v.is_empty() && v != "oci"),
+        "the format is OCI's",
+    ),
+    ("engine", "image_default_transport", |value| value.as_str() != Some("docker://"), "images come from registries"),
+    ("engine", "network_cmd_options", is_filled, "pasta has options in pasta_options"),
+    ("engine", "runtimes", |_| false, ""),
+    ("engine", "static_dir", is_filled, "records are kept in the store"),
+    ("engine", "tmp_dir", is_filled, "what is gone after a reboot is below runroot"),
+    ("network", "default_rootless_network_cmd", |value| value.as_str() == Some("slirp4netns"), "pasta is used"),
+    ("network", "default_subnet", |value| value.as_str() != Some("10.88.0.0/16"), "a free subnet is taken"),
+    ("network", "default_subnet_pools", is_filled, "a free subnet is taken"),
+    ("network", "dns_bind_port", is_filled, "the port is 53"),
+    ("network", "network_config_dir", is_filled, "networks are kept in the store"),
+];
+
+fn is_filled(value: &toml::Value) -> bool {
+    match value {
+        toml::Value::String(text) => !text.is_empty(),
+        toml::Value::Array(list) => !list.is_empty(),
+        toml::Value::Integer(number) => *number != 0,
+        toml::Value::Boolean(is) => *is,
+        _ => true,
+    }
+}
+
+fn is_false(value: &toml::Value) -> bool {
+    value.as_bool() == Some(false)
+}
+
+/// Whether there is any hook in one of the directories.
+fn has_hooks(value: &toml::Value) -> bool {
+    let dirs = value.as_array().into_iter().flatten().filter_map(toml::Value::as_str);
+    dirs.map(Path::new).any(is_hook_directory)
+}
+
+/// Whether a directory has definitions of hooks. oci-hooks(5).
+pub(crate) fn is_hook_directory(dir: &Path) -> bool {
+    let is_hook = |entry: std::fs::DirEntry| entry.path().extension().is_some_and(|end| end == "json");
+    std::fs::read_dir(dir).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(is_hook)))
+}
+
+/// What a file asks for and is not given here.
+pub(super) fn unmet(document: &toml::Table) -> Vec<String> {
+    let asked = UNMET
+        .iter()
+        .filter(|(table, key, matters, _)| document.get(*table).and_then(|table| table.get(key)).is_some_and(matters));
+    asked.map(|(_, key, _, instead)| format!("{key} has no effect: {instead}")).collect()
+}
+
 /// Tables of other programs' concern.
 const FOREIGN: [&str; 4] = ["farms", "machine", "podmansh", "secrets"];
 
@@ -158,7 +249,7 @@ pub(super) fn unknown(document: &toml::Table) -> Vec<String> {
         let known = match table.as_str() {
             "containers" => Containers::KEYS,
             "engine" => EngineTable::KEYS,
-            "network" => &[],
+            "network" => NetworkTable::KEYS,
             name if FOREIGN.contains(&name) => continue,
             _ => {
                 found.push(table.clone());
@@ -166,7 +257,8 @@ pub(super) fn unknown(document: &toml::Table) -> Vec<String> {
             }
         };
         let silent = WITHOUT_MEANING.iter().find(|(name, _)| name == table).map_or(&[][..], |(_, keys)| keys);
-        let is_known = |key: &String| known.contains(&key.as_str()) || silent.contains(&key.as_str());
+        let is_unmet = |key: &str| UNMET.iter().any(|(of, name, ..)| of == table && *name == key);
+        let is_known = |key: &String| known.contains(&key.as_str()) || silent.contains(&key.as_str()) || is_unmet(key);
         let keys = keys.as_table().into_iter().flat_map(toml::Table::keys);
         found.extend(keys.filter(|key| !is_known(key)).map(|key| format!("{table}.{key}")));
     }

@@ -71,6 +71,17 @@ impl Volumes {
         }
     }
 
+    /// Removes every volume, and nothing else that may be in their directory.
+    pub(crate) fn clear(&self) -> Result<()> {
+        for name in self.names()? {
+            let volume = self.dir.join(name);
+            if volume.join("volume.json").exists() {
+                tree::remove_path(&volume)?;
+            }
+        }
+        tree::remove_path(&self.dir.join("lock"))
+    }
+
     /// The names of all volumes, sorted.
     pub(crate) fn names(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();

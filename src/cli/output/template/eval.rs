@@ -3,7 +3,8 @@
 use super::failure::Failure;
 use super::function::{self, Fault};
 use super::parser::{Block, Command, Expr, ExprKind, Node, Pipe, Tree};
-use super::value::{Data, UNTYPED, heading};
+use super::shape::UNTYPED;
+use super::value::{Data, heading};
 
 /// Nodes and commands of one execution.
 const MAX_STEPS: usize = 5_000_000;

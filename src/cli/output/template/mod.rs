@@ -10,9 +10,9 @@ mod lexer;
 mod parser;
 mod printf;
 pub(crate) mod report;
+mod shape;
 #[cfg(test)]
 mod tests;
-mod types;
 mod value;
 
 use serde_json::Value;
@@ -35,11 +35,11 @@ impl Template {
     /// Parses a template; `name` is for its errors, as podman uses the name of the command.
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self, Failure> {
         let tree = parser::parse(name, text)?;
-        let type_name = value::UNTYPED.to_owned();
+        let type_name = shape::UNTYPED.to_owned();
         Ok(Self { name: name.to_owned(), text: text.to_owned(), tree, type_name, methods: &[], escape: Escape::No })
     }
 
-    /// Sets the Go type of what is rendered, which says what its fields are (`types`), and its methods.
+    /// Sets the Go type of what is rendered, which says what its fields are (`shape`), and its methods.
     pub(crate) fn typed(mut self, type_name: &str, methods: &'static [(&'static str, Method)]) -> Self {
         self.type_name = type_name.to_owned();
         self.methods = methods;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::types;
+use super::shape::{self, UNTYPED};
 use crate::cli::output::escape;
 
 /// Names of fields whose objects are maps in Go, where a missing key is `<no value>` and not an error.
@@ -26,9 +26,6 @@ const MAPS: &[&str] = &[
     "Tmpfs",
     "Volumes",
 ];
-
-/// The Go type of what has no name.
-pub(super) const UNTYPED: &str = "interface {}";
 
 /// One value.
 #[derive(Clone, Debug)]
@@ -82,7 +79,7 @@ impl Data {
         match value {
             Value::Object(map) => {
                 let field = |(key, value): (&String, &Value)| {
-                    let (name, of) = types::field(type_name, key);
+                    let (name, of) = shape::field(type_name, key);
                     let value = match of.filter(|_| value.is_object()) {
                         Some(of) => Self::of(value, of, escape),
                         None => Self::inner(value, name, escape),
@@ -167,7 +164,7 @@ impl Data {
             Self::List(_) => "[]interface {}",
             Self::Map(map) if !map.is_empty() && map.iter().all(|(_, v)| v.as_text().is_some()) => "map[string]string",
             Self::Map(_) | Self::Headings(_) => "map[string]interface {}",
-            Self::Struct(s) => types::shown(&s.type_name),
+            Self::Struct(s) => shape::shown(&s.type_name),
         }
     }
 
@@ -232,7 +229,7 @@ impl Data {
             Self::List(list) => Value::Array(list.iter().map(Self::to_json).collect()),
             Self::Map(pairs) => pairs.iter().map(|(k, v)| (k.to_string(), v.to_json())).collect(),
             Self::Struct(s) => {
-                s.fields.iter().map(|(k, v)| (types::key(&s.type_name, k).to_owned(), v.to_json())).collect()
+                s.fields.iter().map(|(k, v)| (shape::key(&s.type_name, k).to_owned(), v.to_json())).collect()
             }
             Self::Headings(_) => Value::Object(serde_json::Map::new()),
         }

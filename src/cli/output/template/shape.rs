@@ -1,7 +1,8 @@
 //! The Go types of podman's documents, as far as templates show them: a field's name where JSON has another, and the
 //! type that an error names. Source: podman's `libpod/define`.
 
-use super::value::UNTYPED;
+/// The Go type of what has no name.
+pub(super) const UNTYPED: &str = "interface {}";
 
 /// A field: its name in JSON, its name in Go, and the type of what it holds where that has a name.
 type Field = (&'static str, &'static str, &'static str);
