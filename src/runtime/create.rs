@@ -358,6 +358,18 @@ fn join_all(namespaces: &Plan) -> Result<()> {
     Ok(())
 }
 
+/// Makes a child that is born into the user and the pid namespace of the process `init`: for who has no rights over the
+/// latter from outside the former.
+pub(crate) fn within_user(init: BorrowedFd<'_>, kinds: Namespaces, placement: &mut Placement<'_>) -> Result<Cloned> {
+    by_middle(placement, Namespaces::default(), || {
+        enter(init, Namespaces::USER).context("join the user namespace")?;
+        if kinds.contains(Namespaces::PID) {
+            enter(init, Namespaces::PID).context("join the pid namespace")?;
+        }
+        Ok(())
+    })
+}
+
 /// Makes a child that is born into the pid namespace `pid`; this process itself stays where it is.
 pub(crate) fn within_pid(
     proc: &Proc,

@@ -15,7 +15,7 @@ use rustix::thread::CpuSet;
 use super::cgroup::{self, Cgroup};
 use super::channel::{Channel, Message};
 use super::confine::{Confinement, give_up, new_keyring};
-use super::create::{Heard, Placement, end, until_executed, within_pid};
+use super::create::{Heard, Placement, end, until_executed, within_pid, within_user};
 use super::hook::Subject;
 use super::namespace::Numbers;
 use super::seccomp::notify::Observer;
@@ -89,7 +89,15 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
     if let Some(initial) = &initial {
         schedule::run_on(initial).context("process.execCPUAffinity.initial")?;
     }
-    let cloned = within_pid(&proc, pid, &mut placement, Namespaces::default())?;
+    // An ordinary user who is outside the container's user namespace has no rights over its others.
+    let user_first = namespaces.contains(Namespaces::USER)
+        && !rustix::process::geteuid().is_root()
+        && before.of(Namespaces::USER) != container.of(Namespaces::USER);
+    let cloned = if user_first {
+        within_user(request.init, namespaces, &mut placement)?
+    } else {
+        within_pid(&proc, pid, &mut placement, Namespaces::default())?
+    };
     if let (Cloned::Parent { .. }, Some(own)) = (&cloned, &own) {
         schedule::run_on(own)?;
     }
@@ -101,6 +109,7 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
             stdio: request.stdio,
             preserve_fds: request.preserve_fds,
             namespaces,
+            user_joined: user_first,
             before: &before,
             container: &container,
             seccomp: program.as_ref(),
@@ -171,6 +180,8 @@ struct Joining<'a> {
     stdio: Stdio,
     preserve_fds: Vec<OwnedFd>,
     namespaces: Namespaces,
+    /// This process was born into the user namespace.
+    user_joined: bool,
     /// The namespaces of our parent, and of the container's first process.
     before: &'a Numbers,
     container: &'a Numbers,
@@ -202,7 +213,8 @@ impl Joining<'_> {
         if self.cgroup_follows {
             self.channel.expect(&Message::Joined)?;
         }
-        enter(self.init, self.namespaces).context("join the container's namespaces")?;
+        let joined = if self.user_joined { Namespaces::USER.with(Namespaces::PID) } else { Namespaces::default() };
+        enter(self.init, self.namespaces.without(joined)).context("join the container's namespaces")?;
         self.verify(&this)?;
         if let Some(processors) = self.processors {
             schedule::run_on(processors).context("process.execCPUAffinity.final")?;

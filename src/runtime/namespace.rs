@@ -135,7 +135,8 @@ impl Numbers {
         Ok(Self(kinds.into_iter().map(read).collect::<Result<_>>()?))
     }
 
-    fn of(&self, kind: Namespaces) -> Option<u64> {
+    /// The number of the namespace of `kind`.
+    pub(crate) fn of(&self, kind: Namespaces) -> Option<u64> {
         self.0.iter().find(|(known, ..)| *known == kind).map(|(.., number)| *number)
     }
 

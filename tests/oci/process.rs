@@ -9,7 +9,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use serde_json::json;
 
 use super::bundle::{Bundle, Runtime, read};
-use crate::support::env::{eventually, finished};
+use crate::support::env::{UID, eventually, finished};
 use crate::support::{TestEnv, isolated};
 
 fn sleeping(env: &TestEnv) -> (Runtime<'_>, Bundle) {
@@ -225,5 +225,36 @@ fn a_terminal_goes_to_the_callers_socket() {
         oci.run(&["delete", "-f", "c1"]).ok();
         std::fs::remove_dir_all(place).unwrap();
         std::fs::remove_file(short).unwrap();
+    });
+}
+
+#[test]
+fn an_ordinary_user_runs_and_executes() {
+    isolated(|env| {
+        let bundle = Bundle::new(env, "b");
+        let path = bundle.path.display().to_string();
+        let mut chown = env.root.command("chown");
+        chown.args(["-R", &format!("{UID}:{UID}"), &path]);
+        finished(chown, b"").ok();
+        let run = |words: &[&str]| {
+            let mut command = env.user.command(&env.user.binary);
+            command.arg("oci").args(words);
+            finished(command, b"")
+        };
+        run(&["spec", "--rootless", "-b", &path]).ok();
+        let file = bundle.path.join("config.json");
+        let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        config["process"]["terminal"] = false.into();
+        config["process"]["args"] = json!(["sleep", "100"]);
+        config["process"]["env"] = json!(["PATH=/bin"]);
+        std::fs::write(&file, config.to_string()).unwrap();
+        run(&["run", "-d", "-b", &path, "c1"]).ok();
+        assert_eq!(
+            run(&["exec", "c1", "sh", "-c", "id -u; hostname; echo /proc/[0-9]*"]).text(),
+            "0\ndhow\n/proc/1 /proc/2"
+        );
+        assert_eq!(run(&["exec", "-u", "1", "c1", "id"]).code, 1);
+        run(&["delete", "-f", "c1"]).ok();
+        std::fs::remove_dir_all(env.user.runtime.join("dhow")).unwrap();
     });
 }
