@@ -51,6 +51,7 @@ complete -c dhow -n "__fish_dhow_needs_command" -f -a "load" -d 'Load images fro
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "login" -d 'Log in to a registry'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "logout" -d 'Log out of a registry'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "logs" -d 'Show the output of one or more containers'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "manifest" -d 'Manage lists of images for several platforms'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "mount" -d 'Mount the root file systems of containers, and print where; without names: list what is mounted'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "pause" -d 'Suspend every process of one or more containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "port" -d 'List the published ports of a container, or where one of them is published'
@@ -63,6 +64,7 @@ complete -c dhow -n "__fish_dhow_needs_command" -f -a "rm" -d 'Remove one or mor
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "rmi" -d 'Remove one or more images'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "run" -d 'Run a command in a new container'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "save" -d 'Save images to an archive'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "search" -d 'Search registries for images'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "start" -d 'Start one or more containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "stats" -d 'Show what running containers use'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "stop" -d 'Stop one or more containers'
@@ -746,23 +748,50 @@ complete -c dhow -n "__fish_dhow_using_subcommand history" -l no-trunc -d 'Do no
 complete -c dhow -n "__fish_dhow_using_subcommand history" -s n -l noheading -d 'Leave the headings out'
 complete -c dhow -n "__fish_dhow_using_subcommand history" -s q -l quiet -d 'Print ids only'
 complete -c dhow -n "__fish_dhow_using_subcommand history" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "exists" -d 'Check if an image exists'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "diff" -d 'Show what an image\'s top layer changed of those below'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "history" -d 'Show the history of an image'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "import" -d 'Make an image from the tar of a file system'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "inspect" -d 'Display the configuration of one or more images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "load" -d 'Load images from an archive'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "ls" -d 'List images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "list" -d 'List images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "prune" -d 'Remove unused images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "pull" -d 'Pull images from a registry'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "push" -d 'Push an image to a registry'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "rm" -d 'Remove one or more images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "remove" -d 'Remove one or more images'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "save" -d 'Save images to an archive'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "tag" -d 'Give an image additional names'
-complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from exists diff history import inspect load ls list prune pull push rm remove save tag untag" -f -a "untag" -d 'Take names from an image'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "copy" -d 'Copy an image from one place to another'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "exists" -d 'Check if an image exists'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "diff" -d 'Show what an image\'s top layer changed of those below'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "history" -d 'Show the history of an image'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "import" -d 'Make an image from the tar of a file system'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "inspect" -d 'Display the configuration of one or more images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "load" -d 'Load images from an archive'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "ls" -d 'List images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "list" -d 'List images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "mount" -d 'Mount images, read-only, and print where; without names: list what is mounted'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "prune" -d 'Remove unused images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "pull" -d 'Pull images from a registry'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "push" -d 'Push an image to a registry'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "rm" -d 'Remove one or more images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "remove" -d 'Remove one or more images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "save" -d 'Save images to an archive'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "tag" -d 'Give an image additional names'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "tree" -d 'Show the layers of an image'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "unmount" -d 'Unmount images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "umount" -d 'Unmount images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and not __fish_seen_subcommand_from copy exists diff history import inspect load ls list mount prune pull push rm remove save tag tree unmount umount untag" -f -a "untag" -d 'Take names from an image'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l authfile -d 'The file of credentials, instead of the user\'s' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l compression-format -l dest-compress-format -d 'How layers go: gzip or zstd' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l compression-level -l dest-compress-level -d 'How hard they are packed: gzip 1 to 9, zstd 1 to 20' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l dest-cert-dir -d 'The destination\'s directory of certificates and keys' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l dest-creds -d 'Whose credentials the destination gets: USER[:PASSWORD]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l dest-tls-verify -d 'Require HTTPS of the destination and verify its certificates' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l digestfile -d 'Write the digest of the manifest to a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -s f -l format -d 'The manifest\'s format: oci or v2s2; that of the image where none is given' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l arch -d 'The architecture, instead of this machine\'s' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l os -d 'The operating system, instead of this one' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l platform -d 'The platform: OS/ARCH[/VARIANT]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l variant -d 'The variant of the architecture' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l retry -d 'How often a request is tried again' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l retry-delay -d 'The pause before that, such as 500ms or 2s' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l src-cert-dir -d 'The source\'s directory of certificates and keys' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l src-creds -d 'Whose credentials the source gets: USER[:PASSWORD]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -l src-tls-verify -d 'Require HTTPS of the source and verify its certificates' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -s a -l all -d 'Copy every image of an index, and the index; between registries'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -s q -l quiet -d 'Say nothing'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from copy" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from diff" -l format -d 'The form: json' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print this help'
@@ -781,7 +810,18 @@ complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcomm
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from import" -l variant -d 'The variant of the architecture' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Say nothing but the id'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from import" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from inspect" -l creds -d 'Whose credentials are used: USER[:PASSWORD]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Change the output format to json or a Go template' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from inspect" -l arch -d 'The architecture, instead of this machine\'s' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from inspect" -l os -d 'The operating system, instead of this one' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from inspect" -l platform -d 'The platform: OS/ARCH[/VARIANT]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from inspect" -l variant -d 'The variant of the architecture' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from inspect" -l authfile -d 'The file of credentials, instead of the user\'s' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from inspect" -l cert-dir -d 'The directory of certificates and keys' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from inspect" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from inspect" -l config -d 'The configuration as it is, of an image that is not in the store'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from inspect" -l raw -d 'The manifest or index as it is, of an image that is not in the store'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from load" -s i -l input -d 'The archive, instead of standard input' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Say nothing but the names'
@@ -806,6 +846,9 @@ complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcomm
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from list" -s n -l noheading -d 'Leave the headings out'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print ids only'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from list" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from mount" -l format -d 'The form of the list: json' -r
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from mount" -s a -l all -d 'All images'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from mount" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from prune" -l filter -d 'Choose by the filters of `images`' -r
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove every image that no container uses'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
@@ -863,6 +906,14 @@ complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcomm
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Say nothing'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from save" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from tree" -l whatrequires -d 'Show what other images put on the image\'s top layer'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from tree" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from unmount" -s a -l all -d 'All that are mounted'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from unmount" -s f -l force -d 'Accepted; nothing counts the mounts of an image'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from unmount" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from umount" -s a -l all -d 'All that are mounted'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from umount" -s f -l force -d 'Accepted; nothing counts the mounts of an image'
+complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from umount" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand image; and __fish_seen_subcommand_from untag" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand images" -s f -l filter -d 'Choose by after, before, containers, dangling, digest, id, label, readonly, reference, until' -r
 complete -c dhow -n "__fish_dhow_using_subcommand images" -l format -d 'Change the output format to json or a Go template' -r
@@ -926,6 +977,66 @@ complete -c dhow -n "__fish_dhow_using_subcommand logs" -s l -l latest -d 'The c
 complete -c dhow -n "__fish_dhow_using_subcommand logs" -s n -l names -d 'Begin each line with the container\'s name'
 complete -c dhow -n "__fish_dhow_using_subcommand logs" -s t -l timestamps -d 'Begin each line with its time'
 complete -c dhow -n "__fish_dhow_using_subcommand logs" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "add" -d 'Add images to a list'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "annotate" -d 'Change what a list says of an image'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "create" -d 'Make a list of images for several platforms'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "exists" -d 'Check if a list exists'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "inspect" -d 'Display a list, of the store or of a registry'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "push" -d 'Push a list and its images to a registry'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "remove" -d 'Take an image from a list'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "rm" -d 'Remove lists from the store'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from add" -l creds -d 'Whose credentials are used: USER[:PASSWORD]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from add" -l annotation -d 'Annotate the image: KEY=VALUE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from add" -l arch -d 'The architecture, instead of the image\'s own' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from add" -l features -d 'What the processor must have; only Docker\'s lists say so' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os -d 'The operating system, instead of the image\'s own' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os-features -d 'What the operating system must have' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os-version -d 'The version of the operating system' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from add" -l variant -d 'The variant of the architecture' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from add" -l authfile -d 'The file of credentials, instead of the user\'s' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from add" -l cert-dir -d 'The directory of certificates and keys' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from add" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from add" -l all -d 'Add all images of an image that is a list itself'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from add" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l annotation -d 'Annotate the image: KEY=VALUE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l arch -d 'The architecture, instead of the image\'s own' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l features -d 'What the processor must have; only Docker\'s lists say so' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os -d 'The operating system, instead of the image\'s own' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os-features -d 'What the operating system must have' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os-version -d 'The version of the operating system' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l variant -d 'The variant of the architecture' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from create" -l authfile -d 'The file of credentials, instead of the user\'s' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from create" -l cert-dir -d 'The directory of certificates and keys' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from create" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from create" -l all -d 'Add all images of an image that is a list itself'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from create" -s a -l amend -d 'Add to a list that exists'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from create" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l authfile -d 'The file of credentials, instead of the user\'s' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l cert-dir -d 'The directory of certificates and keys' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from push" -l all -d 'Push the images of the list too' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from push" -l compression-format -d 'How layers go: gzip or zstd' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from push" -l creds -d 'Whose credentials are used: USER[:PASSWORD]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the digest of the list to a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from push" -s f -l format -d 'The format of the list and its images: oci or v2s2; what they are where none is given' -r
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from push" -l authfile -d 'The file of credentials, instead of the user\'s' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from push" -l cert-dir -d 'The directory of certificates and keys' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from push" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Say nothing'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from push" -l remove-signatures -d 'There are none; accepted for podman\'s sake'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from push" -l rm -d 'Remove the list when it was pushed'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from push" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand manifest; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand mount" -l format -d 'The form of the list: json' -r
 complete -c dhow -n "__fish_dhow_using_subcommand mount" -s a -l all -d 'All containers'
 complete -c dhow -n "__fish_dhow_using_subcommand mount" -s l -l latest -d 'The container that was created last'
@@ -1151,6 +1262,18 @@ complete -c dhow -n "__fish_dhow_using_subcommand save" -l uncompressed -d 'Laye
 complete -c dhow -n "__fish_dhow_using_subcommand save" -s m -l multi-image-archive -d 'Every argument is an image, not a name of the first'
 complete -c dhow -n "__fish_dhow_using_subcommand save" -s q -l quiet -d 'Say nothing'
 complete -c dhow -n "__fish_dhow_using_subcommand save" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand search" -l creds -d 'Whose credentials are used: USER[:PASSWORD]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand search" -s f -l filter -d 'Choose by stars=NUMBER, is-official, is-automated' -r
+complete -c dhow -n "__fish_dhow_using_subcommand search" -l format -d 'Change the output format to json or a Go template' -r
+complete -c dhow -n "__fish_dhow_using_subcommand search" -l limit -d 'How many are shown of each registry' -r
+complete -c dhow -n "__fish_dhow_using_subcommand search" -l authfile -d 'The file of credentials, instead of the user\'s' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand search" -l cert-dir -d 'The directory of certificates and keys' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand search" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand search" -l compatible -d 'Show stars, official and automated too'
+complete -c dhow -n "__fish_dhow_using_subcommand search" -l list-tags -d 'List the tags of a repository'
+complete -c dhow -n "__fish_dhow_using_subcommand search" -l no-trunc -d 'Do not shorten descriptions'
+complete -c dhow -n "__fish_dhow_using_subcommand search" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand start" -l detach-keys -d 'Keys that detach' -r
 complete -c dhow -n "__fish_dhow_using_subcommand start" -s f -l filter -d 'Start what the filter chooses' -r
 complete -c dhow -n "__fish_dhow_using_subcommand start" -l sig-proxy -d 'Pass signals on to the container (the default with --attach)' -r -f -a "true\t''
