@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_dhow_global_optspecs
-    string join \n root= runroot= log-level= storage-driver= cgroup-manager= v/version h/help
+    string join \n root= runroot= log-level= storage-driver= cgroup-manager= module= v/version h/help
 end
 
 function __fish_dhow_needs_command
@@ -29,6 +29,7 @@ complete -c dhow -n "__fish_dhow_needs_command" -l runroot -d 'Directory of what
 complete -c dhow -n "__fish_dhow_needs_command" -l log-level -d 'Say more or less: trace, debug, info, warn, error, fatal, panic' -r
 complete -c dhow -n "__fish_dhow_needs_command" -l storage-driver -d 'How layers are kept: overlay' -r
 complete -c dhow -n "__fish_dhow_needs_command" -l cgroup-manager -d 'Who manages cgroups: cgroupfs' -r
+complete -c dhow -n "__fish_dhow_needs_command" -l module -d 'Read this file of defaults too: a path, or a name below containers.conf.modules' -r
 complete -c dhow -n "__fish_dhow_needs_command" -s v -l version -d 'Print the version'
 complete -c dhow -n "__fish_dhow_needs_command" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "attach" -d 'Attach to a running container'
@@ -38,6 +39,7 @@ complete -c dhow -n "__fish_dhow_needs_command" -f -a "container" -d 'Manage con
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "cp" -d 'Copy files between a container and the host, or two containers'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "create" -d 'Create a container without starting it'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "diff" -d 'Show what a container changed of its image, or an image\'s top layer of those below'
+complete -c dhow -n "__fish_dhow_needs_command" -f -a "events" -d 'Show what happens to containers, images and volumes'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "exec" -d 'Run a command in a running container'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "export" -d 'Write the files of a container as a tar archive'
 complete -c dhow -n "__fish_dhow_needs_command" -f -a "history" -d 'Show the history of an image'
@@ -98,39 +100,40 @@ complete -c dhow -n "__fish_dhow_using_subcommand commit" -s s -l squash -d 'All
 complete -c dhow -n "__fish_dhow_using_subcommand commit" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand completion" -s f -l file -d 'Write to a file instead of standard output' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand completion" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -s h -l help -d 'Print this help'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "attach" -d 'Attach to a running container'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "cleanup" -d 'Finish what was left of containers that have ended: mounts, networks'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "commit" -d 'Make an image of what a container changed'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "cp" -d 'Copy files between a container and the host, or two containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "create" -d 'Create a container without starting it'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "diff" -d 'Show what a container changed of its image'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "exec" -d 'Run a command in a running container'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "export" -d 'Write the files of a container as a tar archive'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "exists" -d 'Check whether a container exists: exit code 0, or 1'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "inspect" -d 'Display the configuration and state of containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "kill" -d 'Send a signal to the first process of one or more containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "list" -d 'List containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "ls" -d 'List containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "logs" -d 'Show the output of one or more containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "mount" -d 'Mount the root file systems of containers, and print where; without names: list what is mounted'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "pause" -d 'Suspend every process of one or more containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "port" -d 'List the published ports of a container, or where one of them is published'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "prune" -d 'Remove all containers that do not run'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "ps" -d 'List containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "rename" -d 'Give a container another name'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "restart" -d 'Stop and start one or more containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "rm" -d 'Remove one or more containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "run" -d 'Run a command in a new container'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "start" -d 'Start one or more containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "stats" -d 'Show what running containers use'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "stop" -d 'Stop one or more containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "top" -d 'Show the processes of a container'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "unmount" -d 'Unmount the root file systems of containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "umount" -d 'Unmount the root file systems of containers'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "unpause" -d 'Let the processes of one or more containers run again'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "update" -d 'Change the limits and the restart policy of a container'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "wait" -d 'Wait until one or more containers have ended, and print their exit codes'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "attach" -d 'Attach to a running container'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "cleanup" -d 'Finish what was left of containers that have ended: mounts, networks'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "clone" -d 'Make another container of the same configuration'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "commit" -d 'Make an image of what a container changed'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "cp" -d 'Copy files between a container and the host, or two containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "create" -d 'Create a container without starting it'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "diff" -d 'Show what a container changed of its image'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "exec" -d 'Run a command in a running container'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "export" -d 'Write the files of a container as a tar archive'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "exists" -d 'Check whether a container exists: exit code 0, or 1'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "inspect" -d 'Display the configuration and state of containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "kill" -d 'Send a signal to the first process of one or more containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "list" -d 'List containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "ls" -d 'List containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "logs" -d 'Show the output of one or more containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "mount" -d 'Mount the root file systems of containers, and print where; without names: list what is mounted'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "pause" -d 'Suspend every process of one or more containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "port" -d 'List the published ports of a container, or where one of them is published'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "prune" -d 'Remove all containers that do not run'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "ps" -d 'List containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "rename" -d 'Give a container another name'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "restart" -d 'Stop and start one or more containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "rm" -d 'Remove one or more containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "run" -d 'Run a command in a new container'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "start" -d 'Start one or more containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "stats" -d 'Show what running containers use'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "stop" -d 'Stop one or more containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "top" -d 'Show the processes of a container'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "unmount" -d 'Unmount the root file systems of containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "umount" -d 'Unmount the root file systems of containers'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "unpause" -d 'Let the processes of one or more containers run again'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "update" -d 'Change the limits and the restart policy of a container'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and not __fish_seen_subcommand_from attach cleanup clone commit cp create diff exec export exists inspect kill list ls logs mount pause port prune ps rename restart rm run start stats stop top unmount umount unpause update wait" -f -a "wait" -d 'Wait until one or more containers have ended, and print their exit codes'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Pass signals on to the container (the default)' -r -f -a "true\t''
 false\t''"
@@ -141,6 +144,27 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from cleanup" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from cleanup" -l rm -d 'Remove them, too'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from cleanup" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l blkio-weight -d 'Relative weight of block input and output, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l blkio-weight-device -d 'The same for one device, DEVICE:WEIGHT' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l cpu-quota -d 'Microseconds of processor time in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l cpu-rt-runtime -d 'Microseconds of realtime in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -s c -l cpu-shares -d 'Relative weight of processor time' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l cpus -d 'Number of processors, with a fraction' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l cpuset-cpus -d 'Processors that may be used: 0-3,5' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l cpuset-mems -d 'Memory nodes that may be used' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l device-read-bps -d 'Bytes in a second that are read from a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l device-write-bps -d 'Bytes in a second that are written to a device at most, DEVICE:SIZE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -s m -l memory -d 'Memory limit, with a unit: b, k, m, g' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l memory-reservation -d 'Memory that is kept under pressure' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l memory-swap -d 'Limit of memory and swap together; -1 is unlimited' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l memory-swappiness -d 'How readily memory is swapped, 0 to 100' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l name -d 'Name of the new container' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l destroy -d 'Remove the first container'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -s f -l force -d 'With --destroy: stop the first container where it runs'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -l run -d 'Start the new container'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from clone" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from commit" -s a -l author -d 'Who made it' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from commit" -s c -l change -d 'Change the configuration: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from commit" -s f -l format -d 'The format: oci or docker' -r
@@ -197,6 +221,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-host -d 'Pass all of the caller\'s variables on' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
@@ -208,6 +234,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run an init that forwards signals and reaps processes' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l ip6 -d 'IPv6 address on the network' -r
@@ -225,6 +253,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l no-hosts -d 'Leave the image\'s hosts file' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l os -d 'Operating system of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
@@ -235,8 +265,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l requires -d 'Containers that are started first' -r
@@ -267,15 +301,10 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l volumes-from -d 'Mount the volumes of a container: CONTAINER[:OPTIONS]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'Working directory' -r
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l env-host -d 'Pass all of the caller\'s variables on'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep standard input open'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l no-hosts -d 'Leave the image\'s hosts file'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Say nothing while pulling'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Make the root file system read-only'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l replace -d 'Remove a container that has the name'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from create" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
@@ -446,6 +475,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-host -d 'Pass all of the caller\'s variables on' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
@@ -457,6 +488,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run an init that forwards signals and reaps processes' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l ip6 -d 'IPv6 address on the network' -r
@@ -474,6 +507,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l no-hosts -d 'Leave the image\'s hosts file' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l os -d 'Operating system of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
@@ -484,8 +519,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l requires -d 'Containers that are started first' -r
@@ -518,15 +557,10 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Working directory' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Run in the background and print the container\'s ID'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l rmi -d 'Remove the image with the container, unless others use it; implies --rm'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l env-host -d 'Pass all of the caller\'s variables on'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l no-hosts -d 'Leave the image\'s hosts file'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Say nothing while pulling'
-complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Make the root file system read-only'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l replace -d 'Remove a container that has the name'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from run" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
@@ -573,6 +607,14 @@ complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_sub
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s a -l all -d 'All running containers'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from unpause" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l blkio-weight -d 'Relative weight of block I/O, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l blkio-weight-device -d 'The same for one device, PATH:WEIGHT' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-rt-runtime -d 'Microseconds for realtime tasks in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l device-read-bps -d 'Bytes a second that are read from a device, PATH:RATE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l device-read-iops -d 'Reads a second from a device, PATH:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l device-write-bps -d 'Bytes a second that are written to a device, PATH:RATE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l device-write-iops -d 'Writes a second to a device, PATH:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-quota -d 'Microseconds of processor time in a period' -r
 complete -c dhow -n "__fish_dhow_using_subcommand container; and __fish_seen_subcommand_from update" -s c -l cpu-shares -d 'Relative weight of processor time' -r
@@ -638,6 +680,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l dns-search -d 'Sear
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-host -d 'Pass all of the caller\'s variables on' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
@@ -649,6 +693,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l hostuser -d 'Add a 
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l init -d 'Run an init that forwards signals and reaps processes' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l ip6 -d 'IPv6 address on the network' -r
@@ -666,6 +712,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l mount -d 'Mount a f
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l no-hosts -d 'Leave the image\'s hosts file' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l os -d 'Operating system of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
@@ -676,8 +724,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l pid -d 'PID namespa
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c dhow -n "__fish_dhow_using_subcommand create" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l requires -d 'Containers that are started first' -r
@@ -708,15 +760,10 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l variant -d 'Variant
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s v -l volume -d 'Bind a directory or a volume: [[SOURCE:]TARGET[:OPTIONS]]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l volumes-from -d 'Mount the volumes of a container: CONTAINER[:OPTIONS]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s w -l workdir -d 'Working directory' -r
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l env-host -d 'Pass all of the caller\'s variables on'
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s i -l interactive -d 'Keep standard input open'
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l no-hosts -d 'Leave the image\'s hosts file'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -s q -l quiet -d 'Say nothing while pulling'
-complete -c dhow -n "__fish_dhow_using_subcommand create" -l read-only -d 'Make the root file system read-only'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l replace -d 'Remove a container that has the name'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand create" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
@@ -726,6 +773,15 @@ complete -c dhow -n "__fish_dhow_using_subcommand create" -l help -d 'Print this
 complete -c dhow -n "__fish_dhow_using_subcommand diff" -l format -d 'The form: json' -r
 complete -c dhow -n "__fish_dhow_using_subcommand diff" -s l -l latest -d 'The container that was created last'
 complete -c dhow -n "__fish_dhow_using_subcommand diff" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand events" -s f -l filter -d 'Only what fits: container, event, image, label, pod, type, volume' -r
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l format -d 'json, or a Go template' -r
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l no-trunc -d 'Whole ids (the default)' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l since -d 'Only since this time: a time, or a duration before now' -r
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l stream -d 'Go on as more happens (the default)' -r -f -a "true\t''
+false\t''"
+complete -c dhow -n "__fish_dhow_using_subcommand events" -l until -d 'Only until this time: a time, or a duration from now' -r
+complete -c dhow -n "__fish_dhow_using_subcommand events" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -l detach-keys -d 'Keys that detach' -r
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -s e -l env -d 'Set a variable' -r
 complete -c dhow -n "__fish_dhow_using_subcommand exec" -l env-file -d 'Read variables from a file' -r -F
@@ -1169,6 +1225,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l dns-search -d 'Search 
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l entrypoint -d 'Replace the image\'s entrypoint: a command, or a JSON array of words' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s e -l env -d 'Set a variable: NAME=VALUE, NAME for the caller\'s value, NAME* for all that begin so' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-file -d 'Read variables from a file' -r -F
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-host -d 'Pass all of the caller\'s variables on' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-merge -d 'Set a variable from those of the image: NAME=${NAME}:more' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l expose -d 'Expose a port or a range of ports' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l gidmap -d 'Map group ids, INSIDE:OUTSIDE:SIZE' -r
@@ -1180,6 +1238,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l hostuser -d 'Add a use
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l http-proxy -d 'Pass the caller\'s proxy variables on (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l image-volume -d 'What becomes of the image\'s volumes: anonymous, tmpfs, ignore' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l init -d 'Run an init that forwards signals and reaps processes' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l init-path -d 'Program of the host that is the init of --init, in place of dhow\'s own' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ip -d 'Address on the network' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l ip6 -d 'IPv6 address on the network' -r
@@ -1197,6 +1257,8 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l mount -d 'Mount a file
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l name -d 'Name of the container' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l network -d 'Network: bridge, none, host, private, container:ID, ns:PATH, pasta, or names of networks' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l network-alias -d 'Further names on the network' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l no-hosts -d 'Leave the image\'s hosts file' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l oom-score-adj -d 'How readily the kernel kills the container when memory runs out, -1000 to 1000' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l os -d 'Operating system of the image' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l passwd -d 'Add a line for the user to the container\'s passwd and group files (the default)' -r -f -a "true\t''
@@ -1207,8 +1269,12 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l pid -d 'PID namespace:
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l pidfile -d 'Write the pid of the container\'s first process to this file' -r -F
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l pids-limit -d 'Number of processes; -1 and 0 are unlimited' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l platform -d 'Platform of the image: OS/ARCH[/VARIANT]' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s p -l publish -d 'Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l pull -d 'When to pull the image: always, missing, never, newer' -r
+complete -c dhow -n "__fish_dhow_using_subcommand run" -l read-only -d 'Make the root file system read-only' -r -f -a "true\t''
+false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l read-only-tmpfs -d 'With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)' -r -f -a "true\t''
 false\t''"
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l requires -d 'Containers that are started first' -r
@@ -1241,15 +1307,10 @@ complete -c dhow -n "__fish_dhow_using_subcommand run" -l volumes-from -d 'Mount
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s w -l workdir -d 'Working directory' -r
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s d -l detach -d 'Run in the background and print the container\'s ID'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l rmi -d 'Remove the image with the container, unless others use it; implies --rm'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l env-host -d 'Pass all of the caller\'s variables on'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l init -d 'Run an init that forwards signals and reaps processes'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s i -l interactive -d 'Keep standard input open'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l no-hosts -d 'Leave the image\'s hosts file'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l oom-kill-disable -d 'Do not kill processes of the container when memory runs out'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l privileged -d 'Give the rights of the caller: capabilities, devices, no filters'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s P -l publish-all -d 'Publish every exposed port to a random port of the host'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -s q -l quiet -d 'Say nothing while pulling'
-complete -c dhow -n "__fish_dhow_using_subcommand run" -l read-only -d 'Make the root file system read-only'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l replace -d 'Remove a container that has the name'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l rm -d 'Remove the container when it ends'
 complete -c dhow -n "__fish_dhow_using_subcommand run" -l rootfs -d 'The first argument is a directory, with :O never written to, instead of an image'
@@ -1342,6 +1403,14 @@ complete -c dhow -n "__fish_dhow_using_subcommand unpause" -s l -l latest -d 'Th
 complete -c dhow -n "__fish_dhow_using_subcommand unpause" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand unshare" -s h -l help -d 'Print this help'
 complete -c dhow -n "__fish_dhow_using_subcommand untag" -s h -l help -d 'Print this help'
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l blkio-weight -d 'Relative weight of block I/O, 10 to 1000' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l blkio-weight-device -d 'The same for one device, PATH:WEIGHT' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpu-rt-period -d 'Length of the realtime scheduler\'s period in microseconds' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpu-rt-runtime -d 'Microseconds for realtime tasks in a period' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l device-read-bps -d 'Bytes a second that are read from a device, PATH:RATE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l device-read-iops -d 'Reads a second from a device, PATH:NUMBER' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l device-write-bps -d 'Bytes a second that are written to a device, PATH:RATE' -r
+complete -c dhow -n "__fish_dhow_using_subcommand update" -l device-write-iops -d 'Writes a second to a device, PATH:NUMBER' -r
 complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpu-period -d 'Length of the scheduler\'s period in microseconds' -r
 complete -c dhow -n "__fish_dhow_using_subcommand update" -l cpu-quota -d 'Microseconds of processor time in a period' -r
 complete -c dhow -n "__fish_dhow_using_subcommand update" -s c -l cpu-shares -d 'Relative weight of processor time' -r

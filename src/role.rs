@@ -136,7 +136,8 @@ struct Words {
 }
 
 /// Global options that take a value, which may be the next word.
-const WITH_VALUE: [&str; 5] = ["--root", "--runroot", "--log-level", "--storage-driver", "--cgroup-manager"];
+const WITH_VALUE: [&str; 6] =
+    ["--root", "--runroot", "--log-level", "--storage-driver", "--cgroup-manager", "--module"];
 /// Commands that only speak of this program.
 const WITHOUT_STORE: [&str; 2] = ["help", "completion"];
 

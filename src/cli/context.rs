@@ -2,14 +2,15 @@
 
 use std::cell::OnceCell;
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::Result;
 
 use super::flags::UsageError;
 use super::flags::tree::Tree;
-use crate::engine::{Engine, Privilege};
+use super::output::escape;
+use crate::engine::{Config, Engine, Privilege};
 use crate::model::error::Error;
 
 /// What podman's `--log-level` takes.
@@ -33,12 +34,21 @@ pub(crate) struct GlobalArgs {
     /// Who manages cgroups: cgroupfs
     #[arg(long, value_name = "MANAGER")]
     pub(crate) cgroup_manager: Option<String>,
+    /// Read this file of defaults too: a path, or a name below containers.conf.modules
+    #[arg(long, value_name = "FILE")]
+    pub(crate) module: Vec<String>,
     /// Print the version
     #[arg(short, long)]
     pub(crate) version: bool,
 }
 
 impl GlobalArgs {
+    /// Whether only errors are to be told.
+    fn is_quiet(&self) -> bool {
+        let level = self.log_level.as_deref().unwrap_or_default().to_ascii_lowercase();
+        matches!(level.as_str(), "error" | "fatal" | "panic")
+    }
+
     /// Refuses what was asked for and cannot be given.
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(level) = &self.log_level
@@ -72,6 +82,7 @@ pub(crate) struct Context {
     pub(crate) tree: &'static Tree<Self>,
     /// The words of the whole command line, the program's name first.
     pub(crate) args: Vec<OsString>,
+    config: OnceCell<Config>,
     engine: OnceCell<Engine>,
 }
 
@@ -82,7 +93,33 @@ impl Context {
         privilege: Privilege,
         args: Vec<OsString>,
     ) -> Self {
-        Self { globals, privilege, tree, args, engine: OnceCell::new() }
+        Self { globals, privilege, tree, args, config: OnceCell::new(), engine: OnceCell::new() }
+    }
+
+    /// Returns what the files say; they are read by the first who asks, who tells what was not understood.
+    pub(crate) fn config(&self) -> Result<&Config> {
+        if let Some(config) = self.config.get() {
+            return Ok(config);
+        }
+        let config = Config::of_process(&self.privilege, &self.globals.module)?;
+        config.warnings.iter().for_each(|warning| self.warn(warning));
+        Ok(self.config.get_or_init(|| config))
+    }
+
+    /// Returns the detach keys that were `given`, else those of the files.
+    pub(crate) fn detach_keys<'a>(&'a self, given: Option<&'a str>) -> Result<Option<&'a str>> {
+        Ok(match given {
+            Some(keys) => Some(keys),
+            None => self.config()?.engine.detach_keys.as_deref(),
+        })
+    }
+
+    /// Tells something that is no error.
+    pub(crate) fn warn(&self, text: &str) {
+        if !self.globals.is_quiet() {
+            // Where standard error is closed, there is nobody to tell.
+            drop(writeln!(std::io::stderr(), "Warning: {}", escape::line(text)));
+        }
     }
 
     /// Returns the engine; the store is opened by the first who asks.

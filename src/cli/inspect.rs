@@ -1,6 +1,6 @@
 //! Showing documents, for every `inspect`; and `dhow inspect`, which looks for the name among all kinds of objects.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result};
 use serde_json::{Map, Value};
 
 use super::container::names::latest;
@@ -67,14 +67,13 @@ impl Run<Context> for InspectArgs {
             }
             Err(crate::model::error::Error::not_found(format!("no such object: \"{}\"", name.escape_debug())).into())
         };
-        each(context, "inspect", self.format.as_deref(), &names, find)
+        each(context, self.format.as_deref(), &names, find)
     }
 }
 
 /// Finds and shows the documents of several names; those that are found are shown whatever happens to the others.
 pub(crate) fn each(
     context: &Context,
-    command: &str,
     format: Option<&str>,
     names: &[String],
     find: impl Fn(&str) -> Result<Value>,
@@ -86,13 +85,12 @@ pub(crate) fn each(
             Err(error) => errors.push(error),
         }
     }
-    show(context, command, format, documents, errors)
+    show(context, format, documents, errors)
 }
 
 /// Shows documents: as JSON, or each by a template.
 pub(crate) fn show(
     context: &Context,
-    command: &str,
     format: Option<&str>,
     documents: Vec<Value>,
     errors: Vec<anyhow::Error>,
@@ -100,9 +98,14 @@ pub(crate) fn show(
     let text = match format.filter(|format| !is_json(format)) {
         None => json::inspect(&documents, context.terminal()),
         Some(format) => {
+            let has = |field: &str| documents.iter().all(|document| document.get(field).is_some());
             let report = Report {
-                command,
-                type_name: "inspect",
+                command: "inspect",
+                type_name: match () {
+                    () if has("State") => "inspect container",
+                    () if has("RootFS") => "inspect image",
+                    () => "inspect volume",
+                },
                 default: "",
                 headings: &[],
                 methods: METHODS,
@@ -110,7 +113,12 @@ pub(crate) fn show(
                 terminal: context.terminal(),
             };
             let rows: Vec<Value> = documents.into_iter().map(go_names).collect();
-            report.rows(Some(format), &rows).map_err(|failure| anyhow!(failure))?
+            match report.rows(Some(format), &rows) {
+                Err(failure) if failure.is_of_execution() => {
+                    return Err(failure).context("inspecting object: printing inspect output");
+                }
+                rendered => rendered?,
+            }
         }
     };
     stdout::print(&text)?;

@@ -30,6 +30,7 @@ impl Engine {
             return Err(Error::state(message).into());
         }
         let client = AttachClient::connect(&self.paths.container_run(&id).join("attach"))?;
+        self.note_container(&read.config, "attach");
         Ok(Attached { id, client, tty: read.config.tty })
     }
 }

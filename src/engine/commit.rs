@@ -80,7 +80,9 @@ impl Engine {
         };
         let guard = Guard::new()?;
         let target = self.image_target(guard.cancel.clone());
-        guard.outcome(commit::commit(&target, &parts, &options, |out| self.pack(&view, whole, out)))
+        let image = guard.outcome(commit::commit(&target, &parts, &options, |out| self.pack(&view, whole, out)))?;
+        self.note_container(config, "commit");
+        Ok(image)
     }
 
     fn pack(&self, view: &View, whole: bool, out: &mut (dyn std::io::Write + Send)) -> Result<()> {

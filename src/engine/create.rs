@@ -56,29 +56,15 @@ impl Engine {
             }
             let config = self.configure(&request, image.as_ref())?;
             let warnings = super::facts::check(&config)?;
-            let mut locked = Locked::new(&self.paths, config)?;
-            // The record keeps the image from now on; whoever removed it before did not know of us.
-            let images = ImageStore::new(&self.paths);
-            let kept = image.as_ref().map_or(Ok(true), |image| images.keeps(&image.id));
-            let made = kept.and_then(|kept| {
-                if kept {
-                    self.furnish(&mut locked, request.name.is_some(), image.as_ref())?;
-                    write_cidfile(&request, locked.id())?;
-                }
-                Ok(kept)
-            });
-            let failure = match made {
-                Ok(true) => {
-                    locked.created()?;
+            let cidfile = request.cidfile.as_deref();
+            let failure = match self.establish(config, request.name.is_some(), image.as_ref(), cidfile) {
+                Ok(Some(locked)) => {
                     warnings.iter().for_each(|warning| progress.warn(warning));
                     return Ok(locked);
                 }
-                Ok(false) => None,
+                Ok(None) => None,
                 Err(error) => Some(error),
             };
-            let id = locked.id().clone();
-            // The first error is the one to tell; what this cannot undo the next command will.
-            drop(super::remove::finish(self, locked).with_context(|| format!("remove container {}", id.short())));
             attempts += 1;
             match failure {
                 None if attempts < ATTEMPTS => image = self.image_of(&request, progress)?,
@@ -88,6 +74,37 @@ impl Engine {
                 Some(error) => return Err(error),
             }
         }
+    }
+
+    /// Makes the container that `config` describes, and returns it locked. `named`: its name is a user's, not made up.
+    /// `None`: its image has gone since it was found.
+    pub(super) fn establish(
+        &self,
+        config: ContainerConfig,
+        named: bool,
+        image: Option<&Image>,
+        cidfile: Option<&Path>,
+    ) -> Result<Option<Locked>> {
+        let mut locked = Locked::new(&self.paths, config)?;
+        // The record keeps the image from now on; whoever removed it before did not know of us.
+        let images = ImageStore::new(&self.paths);
+        let kept = image.map_or(Ok(true), |image| images.keeps(&image.id));
+        let made = kept.and_then(|kept| {
+            if kept {
+                self.furnish(&mut locked, named, image)?;
+                write_cidfile(cidfile, locked.id())?;
+            }
+            Ok(kept)
+        });
+        if let Ok(true) = made {
+            locked.created()?;
+            self.note_container(&locked.config, "create");
+            return Ok(Some(locked));
+        }
+        let id = locked.id().clone();
+        // The first error is the one to tell; what this cannot undo the next command will.
+        drop(super::remove::finish(self, locked).with_context(|| format!("remove container {}", id.short())));
+        made.map(|_| None)
     }
 
     /// The image that is asked for, there; `None` for a directory.
@@ -170,11 +187,7 @@ impl Engine {
             },
             created: Timestamp::now(),
             image: match (image, &request.root) {
-                (Some(image), RootRequest::Image { name, .. }) => Some(ImageRef {
-                    id: image.id.clone(),
-                    name: ImageStore::new(&self.paths).display_name(&image.id, name)?,
-                    digest: image.digest().map(|digest| digest.to_string()),
-                }),
+                (Some(image), RootRequest::Image { name, .. }) => Some(self.image_ref(image, name)?),
                 _ => None,
             },
             root_fs: match (&request.root, image) {
@@ -258,6 +271,15 @@ impl Engine {
             anonymous_volumes: anonymous,
             unknown: serde_json::Map::new(),
             id,
+        })
+    }
+
+    /// How a container's record speaks of `image`, found as `typed`.
+    pub(super) fn image_ref(&self, image: &Image, typed: &str) -> Result<ImageRef> {
+        Ok(ImageRef {
+            id: image.id.clone(),
+            name: ImageStore::new(&self.paths).display_name(&image.id, typed)?,
+            digest: image.digest().map(|digest| digest.to_string()),
         })
     }
 
@@ -435,8 +457,8 @@ fn user(request: &CreateRequest, image: Option<String>, implied: Option<String>)
     request.user.clone().or(image).or(implied).unwrap_or_default()
 }
 
-fn write_cidfile(request: &CreateRequest, id: &Id) -> Result<()> {
-    let Some(path) = &request.cidfile else { return Ok(()) };
+fn write_cidfile(path: Option<&Path>, id: &Id) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
     write_new(path, id.as_str()).with_context(|| format!("write the container id to {}", path.display()))
 }
 

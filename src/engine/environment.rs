@@ -9,7 +9,7 @@ pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 
 /// Merges the image's variables with those of the request; one of each name.
 pub(super) fn merge(image: &[String], request: &CreateRequest) -> Result<Vec<String>, Error> {
-    let mut merged: Vec<(String, String)> = Vec::new();
+    let mut merged: Vec<(String, String)> = request.default_env.clone();
     for (name, value) in image.iter().filter_map(|pair| pair.split_once('=')) {
         set(&mut merged, name, value);
     }

@@ -52,6 +52,7 @@ impl Engine {
                 return Err(error);
             }
         };
+        let container = locked.config.clone();
         drop(locked);
         let pair = if request.detach { None } else { Some(AttachClient::pair().context("make the client's socket")?) };
         let (client, theirs) = pair.map_or((None, None), |(client, theirs)| (Some(client), Some(theirs)));
@@ -64,6 +65,7 @@ impl Engine {
                 return Err(error);
             }
         };
+        self.note_container(&container, "exec");
         Ok(Session { id: session, client, started })
     }
 

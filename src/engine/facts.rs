@@ -14,7 +14,7 @@ use oci_spec::runtime::{
 use super::Engine;
 use super::container::Locked;
 use super::spec::{self, BoundFile, Facts, Joined};
-use crate::model::container::{ContainerConfig, Device, DeviceLimit, DeviceRule, Namespace, UserNamespace};
+use crate::model::container::{ContainerConfig, Device, DeviceLimit, DeviceRule, Namespace, Resources, UserNamespace};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
@@ -86,7 +86,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         throttles: throttles(),
         shm: shm(engine, config)?,
         cgroup_path: None,
-        numbers: numbers(config)?,
+        numbers: numbers(&config.resources)?,
         has_cgroup: !cgroup.is_none(),
         is_unified: config.systemd && crate::runtime::cgroup::is_unified(),
         counts_pids: cgroup.offers("pids"),
@@ -99,11 +99,8 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
 /// Gives a line for each limit that was asked for and is lowered to what the host allows.
 pub(crate) fn check(config: &ContainerConfig) -> Result<Vec<String>> {
     let security = &config.security;
-    let set = if security.cap_add.is_empty() && security.cap_drop.is_empty() {
-        CapSet::DEFAULT
-    } else {
-        capabilities(config, bounding()?)?
-    };
+    let plain = security.default_caps.is_none() && security.cap_add.is_empty() && security.cap_drop.is_empty();
+    let set = if plain { CapSet::DEFAULT } else { capabilities(config, bounding()?)? };
     if security.seccomp.is_some() {
         seccomp(config, set)?;
     }
@@ -111,7 +108,7 @@ pub(crate) fn check(config: &ContainerConfig) -> Result<Vec<String>> {
     if !config.devices.is_empty() {
         devices(config, true)?;
     }
-    numbers(config)?;
+    numbers(&config.resources)?;
     if config.ulimits.is_empty() {
         return Ok(Vec::new());
     }
@@ -128,7 +125,11 @@ pub(crate) fn bounding() -> Result<CapSet> {
 /// The capabilities of root in the container.
 pub(crate) fn capabilities(config: &ContainerConfig, bounding: CapSet) -> Result<CapSet> {
     let security = &config.security;
-    let base = if security.privileged { bounding } else { CapSet::DEFAULT };
+    let base = match &security.default_caps {
+        _ if security.privileged => bounding,
+        Some(names) => capability::requested(names, bounding)?,
+        None => CapSet::DEFAULT,
+    };
     let merged = capability::merge(base, &security.cap_add, &security.cap_drop, bounding)?;
     let missing = merged.without(bounding);
     // The defaults are what the host can give; what was named must be given.
@@ -138,6 +139,16 @@ pub(crate) fn capabilities(config: &ContainerConfig, bounding: CapSet) -> Result
         return Err(Error::new(ErrorKind::Denied, message).into());
     }
     Ok(merged.intersection(bounding))
+}
+
+/// The names of what a container has unless it was asked otherwise.
+pub(crate) fn default_capabilities() -> Vec<String> {
+    CapSet::DEFAULT.names().collect()
+}
+
+/// Refuses names that are no capabilities.
+pub(crate) fn check_capabilities(names: &[String]) -> Result<()> {
+    capability::requested(names, CapSet::ALL).map(drop)
 }
 
 /// The system call filter: `--security-opt seccomp=`, dhow's own profile, or none for `--privileged`.
@@ -221,7 +232,7 @@ fn devices(config: &ContainerConfig, bound: bool) -> Result<(Vec<LinuxDevice>, V
 }
 
 /// The numbers of the devices that limits name.
-fn numbers(config: &ContainerConfig) -> Result<BTreeMap<String, (i64, i64)>> {
+pub(crate) fn numbers(resources: &Resources) -> Result<BTreeMap<String, (i64, i64)>> {
     let number = |limit: &DeviceLimit| {
         let meta = fs::metadata(&limit.path).with_context(|| format!("stat {}", limit.path))?;
         if !meta.file_type().is_block_device() {
@@ -230,7 +241,7 @@ fn numbers(config: &ContainerConfig) -> Result<BTreeMap<String, (i64, i64)>> {
         let rdev = meta.rdev();
         Ok((limit.path.clone(), (i64::from(rustix::fs::major(rdev)), i64::from(rustix::fs::minor(rdev)))))
     };
-    config.resources.device_limits().map(number).collect()
+    resources.device_limits().map(number).collect()
 }
 
 /// A rule of `--device-cgroup-rule`, or of a device.

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 
 use super::Engine;
 use super::container::{self, Locked, monitor_lock};
+use super::event::{self, Event};
 use super::{policy, successor, undo};
 use crate::model::container::{ExitRecord, InitRecord, ProcessRef};
 use crate::model::status::{Action, Status};
@@ -81,7 +82,8 @@ pub(crate) fn settle(engine: &Engine, mut locked: Locked) -> Result<Option<Locke
     let exit = if here { locked.snapshot().exit(&engine.paths)? } else { None };
     if locked.config.remove {
         conclude(engine, &mut locked, exit)?;
-        super::remove::finish(engine, locked)?;
+        let died = died(&locked);
+        super::remove::finish_after(engine, locked, vec![died])?;
         return Ok(None);
     }
     end(engine, &mut locked, exit)?;
@@ -92,7 +94,14 @@ pub(crate) fn settle(engine: &Engine, mut locked: Locked) -> Result<Option<Locke
 pub(crate) fn end(engine: &Engine, locked: &mut Locked, exit: Option<ExitRecord>) -> Result<()> {
     conclude(engine, locked, exit)?;
     // A container that goes now needs no record of its end.
-    locked.save(if locked.config.remove { Durability::Lazy } else { Durability::Synced })
+    locked.save(if locked.config.remove { Durability::Lazy } else { Durability::Synced })?;
+    engine.note(&[died(locked), event::of_container(&locked.config, "cleanup")]);
+    Ok(())
+}
+
+/// The end of a container, as `events` tells it.
+fn died(locked: &Locked) -> Event {
+    Event { container_exit_code: locked.state.exit_code, ..event::of_container(&locked.config, "died") }
 }
 
 /// As [`end`], unwritten: until the record is, or is gone, every reader comes to the same end.
@@ -124,11 +133,13 @@ fn adopt_start(engine: &Engine, locked: &mut Locked) -> Result<bool> {
         locked.state.monitor = record.monitor;
         locked.state.started_at.get_or_insert_with(Timestamp::now);
         locked.save(Durability::Lazy)?;
+        engine.note_container(&locked.config, "start");
         return Ok(true);
     }
     // The command may have run and ended already.
     if let Some(exit) = locked.snapshot().exit(&engine.paths)? {
         locked.state.status = Status::Running;
+        engine.note_container(&locked.config, "start");
         end(engine, locked, Some(exit))?;
         return Ok(true);
     }

@@ -21,6 +21,7 @@ impl Engine {
             locked.save(Durability::Lazy)?;
         }
         Held::open(&locked)?.signal(signal)?;
+        self.note_container(&locked.config, "kill");
         if locked.state.status == Status::Paused && signal == libc::SIGKILL {
             super::pause::thaw(&locked)?;
         }

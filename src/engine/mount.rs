@@ -45,6 +45,7 @@ impl Engine {
         let target =
             rustix::fs::open(&path, flags, Mode::empty()).with_context(|| format!("open {}", path.display()))?;
         mount::attach(&root, &target).with_context(|| format!("mount on {}", path.display()))?;
+        self.note_container(&locked.config, "mount");
         Ok(path)
     }
 
@@ -52,7 +53,11 @@ impl Engine {
     pub(crate) fn unmount_container(&self, name: &str) -> Result<Id> {
         self.check_mounts()?;
         let locked = self.lock(name)?;
+        let was_mounted = merged::mounted(&locked.dir())?.is_some();
         merged::detach(&locked.dir())?;
+        if was_mounted {
+            self.note_container(&locked.config, "unmount");
+        }
         Ok(locked.id().clone())
     }
 

@@ -24,6 +24,7 @@ impl Engine {
             locked.save(Durability::Lazy)?;
             return Err(error);
         }
+        self.note_container(&locked.config, "pause");
         Ok(id)
     }
 
@@ -35,6 +36,7 @@ impl Engine {
         thaw(&locked)?;
         locked.state.status = next;
         locked.save(Durability::Lazy)?;
+        self.note_container(&locked.config, "unpause");
         Ok(id)
     }
 }

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 
 use super::Engine;
 use super::container::{self, Locked};
+use super::event::{self, Event};
 use super::request::RemoveRequest;
 use crate::image::store::ImageStore;
 use crate::model::container::{ContainerConfig, Namespace, UserNamespace};
@@ -79,7 +80,13 @@ impl Engine {
 }
 
 /// Undoes what a container that is being removed still has outside, and deletes it.
-pub(crate) fn finish(engine: &Engine, mut locked: Locked) -> Result<()> {
+pub(crate) fn finish(engine: &Engine, locked: Locked) -> Result<()> {
+    finish_after(engine, locked, Vec::new())
+}
+
+/// As [`finish`], of a container that has just had these `events`. They are written once it is gone: until then whoever is
+/// next begins anew, and would write them again.
+pub(crate) fn finish_after(engine: &Engine, mut locked: Locked, mut events: Vec<Event>) -> Result<()> {
     super::undo::tidy(engine, &mut locked)?;
     let volumes = locked.config.anonymous_volumes.clone();
     let id = locked.id().clone();
@@ -87,7 +94,14 @@ pub(crate) fn finish(engine: &Engine, mut locked: Locked) -> Result<()> {
     for volume in &volumes {
         super::volume::remove_anonymous(engine, volume, &id).with_context(|| format!("remove volume {volume}"))?;
     }
+    // What was never there for others cannot go.
+    if !locked.state.creating {
+        events.push(event::of_container(&locked.config, "remove"));
+    }
     locked.delete()?;
+    if !events.is_empty() {
+        engine.note(&events);
+    }
     // The name may be another image's by now.
     if let Some(image) = image
         && ImageStore::new(&engine.paths).resolve(&image.name)?.as_ref() == Some(&image.id)

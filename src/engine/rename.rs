@@ -31,7 +31,9 @@ impl Engine {
             return Err(if super::remove::is_conflict(&error) { taken(&locked, to).into() } else { error });
         }
         locked.save_config()?;
-        finish(self, &mut locked)
+        finish(self, &mut locked)?;
+        self.note_container(&locked.config, "rename");
+        Ok(())
     }
 }
 

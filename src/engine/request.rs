@@ -141,6 +141,8 @@ pub(crate) struct CreateRequest {
     pub(crate) create_command: Vec<String>,
     /// `KEY=VALUE` in order, env files first; what came from the host's environment is resolved already.
     pub(crate) env: Vec<(String, String)>,
+    /// Below what the image says.
+    pub(crate) default_env: Vec<(String, String)>,
     /// `NAME=WORD`, where the word may name variables of the image.
     pub(crate) env_merge: Vec<String>,
     /// Variables of the image, and of dhow's own, that are left out.

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a store consists of; whatever else is in its directories is not ours.
 const DATA: [&str; 9] = ["containers", "names", "images", "layers", "content", "volumes", "networks", "cache", "tmp"];
-const RUN: [&str; 1] = ["containers"];
+const RUN: [&str; 4] = ["containers", "events.lock", "events.log", "events.log.1"];
 
 impl Engine {
     /// The directories of which everything of ours goes.

@@ -71,6 +71,7 @@ impl Engine {
         let (client, theirs) = AttachClient::pair().context("make the client's socket")?;
         let restart = locked.config.restart.kind;
         let (locked, started) = self.start_new(locked, Streams { foreground: Some(theirs), preserved })?;
+        self.note_container(&locked.config, "attach");
         let init = match locked.state.init {
             Some(init) => process::open(init.pid, init.start_time).context("open init")?.map(|fd| (init.pid, fd)),
             None => None,
@@ -192,6 +193,7 @@ impl Engine {
         let monitor = spawn::spawn(&monitor, &handed)?;
         drop(foreground);
         let (pid, start_time) = monitor.created()?;
+        self.note_container(config, "init");
         let init = ProcessRef { pid, start_time };
         let own = monitor.pid().as_raw_nonzero().get();
         for (path, pid) in [(&config.pidfile, pid), (&config.monitor_pidfile, own)] {
@@ -218,6 +220,8 @@ impl Engine {
         locked.state.monitor = process::start_time(monitor).map(|start_time| ProcessRef { pid: monitor, start_time });
         locked.state.started_at = Some(Timestamp::now());
         locked.save(Durability::Lazy)?;
+        // Under the lock, as its end is: the lines are in this order.
+        self.note_container(&locked.config, "start");
         if let Some(manager) = manager {
             manager.tell(monitor);
         }

@@ -43,6 +43,7 @@ impl Engine {
         locked.state.stopped_by_user = true;
         locked.save(Durability::Lazy)?;
         let held = Held::open(&locked)?;
+        self.note_container(&locked.config, "stop");
         let (signal, grace) = (locked.config.stop_signal, timeout.unwrap_or(locked.config.stop_timeout));
         if grace > 0 {
             held.signal(signal)?;
@@ -78,7 +79,9 @@ impl Engine {
 
     /// Stops the container and starts it again.
     pub(crate) fn restart(&self, name: &str, timeout: Option<u32>) -> Result<Id> {
-        let id = self.stop(name, timeout)?;
+        let id = container::find(&self.paths, name)?;
+        self.note_container(&self.lock_id(&id)?.config, "restart");
+        self.stop_id(&id, timeout)?;
         self.start_detached(&id)?;
         Ok(id)
     }

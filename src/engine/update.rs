@@ -25,6 +25,7 @@ impl Engine {
         }
         // Refused here, not at the next start.
         super::facts::cgroup(self, &locked.config)?;
+        super::facts::numbers(&locked.config.resources)?;
         locked.save_config()?;
         if locked.state.status.is_alive()
             && request.resources.is_asked()
@@ -49,11 +50,11 @@ fn apply(locked: &Locked, asked: &Resources) -> Result<()> {
         (now.cpu_quota, now.cpu_period) = (whole.cpu_quota, whole.cpu_period);
     }
     let cgroup = pause::cgroup(locked)?;
-    // No limit of a device can be updated, so that there is none to number.
-    cgroup.apply(&limit::limits(&now, &limit::Numbers::new())?).context("change the limits of the cgroup")
+    cgroup.apply(&limit::limits(&now, &super::facts::numbers(&now)?)?).context("change the limits of the cgroup")
 }
 
-fn merge(into: &mut Resources, asked: &Resources) {
+/// Puts what is in `asked` in the place of what `into` has.
+pub(super) fn merge(into: &mut Resources, asked: &Resources) {
     let memory_changed = asked.memory.is_some();
     fn set<T: Clone>(into: &mut Option<T>, asked: &Option<T>) {
         if asked.is_some() {
@@ -70,6 +71,20 @@ fn merge(into: &mut Resources, asked: &Resources) {
     set(&mut into.cpuset_cpus, &asked.cpuset_cpus);
     set(&mut into.cpuset_mems, &asked.cpuset_mems);
     set(&mut into.pids, &asked.pids);
+    set(&mut into.cpu_rt_period, &asked.cpu_rt_period);
+    set(&mut into.cpu_rt_runtime, &asked.cpu_rt_runtime);
+    set(&mut into.blkio_weight, &asked.blkio_weight);
+    for (into, asked) in [
+        (&mut into.blkio_weight_device, &asked.blkio_weight_device),
+        (&mut into.device_read_bps, &asked.device_read_bps),
+        (&mut into.device_write_bps, &asked.device_write_bps),
+        (&mut into.device_read_iops, &asked.device_read_iops),
+        (&mut into.device_write_iops, &asked.device_write_iops),
+    ] {
+        // Of one device the newest; others stay.
+        into.retain(|limit| !asked.iter().any(|new| new.path == limit.path));
+        into.extend(asked.iter().cloned());
+    }
     if asked.pids.is_some() {
         into.pids_is_default = false;
     }

@@ -19,6 +19,8 @@ use crate::state::record::{self, Durability};
 use crate::state::{boot, rootless, subid};
 use crate::sys::process;
 
+/// What the record of a namespace says whose ids no other container has.
+const AUTO: &str = "auto";
 /// In the files of subordinate ids, the owner of those that root's `auto` namespaces are made of.
 const OWNER: &str = "containers";
 /// The size of an `auto` namespace where ids are scarce.
@@ -121,18 +123,40 @@ impl Engine {
         }
     }
 
+    /// A user namespace for a copy of a container that has `of`: where the ids are no other container's, so are the copy's.
+    pub(crate) fn userns_like(&self, of: &UserNamespace) -> Result<UserNamespace> {
+        let UserNamespace::Mapped { uids, gids, asked } = of else { return Ok(of.clone()) };
+        if asked != AUTO {
+            return Ok(of.clone());
+        }
+        let (uid_pool, gid_pool) = self.pools()?;
+        // What is not of the pool was asked for as it is.
+        let fixed = |map: &[IdRange], pool: &Spans| -> Vec<IdRange> {
+            map.iter().filter(|range| !pool.covers(span(range))).copied().collect()
+        };
+        let (fixed_uids, fixed_gids) = (fixed(uids, &uid_pool), fixed(gids, &gid_pool));
+        let given = uids.iter().filter(|range| !fixed_uids.contains(range));
+        let size = given.map(|range| range.inside.saturating_add(range.size)).max();
+        self.auto(size, &fixed_uids, &fixed_gids)
+    }
+
+    /// The ids that `auto` gives, of users and of groups.
+    fn pools(&self) -> Result<(Spans, Spans)> {
+        Ok(match self.privilege {
+            Privilege::Root => (Spans::of_owner(OWNER, subid::SUBUID)?, Spans::of_owner(OWNER, subid::SUBGID)?),
+            Privilege::Rootless { .. } => {
+                (Spans::own("uid_map")?.without_first(), Spans::own("gid_map")?.without_first())
+            }
+        })
+    }
+
     fn auto(&self, size: Option<u32>, fixed_uids: &[IdRange], fixed_gids: &[IdRange]) -> Result<UserNamespace> {
         for (fixed, file, option) in [(fixed_uids, "uid_map", "uidmapping"), (fixed_gids, "gid_map", "gidmapping")] {
             if !fixed.is_empty() {
                 check(fixed, &Spans::own(file)?, option)?;
             }
         }
-        let (uids, gids) = match self.privilege {
-            Privilege::Root => (Spans::of_owner(OWNER, subid::SUBUID)?, Spans::of_owner(OWNER, subid::SUBGID)?),
-            Privilege::Rootless { .. } => {
-                (Spans::own("uid_map")?.without_first(), Spans::own("gid_map")?.without_first())
-            }
-        };
+        let (uids, gids) = self.pools()?;
         let usual = if uids.count().min(gids.count()) >= MANY * u64::from(LARGE) { LARGE } else { SMALL };
         let size = size.unwrap_or(usual);
         if size == 0 {
@@ -166,7 +190,7 @@ impl Engine {
         let (uids, gids) = (give(&uids, taken_uids, fixed_uids)?, give(&gids, taken_gids, fixed_gids)?);
         choices.add(uids.clone(), gids.clone())?;
         record::write(&cache.join(Choices::FILE), &choices, Durability::Lazy)?;
-        Ok(UserNamespace::Mapped { uids, gids, asked: "auto".to_owned() })
+        Ok(UserNamespace::Mapped { uids, gids, asked: AUTO.to_owned() })
     }
 }
 

@@ -33,7 +33,11 @@ pub(crate) fn prepare(engine: &Engine, locked: &mut Locked, image: Option<&Image
             let anonymous = locked.config.anonymous_volumes.contains(name);
             let mut volume = match volumes.read(name)? {
                 Some(volume) => volume,
-                None => volumes.create(name, BTreeMap::new(), BTreeMap::new(), anonymous)?,
+                None => {
+                    let volume = volumes.create(name, BTreeMap::new(), BTreeMap::new(), anonymous)?;
+                    engine.note_volume("create", name);
+                    volume
+                }
             };
             if let Some(maps) = &maps
                 && !volume.populated
@@ -209,7 +213,9 @@ pub(crate) fn remove_anonymous(engine: &Engine, name: &str, id: &Id) -> Result<(
     }
     let volumes = Volumes::new(&engine.paths);
     let _lock = volumes.lock()?;
-    volumes.remove(name)
+    volumes.remove(name)?;
+    engine.note_volume("remove", name);
+    Ok(())
 }
 
 /// The containers that mount volume `name`: derived from their records, never counted.

@@ -81,6 +81,7 @@ impl Engine {
             return Ok(name);
         }
         volumes.create(&name, labels, options, false)?;
+        self.note_volume("create", &name);
         Ok(name)
     }
 
@@ -161,6 +162,7 @@ impl Engine {
             _ => {}
         }
         volumes.remove(&name)?;
+        self.note_volume("remove", &name);
         Ok(name)
     }
 

@@ -173,6 +173,9 @@ impl Resources {
 #[serde(default)]
 pub(crate) struct Security {
     pub(crate) privileged: bool,
+    /// What a container has before `cap_add` and `cap_drop`; `None` is dhow's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) default_caps: Option<Vec<String>>,
     pub(crate) cap_add: Vec<String>,
     pub(crate) cap_drop: Vec<String>,
     pub(crate) no_new_privileges: bool,

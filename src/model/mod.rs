@@ -3,6 +3,7 @@
 pub(crate) mod container;
 pub(crate) mod digest;
 pub(crate) mod error;
+pub(crate) mod event;
 pub(crate) mod filter;
 pub(crate) mod id;
 pub(crate) mod idmap;

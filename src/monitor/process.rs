@@ -121,6 +121,7 @@ pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Ve
             preserve_fds: preserved,
             cgroup: &config.cgroup,
             seccomp_cache: config.seccomp_cache.as_deref(),
+            subject: None,
         })?
     };
     let ends = with_terminal(ends, child.terminal)?;

@@ -12,6 +12,8 @@
 //! Parked       ->                      somebody else will say Start, at the gate (bundles of others only)
 //! Start        ->
 //!              <-    Executing         the last that is sure to come through before the seccomp filter
+//!              <-    Listening         the number of the listener (a filter that notifies only)
+//! Heard        ->
 //!              <-    Failed            at any time
 //! ```
 
@@ -47,6 +49,9 @@ pub(crate) enum Message {
     Parked,
     Start,
     Executing,
+    /// The number of the seccomp listener, which the filter in force keeps from being sent.
+    Listening(i32),
+    Heard,
     /// An error whose kind a caller may decide upon.
     Failed(Error),
     /// Any other error: its chain, outermost first.

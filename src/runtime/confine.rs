@@ -12,13 +12,13 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
-use oci_spec::runtime::{IOPriorityClass, LinuxPersonality, LinuxPersonalityDomain, Process};
+use oci_spec::runtime::{IOPriorityClass, LinuxMemoryPolicy, LinuxPersonality, LinuxPersonalityDomain, Process};
 use rustix::fs::{FileType, Mode};
 use rustix::io::Errno;
 
 use super::channel::{Channel, Message};
-use super::seccomp::Program;
-use super::{capability, lsm, rlimit, user};
+use super::seccomp::{Program, notify};
+use super::{capability, lsm, rlimit, schedule, user};
 use crate::model::error::{Error, ErrorKind};
 use crate::sys::cap::{self, Sets};
 use crate::sys::exec::{Image, close_on_exec_from, leave, may_execute, place, working_directory};
@@ -33,6 +33,7 @@ pub(crate) struct Confinement<'a> {
     pub(crate) process: &'a Process,
     pub(crate) seccomp: Option<&'a Program>,
     pub(crate) personality: Option<&'a LinuxPersonality>,
+    pub(crate) memory_policy: Option<&'a LinuxMemoryPolicy>,
     /// The root directory, which is `/` by now.
     pub(crate) root: BorrowedFd<'a>,
     /// This process's directory in the host's procfs.
@@ -50,6 +51,12 @@ impl Confinement<'_> {
 
         set_label(self.this, process)?;
         set_personality(self.personality)?;
+        if let Some(policy) = self.memory_policy {
+            schedule::remember(policy)?;
+        }
+        if let Some(scheduler) = process.scheduler() {
+            schedule::schedule(scheduler)?;
+        }
         if let Some(io) = process.io_priority() {
             let class = match io.class() {
                 IOPriorityClass::IoprioClassRt => 1,
@@ -159,7 +166,9 @@ impl Confinement<'_> {
     fn filter(&self) -> Result<()> {
         if let Some(program) = self.seccomp {
             let listener = seccomp::install(&program.filter, program.flags).context("install the seccomp filter")?;
-            drop(listener);
+            if let Some(listener) = listener {
+                notify::announce(self.channel, &listener)?;
+            }
         }
         Ok(())
     }

@@ -363,6 +363,7 @@ fn another_process_joins() {
                     preserve_fds: Vec::new(),
                     cgroup: &cgroup,
                     seccomp_cache: None,
+                    subject: None,
                 })
             };
             let joined = |args: &[&str], stdio| seen(init.pid, args, stdio);

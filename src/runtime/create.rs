@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use oci_spec::runtime::{LinuxIdMapping, LinuxNamespaceType, Spec};
+use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec};
 use rustix::io::Errno;
 
 use super::cgroup::Cgroup;
@@ -20,10 +20,11 @@ use super::namespace::{self, Joined, Numbers, Plan};
 use super::rootfs::pivot::open_root;
 use super::rootfs::plan::{self, Planned};
 use super::rootfs::{device, mount};
+use super::seccomp::notify;
 use super::stdio::Stdio;
 use super::{idmap, init, seccomp, sysctl, validate};
 use crate::model::error::Error;
-use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3, enter};
+use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3, enter, unshare};
 use crate::sys::exec::leave;
 use crate::sys::identity;
 use crate::sys::mount::{MountAttr, set_attr};
@@ -147,8 +148,13 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
     let program =
         linux.seccomp().as_ref().map(|profile| seccomp::program(profile, request.seccomp_cache)).transpose()?;
     if program.as_ref().is_some_and(|program| program.listener) {
-        bail!(Error::unsupported("seccomp notification is not supported"));
+        if request.subject.is_none() {
+            bail!(Error::unsupported("seccomp notification is not supported"));
+        }
+        linux.seccomp().as_ref().map(notify::path).transpose()?;
     }
+    let offsets = time_offsets(linux, namespaces.new)?;
+    let by_middle = namespaces.needs_middle() || offsets.is_some();
     let uids = linux.uid_mappings().as_deref().unwrap_or_default();
     let gids = linux.gid_mappings().as_deref().unwrap_or_default();
     // Hooks that come before the root is changed look for it where the bundle has it.
@@ -169,7 +175,7 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
     }
     map_mounts(&mounts, &sources, spec, None)?;
     let mut placement = Placement::new(request.cgroup)?;
-    match clone_init(&namespaces, &mut placement, &proc)? {
+    match clone_init(&namespaces, &mut placement, &proc, offsets.as_deref())? {
         Cloned::Child => init::main(init::Init {
             spec,
             process,
@@ -189,7 +195,7 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
             entrances: std::mem::take(&mut placement.entrances),
             cgroup_path: request.cgroup.path(),
             cgroup_follows: placement.follows,
-            joined: namespaces.needs_middle(),
+            joined: by_middle,
             namespaces: &namespaces,
             subject: request.subject.as_ref(),
             gate: request.gate,
@@ -200,13 +206,9 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
             let new_user = namespaces.new.contains(Namespaces::USER);
             let maps = new_user.then_some((uids, gids));
             drop(request.gate);
-            let hooks = || {
-                request.subject.as_ref().map_or(Ok(()), |subject| {
-                    subject.run(Point::Prestart, spec, Some(pid))?;
-                    subject.run(Point::CreateRuntime, spec, Some(pid))
-                })
-            };
-            match accompany(pid, &ours, maps, &mounts, &sources, spec, &placement, hooks) {
+            let company =
+                Company { pid, channel: &ours, spec, placement: &placement, subject: request.subject.as_ref() };
+            match company.accompany(maps, &mounts, &sources) {
                 Ok((terminal, start_time)) => Ok(Init { pid, pidfd, start_time, terminal, channel: Some(ours) }),
                 Err(error) => {
                     end(&pidfd);
@@ -228,7 +230,7 @@ impl Init {
     /// `NotExecutable` says that it could not be executed; init is reaped then.
     pub(crate) fn start(&mut self) -> Result<()> {
         let Some(channel) = self.channel.take() else { bail!(Error::state("the container has already been started")) };
-        let started = start(&channel);
+        let started = start(&channel, None);
         if started.is_err() {
             end(&self.pidfd);
         }
@@ -237,20 +239,46 @@ impl Init {
 }
 
 /// Says to start on `channel`, and waits until the command has replaced init.
-pub(crate) fn start(channel: &Channel) -> Result<()> {
-    channel.send(&Message::Start).and_then(|()| until_executed(channel))
+pub(crate) fn start(channel: &Channel, heard: Option<Heard<'_>>) -> Result<()> {
+    channel.send(&Message::Start).and_then(|()| until_executed(channel, heard))
 }
 
+/// Takes the seccomp listener of a process, by its number there.
+pub(crate) type Heard<'a> = &'a dyn Fn(i32) -> Result<()>;
+
 /// Waits until execve has closed the other end.
-pub(crate) fn until_executed(channel: &Channel) -> Result<()> {
+pub(crate) fn until_executed(channel: &Channel, heard: Option<Heard<'_>>) -> Result<()> {
     channel.expect(&Message::Executing)?;
-    match channel.receive_with()? {
-        None => Ok(()),
-        Some((message, _)) => {
-            message.into_result()?;
-            bail!("unexpected message while the command is executed")
+    loop {
+        match (channel.receive_with()?, heard) {
+            (None, _) => return Ok(()),
+            (Some((Message::Listening(number), _)), Some(heard)) => {
+                heard(number)?;
+                channel.send(&Message::Heard)?;
+            }
+            (Some((message, _)), _) => {
+                message.into_result()?;
+                bail!("unexpected message while the command is executed")
+            }
         }
     }
+}
+
+/// What is to be written to `timens_offsets` (time_namespaces(7)), if anything.
+fn time_offsets(linux: &Linux, new: Namespaces) -> Result<Option<String>> {
+    let Some(offsets) = linux.time_offsets().as_ref().filter(|offsets| !offsets.is_empty()) else { return Ok(None) };
+    if !new.contains(Namespaces::TIME) {
+        bail!(Error::invalid("linux.timeOffsets: the container gets no new time namespace"));
+    }
+    let mut text = String::new();
+    for (clock, offset) in offsets {
+        if !matches!(clock.as_str(), "monotonic" | "boottime") {
+            bail!(Error::invalid(format!("linux.timeOffsets: unknown clock {clock:?}")));
+        }
+        let (seconds, nanoseconds) = (offset.secs().unwrap_or(0), offset.nanosecs().unwrap_or(0));
+        text.push_str(&format!("{clock} {seconds} {nanoseconds}\n"));
+    }
+    Ok(Some(text))
 }
 
 /// Kills and reaps a child that did not come so far. Both may find it gone.
@@ -272,10 +300,18 @@ fn root(rootfs: Rootfs, propagation: Option<&str>) -> Result<init::Root> {
     }
 }
 
-/// Makes init: at once, or by way of a process in between.
-fn clone_init(namespaces: &Plan, placement: &mut Placement<'_>, proc: &Proc) -> Result<Cloned> {
+/// Makes init: at once, or by way of a process in between. The clocks of a time namespace can be set only before anybody
+/// is in it, and only its children get there.
+fn clone_init(namespaces: &Plan, placement: &mut Placement<'_>, proc: &Proc, offsets: Option<&str>) -> Result<Cloned> {
     // The cgroup namespace is made when the process is in its cgroups: its root is where they are then.
     let new = namespaces.new.without(Namespaces::CGROUP);
+    if let Some(offsets) = offsets {
+        return by_middle(placement, new.without(Namespaces::TIME), || {
+            join_all(namespaces)?;
+            unshare(Namespaces::TIME).context("make a time namespace")?;
+            proc.this()?.write("timens_offsets", offsets.as_bytes()).context("set the clocks of the time namespace")
+        });
+    }
     if namespaces.needs_middle() {
         return by_middle(placement, new, || join_all(namespaces));
     }
@@ -349,35 +385,50 @@ pub(crate) fn within_pid(
 
 type Maps<'a> = (&'a [LinuxIdMapping], &'a [LinuxIdMapping]);
 
-/// Does the parent's part until init is ready; gives the master of its pty and its start time.
-fn accompany(
+/// Who stays with init until it is ready.
+struct Company<'a> {
     pid: i32,
-    channel: &Channel,
-    maps: Option<Maps<'_>>,
-    mounts: &[Planned],
-    sources: &[Option<OwnedFd>],
-    spec: &Spec,
-    placement: &Placement<'_>,
-    hooks: impl Fn() -> Result<()>,
-) -> Result<(Option<OwnedFd>, u64)> {
-    if let Some((uids, gids)) = maps {
-        idmap::write(pid, uids, gids)?;
-        map_mounts(mounts, sources, spec, Some(pid))?;
-        channel.send(&Message::Mapped)?;
-    }
-    placement.join(pid, channel)?;
-    let start_time = start_time(pid).context("read the start time")?;
-    let mut terminal = None;
-    loop {
-        match channel.receive()? {
-            (Message::Terminal, Some(master)) => terminal = Some(master),
-            (Message::Hooks, _) => {
-                hooks()?;
-                channel.send(&Message::Hooked)?;
-            }
-            (Message::Ready, _) => return Ok((terminal, start_time)),
-            (message, _) => bail!("unexpected message {message:?} from the first process"),
+    channel: &'a Channel,
+    spec: &'a Spec,
+    placement: &'a Placement<'a>,
+    subject: Option<&'a Subject<'a>>,
+}
+
+impl Company<'_> {
+    /// Does the parent's part until init is ready; gives the master of its pty and its start time.
+    fn accompany(
+        &self,
+        maps: Option<Maps<'_>>,
+        mounts: &[Planned],
+        sources: &[Option<OwnedFd>],
+    ) -> Result<(Option<OwnedFd>, u64)> {
+        let Self { pid, channel, spec, .. } = *self;
+        if let Some((uids, gids)) = maps {
+            idmap::write(pid, uids, gids)?;
+            map_mounts(mounts, sources, spec, Some(pid))?;
+            channel.send(&Message::Mapped)?;
         }
+        self.placement.join(pid, channel)?;
+        let start_time = start_time(pid).context("read the start time")?;
+        let mut terminal = None;
+        loop {
+            match channel.receive()? {
+                (Message::Terminal, Some(master)) => terminal = Some(master),
+                (Message::Hooks, _) => {
+                    self.run_hooks()?;
+                    channel.send(&Message::Hooked)?;
+                }
+                (Message::Ready, _) => return Ok((terminal, start_time)),
+                (message, _) => bail!("unexpected message {message:?} from the first process"),
+            }
+        }
+    }
+
+    /// The hooks of the runtime's namespaces.
+    fn run_hooks(&self) -> Result<()> {
+        let Some(subject) = self.subject else { return Ok(()) };
+        subject.run(Point::Prestart, self.spec, Some(self.pid))?;
+        subject.run(Point::CreateRuntime, self.spec, Some(self.pid))
     }
 }
 

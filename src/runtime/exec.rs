@@ -8,17 +8,20 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
+use oci_spec::runtime::{ContainerState, LinuxNamespaceType, Process, Spec};
 use rustix::fs::{Mode, OFlags};
+use rustix::thread::CpuSet;
 
 use super::cgroup::{self, Cgroup};
 use super::channel::{Channel, Message};
 use super::confine::{Confinement, give_up, new_keyring};
-use super::create::{Placement, end, until_executed, within_pid};
+use super::create::{Heard, Placement, end, until_executed, within_pid};
+use super::hook::Subject;
 use super::namespace::Numbers;
+use super::seccomp::notify::Observer;
 use super::seccomp::{self, Program};
 use super::stdio::Stdio;
-use super::{idmap, terminal, validate};
+use super::{idmap, schedule, terminal, validate};
 use crate::model::error::Error;
 use crate::sys::clone::{Cloned, Namespaces, enter};
 use crate::sys::exec::close_all_but;
@@ -39,6 +42,8 @@ pub(crate) struct ExecRequest<'a> {
     pub(crate) preserve_fds: Vec<OwnedFd>,
     pub(crate) cgroup: &'a Cgroup,
     pub(crate) seccomp_cache: Option<&'a Path>,
+    /// What who decides calls is told; without it a filter that notifies is refused.
+    pub(crate) subject: Option<Subject<'a>>,
 }
 
 /// A process that was executed; our child.
@@ -56,9 +61,13 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
     let linux = request.spec.linux().as_ref();
     let profile = linux.and_then(|linux| linux.seccomp().as_ref());
     let program = profile.map(|profile| seccomp::program(profile, request.seccomp_cache)).transpose()?;
-    if program.as_ref().is_some_and(|program| program.listener) {
+    if program.as_ref().is_some_and(|program| program.listener) && request.subject.is_none() {
         bail!(Error::unsupported("seccomp notification is not supported"));
     }
+    let observer = Observer::connect(profile)?;
+    let affinity = request.process.exec_cpu_affinity().as_ref();
+    let initial = schedule::processors(affinity.and_then(|affinity| affinity.initial().as_deref()))?;
+    let last = schedule::processors(affinity.and_then(|affinity| affinity.cpu_affinity_final().as_deref()))?;
     let namespaces = own_namespaces(request.spec);
     let proc = Proc::host().context("open /proc")?;
     let before = Numbers::read(&proc.this()?)?;
@@ -70,7 +79,19 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
     let (ours, theirs) = Channel::pair()?;
     let mut placement = Placement::new(request.cgroup)?;
     let pid = namespaces.contains(Namespaces::PID).then_some(request.init);
-    match within_pid(&proc, pid, &mut placement, Namespaces::default())? {
+    let own = initial
+        .as_ref()
+        .map(|_| rustix::thread::sched_getaffinity(None))
+        .transpose()
+        .context("look at our processors")?;
+    if let Some(initial) = &initial {
+        schedule::run_on(initial).context("process.execCPUAffinity.initial")?;
+    }
+    let cloned = within_pid(&proc, pid, &mut placement, Namespaces::default())?;
+    if let (Cloned::Parent { .. }, Some(own)) = (&cloned, &own) {
+        schedule::run_on(own)?;
+    }
+    match cloned {
         Cloned::Child => Joining {
             spec: request.spec,
             process: request.process,
@@ -83,12 +104,20 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
             seccomp: program.as_ref(),
             entrances: std::mem::take(&mut placement.entrances),
             cgroup_follows: placement.follows,
+            processors: last.as_ref(),
             channel: theirs,
         }
         .main(),
         Cloned::Parent { pid, pidfd } => {
             drop(theirs);
-            match accompany(pid, &ours, &placement) {
+            let heard = |number: i32| match (&observer, &request.subject) {
+                (Some(observer), Some(subject)) => {
+                    let state = subject.state(ContainerState::Running, Some(request.init_pid))?;
+                    observer.tell(pidfd.as_fd(), pid, number, &state)
+                }
+                _ => bail!("nobody decides calls"),
+            };
+            match accompany(pid, &ours, &placement, &heard) {
                 Ok(terminal) => Ok(ExecChild { pid, pidfd, terminal }),
                 Err(error) => {
                     end(&pidfd);
@@ -100,7 +129,7 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
 }
 
 /// Does the parent's part until the command runs.
-fn accompany(pid: i32, channel: &Channel, placement: &Placement<'_>) -> Result<Option<OwnedFd>> {
+fn accompany(pid: i32, channel: &Channel, placement: &Placement<'_>, heard: Heard<'_>) -> Result<Option<OwnedFd>> {
     placement.join(pid, channel)?;
     let mut terminal = None;
     loop {
@@ -110,7 +139,7 @@ fn accompany(pid: i32, channel: &Channel, placement: &Placement<'_>) -> Result<O
             (message, _) => bail!("unexpected message {message:?} from the process"),
         }
     }
-    until_executed(channel)?;
+    until_executed(channel, Some(heard))?;
     Ok(terminal)
 }
 
@@ -145,6 +174,8 @@ struct Joining<'a> {
     seccomp: Option<&'a Program>,
     entrances: Vec<File>,
     cgroup_follows: bool,
+    /// Where it runs from the command on.
+    processors: Option<&'a CpuSet>,
     channel: Channel,
 }
 
@@ -169,6 +200,9 @@ impl Joining<'_> {
         }
         enter(self.init, self.namespaces).context("join the container's namespaces")?;
         self.verify(&this)?;
+        if let Some(processors) = self.processors {
+            schedule::run_on(processors).context("process.execCPUAffinity.final")?;
+        }
         if self.namespaces.contains(Namespaces::USER) {
             own::become_user(0, 0, &[]).context("become root of the user namespace")?;
         }
@@ -180,6 +214,7 @@ impl Joining<'_> {
             process: self.process,
             seccomp: self.seccomp,
             personality: self.spec.linux().as_ref().and_then(|linux| linux.personality().as_ref()),
+            memory_policy: self.spec.linux().as_ref().and_then(|linux| linux.memory_policy().as_ref()),
             root: root.as_fd(),
             this: &this,
             channel: &self.channel,

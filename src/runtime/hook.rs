@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use oci_spec::runtime::{ContainerState, Hook, Hooks, Spec, StateBuilder};
+use oci_spec::runtime::{ContainerState, Hook, Hooks, Spec, State, StateBuilder};
 use rustix::fs::MemfdFlags;
 
 use crate::model::error::Error;
@@ -95,8 +95,8 @@ pub(crate) struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// The state as JSON; `pid` as who runs the hook sees it.
-    fn state(&self, status: ContainerState, pid: Option<i32>) -> Result<Vec<u8>> {
+    /// The state; `pid` as who runs the hook sees it.
+    pub(crate) fn state(&self, status: ContainerState, pid: Option<i32>) -> Result<State> {
         let mut state = StateBuilder::default()
             .version(self.version)
             .id(self.id)
@@ -104,9 +104,13 @@ impl Subject<'_> {
             .bundle(self.bundle)
             .annotations(self.annotations.cloned().unwrap_or_default())
             .build()
-            .context("build the state for hooks")?;
+            .context("build the state of the container")?;
         state.set_pid(pid);
-        serde_json::to_vec(&state).context("encode the state for hooks")
+        Ok(state)
+    }
+
+    fn encoded(&self, status: ContainerState, pid: Option<i32>) -> Result<Vec<u8>> {
+        serde_json::to_vec(&self.state(status, pid)?).context("encode the state for hooks")
     }
 
     /// Runs the hooks of `point` one after the other; the first that fails ends it.
@@ -115,13 +119,13 @@ impl Subject<'_> {
         if hooks.is_empty() {
             return Ok(());
         }
-        let state = self.state(point.status(), pid)?;
+        let state = self.encoded(point.status(), pid)?;
         hooks.iter().try_for_each(|hook| one(hook, &state).with_context(|| describe(point, hook)))
     }
 
     /// As [`Self::run`], but all of them, for the point after the end: gives what went wrong.
     pub(crate) fn run_all(&self, point: Point, spec: &Spec, pid: Option<i32>) -> Vec<anyhow::Error> {
-        let state = match self.state(point.status(), pid) {
+        let state = match self.encoded(point.status(), pid) {
             Ok(state) => state,
             Err(error) => return vec![error],
         };

@@ -289,6 +289,7 @@ impl Init<'_> {
             process: self.process,
             seccomp: self.seccomp,
             personality: self.spec.linux().as_ref().and_then(|linux| linux.personality().as_ref()),
+            memory_policy: self.spec.linux().as_ref().and_then(|linux| linux.memory_policy().as_ref()),
             root: root.as_fd(),
             this,
             channel: &self.channel,

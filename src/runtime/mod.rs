@@ -19,6 +19,7 @@ pub(crate) mod owner;
 pub(crate) mod reaper;
 pub(crate) mod rlimit;
 pub(crate) mod rootfs;
+pub(crate) mod schedule;
 pub(crate) mod seccomp;
 pub(crate) mod stdio;
 pub(crate) mod sysctl;

@@ -1,17 +1,20 @@
 //! What a specification must say before anything is made of it. Unknown fields and annotations are ignored, as the
 //! specification demands; what was asked for and cannot be done is an error.
 
-use anyhow::{Result, bail};
-use oci_spec::runtime::{Process, Spec};
+use anyhow::{Context, Result, bail};
+use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 
-use super::hook;
 use super::rootfs::pivot;
+use super::{hook, schedule};
 use crate::model::error::Error;
 
 /// Refuses what cannot be run.
 pub(crate) fn spec(spec: &Spec) -> Result<()> {
     if !spec.version().starts_with("1.") {
-        bail!(Error::invalid(format!("unsupported version {:?} of the runtime specification", spec.version())));
+        bail!(Error::invalid(format!(
+            "ociVersion: unsupported version {:?} of the runtime specification",
+            spec.version()
+        )));
     }
     if spec.root().is_none() {
         bail!(Error::invalid("the specification has no root"));
@@ -21,28 +24,40 @@ pub(crate) fn spec(spec: &Spec) -> Result<()> {
     if let Some(hooks) = spec.hooks() {
         hook::check(hooks)?;
     }
-    for name in [spec.hostname(), spec.domainname()].into_iter().flatten() {
+    for (field, name) in [("hostname", spec.hostname()), ("domainname", spec.domainname())] {
+        let Some(name) = name else { continue };
         if name.len() > 64 || name.contains(['\0', '\n']) {
-            bail!(Error::invalid(format!("invalid host name {name:?}")));
+            bail!(Error::invalid(format!("{field}: {name:?} is none")));
         }
     }
     let Some(linux) = spec.linux() else { bail!(Error::invalid("the specification is not for Linux")) };
     for (asked, name) in [
-        (linux.intel_rdt().is_some(), "intelRdt"),
-        (linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty()), "netDevices"),
-        (linux.memory_policy().is_some(), "memoryPolicy"),
-        (linux.time_offsets().as_ref().is_some_and(|offsets| !offsets.is_empty()), "timeOffsets"),
-        (wanted.scheduler().is_some(), "scheduler"),
-        (wanted.exec_cpu_affinity().is_some(), "execCPUAffinity"),
+        (linux.intel_rdt().is_some(), "linux.intelRdt"),
+        (linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty()), "linux.netDevices"),
     ] {
         if asked {
             bail!(Error::unsupported(format!("{name} is not supported")));
         }
     }
+    if let Some(policy) = linux.memory_policy() {
+        schedule::memory(policy)?;
+    }
+    let namespaces = linux.namespaces().as_deref().unwrap_or_default();
+    for (at, namespace) in namespaces.iter().enumerate() {
+        if namespaces[..at].iter().any(|other| other.typ() == namespace.typ()) {
+            bail!(Error::invalid(format!("linux.namespaces: duplicate namespace {}", namespace.typ())));
+        }
+    }
+    let has_user = namespaces.iter().any(|namespace| namespace.typ() == LinuxNamespaceType::User);
+    for (map, name) in [(linux.uid_mappings(), "uidMappings"), (linux.gid_mappings(), "gidMappings")] {
+        if !has_user && map.as_ref().is_some_and(|map| !map.is_empty()) {
+            bail!(Error::invalid(format!("linux.{name}: the container has no user namespace of its own")));
+        }
+    }
     if let Some(word) = linux.rootfs_propagation().as_ref().filter(|word| !word.is_empty())
         && pivot::propagation(word).is_none()
     {
-        bail!(Error::invalid(format!("invalid rootfsPropagation {word:?}")));
+        bail!(Error::invalid(format!("linux.rootfsPropagation: {word:?} is none")));
     }
     Ok(())
 }
@@ -50,23 +65,31 @@ pub(crate) fn spec(spec: &Spec) -> Result<()> {
 /// Refuses a process that cannot be executed as it says.
 pub(crate) fn process(process: &Process) -> Result<()> {
     if process.args().as_ref().is_none_or(Vec::is_empty) {
-        bail!(Error::invalid("no command specified"));
+        bail!(Error::invalid("process.args: no command specified"));
     }
     if !process.cwd().is_absolute() {
-        bail!(Error::invalid(format!("working directory {} is not absolute", process.cwd().display())));
+        bail!(Error::invalid(format!("process.cwd: {} is not absolute", process.cwd().display())));
     }
     for text in process.args().iter().chain(process.env()).flatten() {
         if text.contains('\0') {
-            bail!(Error::invalid("a NUL byte in an argument or variable"));
+            bail!(Error::invalid("process.args, process.env: a NUL byte"));
         }
     }
     let user = process.user();
     let ids = [user.uid(), user.gid()];
     if ids.iter().chain(user.additional_gids().iter().flatten()).any(|&id| id == u32::MAX) {
-        bail!(Error::invalid("4294967295 is not a user or group"));
+        bail!(Error::invalid("process.user: 4294967295 is not a user or group"));
     }
     if let Some(score) = process.oom_score_adj().filter(|score| !(-1000..=1000).contains(score)) {
-        bail!(Error::invalid(format!("oomScoreAdj {score} is not between -1000 and 1000")));
+        bail!(Error::invalid(format!("process.oomScoreAdj: {score} is not between -1000 and 1000")));
+    }
+    if let Some(scheduler) = process.scheduler() {
+        schedule::attributes(scheduler)?;
+    }
+    if let Some(affinity) = process.exec_cpu_affinity() {
+        for list in [affinity.initial(), affinity.cpu_affinity_final()] {
+            schedule::processors(list.as_deref()).context("process.execCPUAffinity")?;
+        }
     }
     Ok(())
 }

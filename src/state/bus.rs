@@ -44,6 +44,15 @@ impl Body {
         self.bytes.extend(value.to_le_bytes());
     }
 
+    pub(crate) fn uint64(&mut self, value: u64) {
+        self.align(8);
+        self.bytes.extend(value.to_le_bytes());
+    }
+
+    pub(crate) fn boolean(&mut self, value: bool) {
+        self.uint32(value.into());
+    }
+
     /// A string, or an object's path.
     pub(crate) fn string(&mut self, text: &str) {
         self.uint32(length(text.len()));
@@ -263,6 +272,21 @@ impl Peer {
         let mut bytes = vec![0; body];
         self.fill(&mut bytes)?;
         Message::parse(&head, bytes).ok_or_else(malformed)
+    }
+
+    /// Waits until the call `serial` was answered.
+    pub(crate) fn answer(&mut self, serial: u32) -> io::Result<()> {
+        loop {
+            let message = self.receive()?;
+            match message.kind {
+                METHOD_RETURN if message.reply_to == serial => return Ok(()),
+                ERROR if message.reply_to == serial => {
+                    let text = message.strings().and_then(|strings| strings.into_iter().next()).unwrap_or_default();
+                    return Err(io::Error::other(format!("{}: {text}", message.error)));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Waits until the call `serial` was answered and a signal `member` came with strings that `is_ours` accepts; gives

@@ -6,6 +6,8 @@
 pub(crate) mod account;
 pub(crate) mod boot;
 pub(crate) mod bus;
+pub(crate) mod config;
+pub(crate) mod event;
 pub(crate) mod lock;
 pub(crate) mod name;
 pub(crate) mod paths;

@@ -12,6 +12,7 @@
 //!   tmp/                staging, swept when its owner is dead
 //! run   /run/dhow       or $XDG_RUNTIME_DIR/dhow    gone after a reboot
 //!   containers/<id>/    sockets and FIFOs
+//!   events.log          what happened, a line for each change; events.log.1 before that
 //! ```
 
 use std::fs::{self, DirBuilder};

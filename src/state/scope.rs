@@ -25,6 +25,107 @@ fn socket(uid: u32) -> PathBuf {
     PathBuf::from(format!("/run/user/{uid}/systemd/private"))
 }
 
+/// The socket on which the manager of the system listens.
+const SYSTEM: &str = "/run/systemd/private";
+
+/// The value of a unit's property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    Text(String),
+    Flag(bool),
+    Number(u64),
+    Small(u32),
+}
+
+/// A scope for processes of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scope {
+    pub(crate) name: String,
+    pub(crate) slice: String,
+    pub(crate) properties: Vec<(String, Value)>,
+}
+
+impl Scope {
+    /// Has the manager of the system, or of `user`, make the scope around process `pid`.
+    pub(crate) fn start(&self, user: Option<u32>, pid: u32) -> Result<()> {
+        let socket = user.map_or_else(|| PathBuf::from(SYSTEM), socket);
+        ask(&socket, &self.name, &self.request(pid))
+            .with_context(|| format!("ask the service manager at {} for the scope {}", socket.display(), self.name))
+    }
+
+    /// StartTransientUnit(name, mode, properties, auxiliary units), org.freedesktop.systemd1(5).
+    fn request(&self, pid: u32) -> Body {
+        let mut body = Body::default();
+        body.string(&self.name);
+        body.string("fail");
+        body.array(8, |properties| {
+            let text = |text: &str| Value::Text(text.to_owned());
+            property(properties, "Description", &text("dhow container"));
+            property(properties, "Slice", &text(&self.slice));
+            property(properties, "CollectMode", &text("inactive-or-failed"));
+            for (name, value) in &self.properties {
+                property(properties, name, value);
+            }
+            properties.align(8);
+            properties.string("PIDs");
+            properties.signature("au");
+            properties.array(4, |pids| pids.uint32(pid));
+        });
+        body.array(8, |_| {});
+        body
+    }
+
+    /// Has the manager keep changed properties of the running scope.
+    pub(crate) fn change(user: Option<u32>, name: &str, changed: &[(String, Value)]) -> Result<()> {
+        let socket = user.map_or_else(|| PathBuf::from(SYSTEM), socket);
+        let mut body = Body::default();
+        body.string(name);
+        body.boolean(true);
+        body.array(8, |properties| {
+            for (name, value) in changed {
+                property(properties, name, value);
+            }
+        });
+        let mut peer = Peer::connect(&socket, PATIENCE)?;
+        let call = peer.call(&method("SetUnitProperties", "sba(sv)"), &body)?;
+        peer.answer(call).with_context(|| format!("change the scope {name}"))
+    }
+}
+
+fn property(body: &mut Body, name: &str, value: &Value) {
+    body.align(8);
+    body.string(name);
+    match value {
+        Value::Text(text) => {
+            body.signature("s");
+            body.string(text);
+        }
+        Value::Flag(flag) => {
+            body.signature("b");
+            body.boolean(*flag);
+        }
+        Value::Number(number) => {
+            body.signature("t");
+            body.uint64(*number);
+        }
+        Value::Small(number) => {
+            body.signature("u");
+            body.uint32(*number);
+        }
+    }
+}
+
+/// A method of the manager.
+fn method(member: &'static str, signature: &'static str) -> Method<'static> {
+    Method {
+        destination: "org.freedesktop.systemd1",
+        path: "/org/freedesktop/systemd1",
+        interface: "org.freedesktop.systemd1.Manager",
+        member,
+        signature,
+    }
+}
+
 /// Says whether user `uid` has a manager that can be asked.
 pub(crate) fn has_manager(uid: u32) -> bool {
     socket(uid).exists()
@@ -45,7 +146,8 @@ pub(crate) fn enter(uid: u32) -> Result<()> {
         return Ok(());
     }
     let socket = socket(uid);
-    match ask(&socket, &name()) {
+    let own = name();
+    match ask(&socket, &own, &request(&own)) {
         Err(error) if error.root_cause().downcast_ref().is_some_and(is_nobody) => Ok(()),
         asked => asked.with_context(|| format!("ask the service manager at {} for a scope", socket.display())),
     }
@@ -62,17 +164,10 @@ fn name() -> String {
     format!("dhow-{}-{start}.scope", std::process::id())
 }
 
-/// Has a scope made around this process.
-fn ask(socket: &Path, unit: &str) -> Result<()> {
+/// Has a scope made, and waits until it is.
+fn ask(socket: &Path, unit: &str, request: &Body) -> Result<()> {
     let mut peer = Peer::connect(socket, PATIENCE)?;
-    let method = Method {
-        destination: "org.freedesktop.systemd1",
-        path: "/org/freedesktop/systemd1",
-        interface: "org.freedesktop.systemd1.Manager",
-        member: "StartTransientUnit",
-        signature: "ssa(sv)a(sa(sv))",
-    };
-    let call = peer.call(&method, &request(unit))?;
+    let call = peer.call(&method("StartTransientUnit", "ssa(sv)a(sa(sv))"), request)?;
     let ended = peer.answer_and_signal(call, "JobRemoved", |words| words.get(1).is_some_and(|name| name == unit))?;
     match ended.get(2).map(String::as_str) {
         Some("done") => Ok(()),

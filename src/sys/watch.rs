@@ -19,8 +19,18 @@ pub(crate) struct Watch {
 impl Watch {
     /// Watches the entry `name` of `dir`.
     pub(crate) fn new(dir: &Path, name: &str) -> io::Result<Self> {
+        Self::with(dir, name, inotify::WatchFlags::empty())
+    }
+
+    /// Watches what is written to the entry too.
+    pub(crate) fn growth(dir: &Path, name: &str) -> io::Result<Self> {
+        Self::with(dir, name, inotify::WatchFlags::MODIFY)
+    }
+
+    fn with(dir: &Path, name: &str, further: inotify::WatchFlags) -> io::Result<Self> {
         let fd = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
-        let events = inotify::WatchFlags::MOVED_TO
+        let events = further
+            | inotify::WatchFlags::MOVED_TO
             | inotify::WatchFlags::CREATE
             | inotify::WatchFlags::DELETE
             | inotify::WatchFlags::MOVE_SELF
@@ -85,6 +95,9 @@ mod tests {
         let (ready, writer) = rustix::pipe::pipe().unwrap();
         drop(writer);
         assert!(watch.changed(&[ready.as_fd()], None).unwrap(), "another descriptor");
+        let growth = Watch::growth(&dir, "entry").unwrap();
+        std::fs::write(dir.join("entry"), "more").unwrap();
+        assert!(growth.changed(&[], None).unwrap(), "it grew");
         std::fs::remove_dir_all(&dir).unwrap();
         assert!(watch.changed(&[], None).unwrap(), "the directory went");
         assert!(Watch::new(&dir, "entry").unwrap().changed(&[], None).unwrap(), "it is gone");

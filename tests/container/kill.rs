@@ -29,6 +29,11 @@ fn clear(env: &TestEnv) {
 
 /// Sweeps `words` over containers: `before` is run on an empty store first.
 fn sweep(env: &TestEnv, before: &[&[&str]], words: &[&str]) {
+    sweep_up_to(1, env, before, words);
+}
+
+/// The same, where `most` containers may be left.
+fn sweep_up_to(most: usize, env: &TestEnv, before: &[&[&str]], words: &[&str]) {
     let prepare = |env: &TestEnv| {
         clear(env);
         for words in before {
@@ -43,7 +48,7 @@ fn sweep(env: &TestEnv, before: &[&[&str]], words: &[&str]) {
     let calls = Sweep { prepare: &prepare, command: &command, exits: 0, sample: Some(SAMPLE) }.run(env, |env, _| {
         env.run(&["ps", "-a"]).ok();
         let left = env.run(&["ps", "-aq"]).lines();
-        assert!(left.len() <= 1, "{left:?}");
+        assert!(left.len() <= most, "{left:?}");
         for id in &left {
             let shown = env.run(&["container", "inspect", id]);
             if shown.code != 0 {
@@ -113,6 +118,15 @@ fn a_removal_killed_anywhere_is_healed() {
     isolated(|env| {
         stage::busybox(env);
         sweep(env, &[UP], &["rm", "-f", "-t", "0", "box"]);
+    });
+}
+
+#[test]
+fn a_clone_killed_anywhere_is_healed() {
+    isolated(|env| {
+        stage::busybox(env);
+        let first = ["create", "--name", "box", "-v", "/volume", "busybox", "true"];
+        sweep_up_to(2, env, &[&first], &["container", "clone", "--destroy", "box"]);
     });
 }
 

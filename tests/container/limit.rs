@@ -132,10 +132,14 @@ fn limits_of_devices_are_in_force() {
         env.run(&[&words[..], &more].concat()).ok();
         let read = value(env, "blkio", "blkio.throttle.read_bps_device", "io.max");
         assert!(read == "7:0 1048576" || read.starts_with("7:0 rbps=1048576"), "{read}");
+        env.run(&["update", "--device-read-bps", "/dev/loop0:2m", "box"]).ok();
+        let read = value(env, "blkio", "blkio.throttle.read_bps_device", "io.max");
+        assert!(read == "7:0 2097152" || read.starts_with("7:0 rbps=2097152"), "{read}");
+        env.run(&["update", "--device-read-bps", "/dev/null:2m", "box"]).fails(125, "is not a block device");
         let write = value(env, "blkio", "blkio.throttle.write_iops_device", "io.max");
         assert!(write == "7:0 70" || write.contains("wiops=70"), "{write}");
         let rates = &inspect(env, "box")["HostConfig"]["BlkioDeviceReadBps"];
-        assert_eq!(*rates, serde_json::json!([{ "Path": "/dev/loop0", "Rate": 1 << 20 }]));
+        assert_eq!(*rates, serde_json::json!([{ "Path": "/dev/loop0", "Rate": 2 << 20 }]));
         env.run(&["rm", "-f", "-t", "0", "box"]).ok();
         for (flag, wrong) in [
             ("--device-read-bps=/dev/null:1", "/dev/null is not a block device"),

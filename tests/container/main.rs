@@ -5,11 +5,14 @@
 mod support;
 
 mod bad_input;
+mod clone;
 mod commit;
+mod config;
 mod copy;
 mod crowd;
 mod damage;
 mod escape;
+mod event;
 mod exec;
 mod filter;
 mod foreground;

@@ -334,7 +334,7 @@ pub(crate) fn is_skeleton(below: &Path, metadata: &std::fs::Metadata) -> bool {
 }
 
 /// Files that belong to a store as such.
-const SKELETON: &[&str] = &["network.json", "boot", "last"];
+const SKELETON: &[&str] = &["network.json", "boot", "last", "events.log"];
 
 /// Whether a name is an id, a digest, or a temporary or random name.
 fn looks_made(name: &str) -> bool {

@@ -68,8 +68,8 @@ fn missing(need: &str) -> Option<String> {
             let asked = std::env::var_os("DHOW_TEST_VM").is_some();
             (!asked).then(|| "a second guest takes minutes: DHOW_TEST_VM=all asks for it".to_owned())
         }
-        "nft" | "ip" | "pasta" | "crun" | "podman" | "skopeo" | "buildah" | "umoci" | "debootstrap" | "strace"
-        | "busybox" | "newuidmap" => program_missing(need),
+        "nft" | "ip" | "pasta" | "crun" | "runc" | "containerd" | "ctr" | "dockerd" | "docker" | "podman"
+        | "skopeo" | "buildah" | "umoci" | "debootstrap" | "strace" | "busybox" | "newuidmap" => program_missing(need),
         "ext4" => program_missing("mke2fs"),
         "xfs" => program_missing("mkfs.xfs"),
         other => panic!("no such requirement: {other}"),

@@ -48,14 +48,15 @@ pub(crate) fn dhow(env: &mut TestEnv, case: &Case) -> Vec<Answer> {
 /// The answers of podman.
 pub(crate) fn podman(env: &TestEnv, case: &Case) -> Vec<Answer> {
     let tools = Tools::new(env);
-    let command = tools.command(&["sh"]);
+    let mut command = tools.command(&["sh"]);
     std::fs::create_dir_all(env.place.join("tools/xdg")).unwrap();
     let words = tools.podman_words().join(" ");
     let program = std::env::var("DHOW_TEST_PODMAN").unwrap_or_else(|_| "/usr/bin/podman".to_owned());
     let words = words.replacen("podman", &program, 1);
     let config = env.place.join("containers.conf");
     std::fs::write(&config, CONFIG).unwrap();
-    run(env, "podman", case, command, &format!("env CONTAINERS_CONF={} {words}", config.display()))
+    command.env("CONTAINERS_CONF", &config);
+    run(env, "podman", case, command, &words)
 }
 
 fn run(env: &TestEnv, name: &str, case: &Case, mut shell: Command, words: &str) -> Vec<Answer> {

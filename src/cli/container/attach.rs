@@ -41,7 +41,7 @@ impl Run<Context> for AttachArgs {
             Some(keys) => Some(keys),
             None => engine.read(&name)?.config.detach_keys,
         };
-        let keys = relay::detach_keys(keys.as_deref())?;
+        let keys = relay::detach_keys(context.detach_keys(keys.as_deref())?)?;
         let wanted = Wanted { stdin: !self.no_stdin, ..Wanted::OUTPUT };
         join(engine, &name, wanted, &keys, self.sig_proxy.unwrap_or(true))
     }

@@ -11,7 +11,7 @@ use crate::model::network::NetworkMode;
 /// Reads the confinement; a profile's relative path is joined to `cwd`.
 pub(super) fn security(flags: &CreateFlags, cwd: &str) -> Result<Security, Error> {
     let mut security = Security {
-        privileged: flags.privileged,
+        privileged: flags.privileged == Some(true),
         cap_add: flags.cap_add.clone(),
         cap_drop: flags.cap_drop.clone(),
         ..Security::default()

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::request;
+use super::{defaults, request};
 use crate::cli::context::Context;
 use crate::cli::flags::create::CreateFlags;
 use crate::cli::flags::tree::Run;
@@ -22,8 +22,12 @@ pub(crate) struct CreateArgs {
 impl Run<Context> for CreateArgs {
     fn run(self, context: &Context) -> Result<u8> {
         Wanted::parse(&self.create.attach)?;
-        relay::detach_keys(self.create.detach_keys.as_deref())?;
-        let locked = create(context, request::of(&self.create, super::words(context))?)?;
+        let config = context.config()?;
+        let (flags, warnings) = defaults::filled(&self.create, config);
+        relay::detach_keys(flags.detach_keys.as_deref())?;
+        let request = request::of(&self.create, &flags, super::words(context), config)?;
+        warnings.iter().for_each(|warning| context.warn(warning));
+        let locked = create(context, request)?;
         stdout::print(&format!("{}\n", locked.id()))?;
         Ok(0)
     }

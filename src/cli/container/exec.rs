@@ -70,7 +70,7 @@ impl Run<Context> for ExecArgs {
         if self.words.is_empty() && !self.latest {
             return Err(Error::invalid("exec requires the name or ID of a container or the --latest flag").into());
         }
-        let keys = relay::detach_keys(self.detach_keys.as_deref())?;
+        let keys = relay::detach_keys(context.detach_keys(self.detach_keys.as_deref())?)?;
         let engine = context.engine()?;
         let (name, command) = names::one(engine, self.latest, &self.words)?;
         if command.is_empty() {

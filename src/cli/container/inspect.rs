@@ -45,6 +45,6 @@ impl Run<Context> for InspectArgs {
                 }
             })
         };
-        inspect::each(context, "inspect", self.format.as_deref(), &names, find)
+        inspect::each(context, self.format.as_deref(), &names, find)
     }
 }

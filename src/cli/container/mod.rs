@@ -2,10 +2,12 @@
 
 mod attach;
 mod cleanup;
+mod clone;
 mod commit;
 mod confinement;
 mod cp;
 mod create;
+mod defaults;
 mod environment;
 mod exec;
 mod exists;
@@ -106,6 +108,7 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
 const CONTAINER: &[Entry<Context>] = &[
     ATTACH,
     Entry::leaf::<cleanup::CleanupArgs>("cleanup", "Finish what was left of containers that have ended"),
+    Entry::leaf::<clone::CloneArgs>("clone", "Make another container of the same configuration"),
     COMMIT,
     CP,
     CREATE,

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use super::{confinement, environment, limit, namespace, startup};
+use super::{confinement, defaults, environment, limit, namespace, startup};
 use crate::cli::flags::create::CreateFlags;
+use crate::engine::Config;
 use crate::engine::request::{CreateRequest, NamespaceRequest, PullPolicy, RegistryOptions, RootRequest};
 use crate::model::container::{Names, RestartKind, RestartPolicy};
 use crate::model::error::Error;
@@ -20,8 +21,21 @@ use crate::model::secret::Secret;
 use crate::model::service::{CgroupsMode, NotifyMode, SystemdMode};
 use crate::model::{signal, size};
 
-/// Makes the request; `words` is the whole command line, for `inspect`.
-pub(super) fn of(flags: &CreateFlags, words: Vec<String>) -> Result<CreateRequest> {
+/// Makes the request; `words` is the whole command line, for `inspect`. `typed` are the flags before `config` filled them.
+pub(super) fn of(
+    typed: &CreateFlags,
+    flags: &CreateFlags,
+    words: Vec<String>,
+    config: &Config,
+) -> Result<CreateRequest> {
+    read(flags, words, config).map_err(|error| match read(typed, Vec::new(), &Config::default()) {
+        // What was typed is well on its own.
+        Ok(_) => error.context(config.blame()),
+        Err(_) => error,
+    })
+}
+
+fn read(flags: &CreateFlags, words: Vec<String>, config: &Config) -> Result<CreateRequest> {
     let cwd = std::env::current_dir().context("find the working directory")?.to_string_lossy().into_owned();
     let (first, command) = flags.words.split_first().context("no image was given")?;
     let network = network(flags)?;
@@ -30,7 +44,7 @@ pub(super) fn of(flags: &CreateFlags, words: Vec<String>) -> Result<CreateReques
         return Err(Error::invalid("cannot set hostname when running in the host UTS namespace").into());
     }
     let pid = namespace::parse(flags.pid.as_deref())?;
-    if flags.init && !matches!(pid, NamespaceRequest::Default | NamespaceRequest::Private) {
+    if flags.init == Some(true) && !matches!(pid, NamespaceRequest::Default | NamespaceRequest::Private) {
         let message = "cannot add init binary as PID 1 (PID namespace isn't private)";
         return Err(Error::invalid(message).into());
     }
@@ -55,7 +69,7 @@ pub(super) fn of(flags: &CreateFlags, words: Vec<String>) -> Result<CreateReques
     if flags.replace && flags.name.is_none() {
         return Err(Error::invalid("cannot replace container without --name being set").into());
     }
-    Ok(CreateRequest {
+    let mut request = CreateRequest {
         root: root(flags, first)?,
         name: flags.name.clone().filter(|name| !name.is_empty()),
         replace: flags.replace,
@@ -63,10 +77,11 @@ pub(super) fn of(flags: &CreateFlags, words: Vec<String>) -> Result<CreateReques
         command: command.to_vec(),
         create_command: words,
         env: environment::with_host(
-            flags.env_host,
+            flags.env_host == Some(true),
             flags.http_proxy.unwrap_or(true),
             environment::variables(&flags.env_file, &flags.env)?,
         ),
+        default_env: Vec::new(),
         env_merge: flags.env_merge.clone(),
         unset_env: flags.unsetenv.clone(),
         unset_env_all: flags.unsetenv_all,
@@ -89,10 +104,10 @@ pub(super) fn of(flags: &CreateFlags, words: Vec<String>) -> Result<CreateReques
         mounts: mounts(flags, &cwd)?,
         volumes_from: flags.volumes_from.clone(),
         image_volumes: startup::image_volumes(flags.image_volume.as_deref())?,
-        read_only: flags.read_only,
+        read_only: flags.read_only == Some(true),
         read_only_tmpfs: flags.read_only_tmpfs.unwrap_or(true),
         shm_size: flags.shm_size.as_deref().map(shm_size).transpose()?,
-        init: flags.init,
+        init: flags.init == Some(true),
         init_path: flags.init_path.as_ref().map(|path| startup::path(path, &cwd)),
         systemd: SystemdMode::parse(flags.systemd.as_deref().unwrap_or_default())?,
         notify: NotifyMode::parse(flags.sdnotify.as_deref().unwrap_or_default())?,
@@ -131,7 +146,9 @@ pub(super) fn of(flags: &CreateFlags, words: Vec<String>) -> Result<CreateReques
         requires: flags.requires.clone(),
         remove_image: false,
         chroot_dirs: startup::chroot_dirs(&flags.chrootdirs)?,
-    })
+    };
+    defaults::complete(&mut request, config, &cwd)?;
+    Ok(request)
 }
 
 /// The image, or with `--rootfs` the directory.
@@ -216,10 +233,11 @@ fn mounts(flags: &CreateFlags, cwd: &str) -> Result<Vec<Mount>, Error> {
 }
 
 fn names(flags: &CreateFlags, cwd: &str) -> Result<Names, Error> {
-    if flags.no_hosts && flags.hosts_file.is_some() {
+    let no_hosts = flags.no_hosts == Some(true);
+    if no_hosts && flags.hosts_file.is_some() {
         return Err(Error::invalid("--no-hosts and --hosts-file cannot be set together"));
     }
-    if flags.no_hosts && !flags.add_host.is_empty() {
+    if no_hosts && !flags.add_host.is_empty() {
         return Err(Error::invalid("--no-hosts and --add-host cannot be set together"));
     }
     for server in &flags.dns {
@@ -246,7 +264,7 @@ fn names(flags: &CreateFlags, cwd: &str) -> Result<Names, Error> {
         dns_search: flags.dns_search.clone(),
         dns_option: flags.dns_option.clone(),
         add_host: flags.add_host.clone(),
-        no_hosts: flags.no_hosts,
+        no_hosts,
         hosts_file: flags.hosts_file.as_deref().filter(|file| !file.is_empty()).map(|file| match file {
             "image" | "none" => file.to_owned(),
             path => startup::path(std::path::Path::new(path), cwd),
@@ -367,7 +385,8 @@ mod tests {
         let command = CreateFlags::augment_args(Command::new("run").disable_help_flag(true));
         let matches = command.try_get_matches_from(std::iter::once("run").chain(words.iter().copied()));
         let flags = CreateFlags::from_arg_matches(&matches.map_err(|error| error.to_string())?);
-        of(&flags.map_err(|error| error.to_string())?, Vec::new()).map_err(|error| error.to_string())
+        let flags = flags.map_err(|error| error.to_string())?;
+        of(&flags, &flags, Vec::new(), &Config::default()).map_err(|error| error.to_string())
     }
 
     #[test]

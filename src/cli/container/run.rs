@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use anyhow::Result;
 
-use super::request;
+use super::{defaults, request};
 use crate::cli::context::Context;
 use crate::cli::exit;
 use crate::cli::flags::create::CreateFlags;
@@ -42,13 +42,15 @@ impl Run<Context> for RunArgs {
     fn run(self, context: &Context) -> Result<u8> {
         let flags = &self.create;
         let asked = if flags.attach.is_empty() { None } else { Some(Wanted::parse(&flags.attach)?) };
+        let config = context.config()?;
+        let (mut flags, warnings) = defaults::filled(flags, config);
         let keys = relay::detach_keys(flags.detach_keys.as_deref())?;
-        let mut flags = flags.clone();
         flags.rm |= self.rmi;
         let flags = &flags;
         let preserved = super::handed_on(self.preserve_fds)?;
         let preserved: Vec<_> = preserved.iter().map(AsFd::as_fd).collect();
-        let mut request = request::of(flags, super::words(context))?;
+        let mut request = request::of(&self.create, flags, super::words(context), config)?;
+        warnings.iter().for_each(|warning| context.warn(warning));
         request.remove_image = self.rmi;
         let engine = context.engine()?;
         let locked = super::create::create(context, request)?;

@@ -82,7 +82,7 @@ impl StartArgs {
         let engine = context.engine()?;
         let locked = engine.lock(name)?;
         let keys = self.detach_keys.clone().or_else(|| locked.config.detach_keys.clone());
-        let keys = relay::detach_keys(keys.as_deref())?;
+        let keys = relay::detach_keys(context.detach_keys(keys.as_deref())?)?;
         let output = self.attach;
         let wanted = match locked.config.log.driver.is_passthrough() {
             true => Wanted::NOTHING,

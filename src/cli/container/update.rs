@@ -20,6 +20,30 @@ pub(crate) struct UpdateArgs {
     /// The container that was created last
     #[arg(short, long)]
     latest: bool,
+    /// Relative weight of block I/O, 10 to 1000
+    #[arg(long, value_name = "WEIGHT")]
+    blkio_weight: Option<u16>,
+    /// The same for one device, PATH:WEIGHT
+    #[arg(long, value_name = "PATH:WEIGHT")]
+    blkio_weight_device: Vec<String>,
+    /// Length of the realtime scheduler's period in microseconds
+    #[arg(long, value_name = "MICROSECONDS")]
+    cpu_rt_period: Option<u64>,
+    /// Microseconds for realtime tasks in a period
+    #[arg(long, value_name = "MICROSECONDS")]
+    cpu_rt_runtime: Option<i64>,
+    /// Bytes a second that are read from a device, PATH:RATE
+    #[arg(long, value_name = "PATH:RATE", value_delimiter = ',')]
+    device_read_bps: Vec<String>,
+    /// Reads a second from a device, PATH:NUMBER
+    #[arg(long, value_name = "PATH:NUMBER", value_delimiter = ',')]
+    device_read_iops: Vec<String>,
+    /// Bytes a second that are written to a device, PATH:RATE
+    #[arg(long, value_name = "PATH:RATE", value_delimiter = ',')]
+    device_write_bps: Vec<String>,
+    /// Writes a second to a device, PATH:NUMBER
+    #[arg(long, value_name = "PATH:NUMBER", value_delimiter = ',')]
+    device_write_iops: Vec<String>,
     /// Length of the scheduler's period in microseconds
     #[arg(long, value_name = "MICROSECONDS")]
     cpu_period: Option<u64>,
@@ -74,6 +98,14 @@ impl Run<Context> for UpdateArgs {
         };
         // The same words as of `create`, read by the same rules.
         let flags = CreateFlags {
+            blkio_weight: self.blkio_weight,
+            blkio_weight_device: self.blkio_weight_device,
+            cpu_rt_period: self.cpu_rt_period,
+            cpu_rt_runtime: self.cpu_rt_runtime,
+            device_read_bps: self.device_read_bps,
+            device_read_iops: self.device_read_iops,
+            device_write_bps: self.device_write_bps,
+            device_write_iops: self.device_write_iops,
             cpu_period: self.cpu_period,
             cpu_quota: self.cpu_quota,
             cpu_shares: self.cpu_shares,

@@ -129,7 +129,7 @@ pub(crate) struct CreateFlags {
     pub(crate) env_file: Vec<PathBuf>,
     /// Pass all of the caller's variables on
     #[arg(long)]
-    pub(crate) env_host: bool,
+    pub(crate) env_host: Option<bool>,
     /// Set a variable from those of the image: NAME=${NAME}:more
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) env_merge: Vec<String>,
@@ -162,7 +162,7 @@ pub(crate) struct CreateFlags {
     pub(crate) image_volume: Option<String>,
     /// Run an init that forwards signals and reaps processes
     #[arg(long)]
-    pub(crate) init: bool,
+    pub(crate) init: Option<bool>,
     /// Program of the host that is the init of --init, in place of dhow's own
     #[arg(long, value_name = "PATH")]
     pub(crate) init_path: Option<PathBuf>,
@@ -219,7 +219,7 @@ pub(crate) struct CreateFlags {
     pub(crate) network_alias: Vec<String>,
     /// Leave the image's hosts file
     #[arg(long)]
-    pub(crate) no_hosts: bool,
+    pub(crate) no_hosts: Option<bool>,
     /// Do not kill processes of the container when memory runs out
     #[arg(long)]
     pub(crate) oom_kill_disable: bool,
@@ -252,7 +252,7 @@ pub(crate) struct CreateFlags {
     pub(crate) platform: Option<String>,
     /// Give the rights of the caller: capabilities, devices, no filters
     #[arg(long)]
-    pub(crate) privileged: bool,
+    pub(crate) privileged: Option<bool>,
     /// Publish a port: [[IP:][HOSTPORT]:]PORT[/PROTOCOL]
     #[arg(short, long, value_name = "PORT", value_delimiter = ',')]
     pub(crate) publish: Vec<String>,
@@ -267,7 +267,7 @@ pub(crate) struct CreateFlags {
     pub(crate) quiet: bool,
     /// Make the root file system read-only
     #[arg(long)]
-    pub(crate) read_only: bool,
+    pub(crate) read_only: Option<bool>,
     /// With --read-only: tmpfs on /dev/shm, /run, /tmp and /var/tmp (the default)
     #[arg(long)]
     pub(crate) read_only_tmpfs: Option<bool>,

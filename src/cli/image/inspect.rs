@@ -74,7 +74,7 @@ impl Run<Context> for InspectArgs {
             (_, Look::Summary) => {}
             _ => return Err(UsageError::new("--raw and --config take one image").into()),
         }
-        inspect::each(context, "image inspect", self.format.as_deref(), &self.names, |name| {
+        inspect::each(context, self.format.as_deref(), &self.names, |name| {
             if !is_place(name) {
                 return engine.inspect_image(name);
             }

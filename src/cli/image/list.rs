@@ -78,7 +78,8 @@ impl Run<Context> for ListArgs {
         }
         let mut filters = self.filter.clone();
         filters.extend(self.name.as_ref().map(|name| format!("reference={name}")));
-        let found = context.engine()?.images(&Filters::parse(&filters)?)?;
+        let users = self.format.as_deref().is_some_and(|format| is_json(format) || format.contains("Containers"));
+        let found = context.engine()?.list_images(&Filters::parse(&filters)?, users)?;
         for error in &found.damaged {
             let mut out = std::io::stderr().lock();
             let terminal = out.is_terminal();

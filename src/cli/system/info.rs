@@ -27,7 +27,7 @@ impl Run<Context> for InfoArgs {
             Some(format) => {
                 let report = Report {
                     command: "info",
-                    type_name: "define.Info",
+                    type_name: "*define.Info",
                     default: "",
                     headings: &[],
                     methods: &[],

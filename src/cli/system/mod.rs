@@ -1,7 +1,8 @@
-//! `info`, `unshare`, `version` and the noun `system`, which looks at the store as a whole.
+//! `events`, `info`, `unshare`, `version` and the noun `system`, which looks at the store as a whole.
 
 mod check;
 mod df;
+mod events;
 mod info;
 mod prune;
 mod reset;
@@ -13,6 +14,7 @@ use super::flags::tree::Entry;
 
 /// The commands of this folder.
 pub(crate) const ENTRIES: &[Entry<Context>] = &[
+    Entry::leaf::<events::EventsArgs>("events", "Show what happens to containers, images and volumes"),
     INFO,
     Entry::noun("system", "Manage dhow", SYSTEM),
     Entry::leaf::<unshare::UnshareArgs>("unshare", "Run a command in the user namespace of your containers"),

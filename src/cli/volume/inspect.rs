@@ -47,10 +47,10 @@ impl Run<Context> for InspectArgs {
             (true, true) => {
                 let found = engine.volumes(&Filters::default())?;
                 let documents: Vec<Value> = found.volumes.iter().map(|volume| volume.to_json()).collect();
-                return inspect::show(context, "volume inspect", self.format.as_deref(), documents, Vec::new());
+                return inspect::show(context, self.format.as_deref(), documents, Vec::new());
             }
         };
         let find = |name: &str| Ok(engine.find_volume(name)?.to_json());
-        inspect::each(context, "volume inspect", self.format.as_deref(), &names, find)
+        inspect::each(context, self.format.as_deref(), &names, find)
     }
 }

@@ -62,6 +62,7 @@ impl Engine {
             let mut all = Vec::with_capacity(images.len());
             for image in &images {
                 let loaded = load::load(&target, image, progress)?;
+                self.note_image("loadfromarchive", &loaded.id, &name);
                 progress.stored(&loaded.id);
                 all.push(loaded);
             }
@@ -93,6 +94,7 @@ impl Engine {
             let image: Archived = select(archive::read(&tree, &platform)?, selector)?;
             let target = self.image_target(guard.cancel.clone());
             let loaded = load::load(&target, &image, progress)?;
+            self.note_image("loadfromarchive", &loaded.id, path);
             progress.stored(&loaded.id);
             store.open(&loaded.id)
         };
@@ -128,7 +130,11 @@ impl Engine {
             let mut seen = std::collections::BTreeSet::new();
             image.names.retain(|name| seen.insert(name.clone()));
         }
-        save::save(&self.paths, &images, format, out)
+        save::save(&self.paths, &images, format, out)?;
+        for image in &images {
+            self.note_image("save", &image.id, image.names.first().map_or("", String::as_str));
+        }
+        Ok(())
     }
 
     /// Makes an image of one layer from the tar of a file system; returns its id.
@@ -136,7 +142,9 @@ impl Engine {
         self.heal_images()?;
         let guard = Guard::new()?;
         let target = self.image_target(guard.cancel.clone());
-        guard.outcome(import::import(&target, source, options))
+        let id = guard.outcome(import::import(&target, source, options))?;
+        self.note_image("import", &id, "");
+        Ok(id)
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Summary {
     /// Full names with tags.
     pub(crate) names: Vec<String>,
     pub(crate) labels: BTreeMap<String, String>,
-    /// How many containers use it.
+    /// How many containers use it, if that was asked for.
     pub(crate) containers: usize,
     /// Bytes of its layers; of a list those of its document.
     pub(crate) size: u64,
@@ -78,14 +78,19 @@ pub(crate) struct Summaries {
 }
 
 impl Engine {
-    /// The images that the filters let pass, the newest first.
+    /// The images that the filters let pass, the newest first, with how many containers use each.
     pub(crate) fn images(&self, filters: &Filters) -> Result<Summaries> {
+        self.list_images(filters, true)
+    }
+
+    /// The same; who does not ask for `users`, and chooses by none, spares the records of all containers.
+    pub(crate) fn list_images(&self, filters: &Filters, users: bool) -> Result<Summaries> {
         if let Some((key, _)) = filters.iter().find(|(key, _)| !FILTERS.contains(key)) {
             return Err(Error::invalid(format!("unsupported image filter \"{key}\"")).into());
         }
         let store = ImageStore::new(&self.paths);
         let listing = store.list()?;
-        let users = usage::users(self)?;
+        let users = if users || !filters.of("containers").is_empty() { usage::users(self)? } else { BTreeMap::new() };
         let mut found = Summaries { images: Vec::new(), damaged: listing.damaged };
         for Listed { record, names } in listing.images {
             let containers = users.get(&record.id).map_or(0, Vec::len);

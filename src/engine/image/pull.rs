@@ -134,6 +134,7 @@ impl Engine {
                         continue;
                     };
                     progress.stored(&pulled.id);
+                    self.note_image("pull", &pulled.id, &store::text(name));
                     if platform.rank(&offered(&image)).is_none() {
                         progress.warn(&format!(
                             "image platform ({}) does not match the expected platform ({platform})",

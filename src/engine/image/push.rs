@@ -61,6 +61,7 @@ impl Engine {
                 }
             };
             progress.stored(&image.id);
+            self.note_image("push", &image.id, destination.unwrap_or(name));
             Ok(digest)
         };
         guard.outcome(work())

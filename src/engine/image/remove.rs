@@ -17,13 +17,20 @@ impl Engine {
         let store = ImageStore::new(&self.paths);
         for name in names {
             store.tag(image, name)?;
+            if let Some(id) = store.resolve(name)? {
+                self.note_image("tag", &id, name);
+            }
         }
         Ok(())
     }
 
     /// Takes names from an image; without names all of them.
     pub(crate) fn untag_image(&self, image: &str, names: &[String]) -> Result<Vec<String>> {
-        ImageStore::new(&self.paths).untag(image, names)
+        let store = ImageStore::new(&self.paths);
+        let id = store.resolve(image)?.unwrap_or_default();
+        let taken = store.untag(image, names)?;
+        taken.iter().for_each(|name| self.note_image("untag", &id, name));
+        Ok(taken)
     }
 
     /// Removes what `name` means: one of several names, or the image, with `names` whatever names it has, with
@@ -50,7 +57,12 @@ impl Engine {
             let users = users.get(id).map(Vec::as_slice).unwrap_or_default();
             Ok(users.iter().map(|user| user.as_str().to_owned()).collect())
         };
+        let id = store.resolve(name)?.unwrap_or_default();
         let removed = store.remove(&lock, name, names, &mut of)?;
+        removed.untagged.iter().for_each(|name| self.note_image("untag", &id, name));
+        if let Some(id) = &removed.deleted {
+            self.note_image("remove", id, removed.untagged.first().map_or("", String::as_str));
+        }
         if removed.deleted.is_some() {
             // A damaged container may stand on any layer: its layers go once it is gone.
             if let Ok(used) = self.used_layers() {

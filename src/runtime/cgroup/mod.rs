@@ -8,6 +8,7 @@
 mod detect;
 mod device;
 pub(crate) mod driver;
+pub(crate) mod systemd;
 mod tree;
 mod v1;
 mod v2;

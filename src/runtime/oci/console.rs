@@ -1,22 +1,16 @@
 //! Terminals and pidfds for callers: sent over their unix sockets, or, where this process stays, relayed by it.
 
-use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
-};
 
-use crate::model::error::Error;
 use crate::sys::signal::Signals;
 use crate::sys::tty::RawMode;
-use crate::sys::{pidfd, process};
+use crate::sys::{pidfd, process, socket};
 
 /// What a terminal is called when it is sent: that of the container has no name on the host.
 pub(crate) const TERMINAL: &str = "/dev/ptmx";
@@ -25,31 +19,12 @@ pub(crate) const PIDFD: &str = "pidfd";
 
 /// The caller's socket, found before anything is made.
 pub(crate) fn connect(path: &Path) -> Result<OwnedFd> {
-    let describe = || format!("connect to {}", path.display());
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        bail!(Error::invalid(format!("{} is not a socket", path.display())));
-    };
-    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    // By way of a descriptor: a path may be longer than the 108 bytes that an address takes.
-    let held = rustix::fs::open(parent, flags, Mode::empty()).with_context(describe)?;
-    let address = Path::new("/proc/self/fd").join(held.as_raw_fd().to_string()).join(name);
-    let address = SocketAddrUnix::new(&address).with_context(describe)?;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-        .with_context(describe)?;
-    rustix::net::connect(&socket, &address).with_context(describe)?;
-    Ok(socket)
+    socket::connect(path).with_context(|| format!("connect to {}", path.display()))
 }
 
 /// Sends `fd` with its name.
 pub(crate) fn send(socket: &OwnedFd, fd: BorrowedFd<'_>, name: &str) -> Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    let fds = [fd];
-    ancillary.push(SendAncillaryMessage::ScmRights(&fds));
-    rustix::net::sendmsg(socket, &[IoSlice::new(name.as_bytes())], &mut ancillary, SendFlags::NOSIGNAL)
-        .with_context(|| format!("send {name} to the caller"))?;
-    Ok(())
+    socket::send(socket, fd, name.as_bytes()).with_context(|| format!("send {name} to the caller"))
 }
 
 /// Signals that this process keeps for itself while it waits: its own faults, and what cannot be caught.

@@ -10,19 +10,21 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use oci_spec::runtime::{LinuxResources, Spec};
+use oci_spec::runtime::{ContainerState, LinuxResources, Spec};
 
 use super::args::{BundleArgs, Globals, RunArgs};
 use super::console::{self, Foreground};
 use super::delete;
-use super::record::{Container, Record, Root, Status};
+use super::record::{Container, Record, Root, Status, user};
 use crate::model::container::ProcessRef;
 use crate::model::error::Error;
 use crate::runtime::bundle;
-use crate::runtime::cgroup::{Cgroup, Host};
+use crate::runtime::cgroup::{Cgroup, Host, is_unified, systemd};
 use crate::runtime::create::{self as make, CreateRequest, Init, Rootfs, sources};
 use crate::runtime::gate::{self, Gate};
 use crate::runtime::hook::{POINTS, Point};
+use crate::runtime::rootfs::{device, plan};
+use crate::runtime::seccomp::notify::Observer;
 use crate::runtime::stdio::Stdio;
 use crate::runtime::{idmap, terminal, validate};
 use crate::state::lock::Lock;
@@ -98,7 +100,15 @@ fn started(container: &Container, record: &Record, spec: &Spec, pid: i32, comman
     let Some(channel) = gate::knock(&container.directory)? else {
         bail!(Error::state("the container does not wait for its start"));
     };
-    make::start(&channel)?;
+    let observer = Observer::connect(spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()))?;
+    let heard = |number: i32| match &observer {
+        Some(observer) => {
+            let state = container.subject(record).state(ContainerState::Created, Some(pid))?;
+            observer.tell(command, pid, number, &state)
+        }
+        None => bail!("nobody decides calls"),
+    };
+    make::start(&channel, Some(&heard))?;
     let hooks = container.subject(record).run(Point::Poststart, spec, Some(pid));
     if hooks.is_err() {
         process::signal(command, libc::SIGKILL).context("kill the container")?;
@@ -120,9 +130,11 @@ fn prepare(root: &Root, globals: &Globals, args: &BundleArgs, detached: bool) ->
     let bundle = std::fs::canonicalize(&args.bundle).with_context(|| format!("bundle {}", args.bundle.display()))?;
     let (config, spec) = read_config(&bundle)?;
     validate::spec(&spec)?;
+    plan::plan(spec.mounts().as_deref().unwrap_or_default())?;
+    device::nodes(spec.linux().as_ref().and_then(|linux| linux.devices().as_deref()).unwrap_or_default())?;
     let rootfs = bundle::root(&spec, &bundle)?;
     let rootfs = std::fs::canonicalize(&rootfs).with_context(|| format!("root.path {}", rootfs.display()))?;
-    let cgroup = cgroup(&spec, &args.id, globals)?;
+    let (cgroup, scope) = cgroup(&spec, &args.id, globals)?;
     let console = console_socket(&spec, args.console_socket.as_deref(), detached)?;
     let pidfd_socket = args.pidfd_socket.as_deref().map(console::connect).transpose()?;
     let preserved = preserved(args.preserve_fds)?;
@@ -132,8 +144,8 @@ fn prepare(root: &Root, globals: &Globals, args: &BundleArgs, detached: bool) ->
     root.make()?;
     container.claim()?;
     let mut made = Begun { container: &container, root, spec: &spec, record: None, cgroup_made: false, hooked: false };
-    let done =
-        made.build(Material { bundle, rootfs, cgroup, config: &config, preserve_fds }).and_then(|(init, lock)| {
+    let done = made.build(Material { bundle, rootfs, cgroup, scope, config: &config, preserve_fds }).and_then(
+        |(init, lock)| {
             let Some(record) = made.record.clone() else { bail!("the record is missing") };
             let mut init = init;
             let terminal = init.terminal.take();
@@ -153,7 +165,8 @@ fn prepare(root: &Root, globals: &Globals, args: &BundleArgs, detached: bool) ->
                 }
             };
             Ok((record, hand_over()?, init, lock))
-        });
+        },
+    );
     match done {
         Ok((record, terminal, init, lock)) => Ok(Made { container, record, init, spec, terminal, lock }),
         Err(error) => {
@@ -168,6 +181,7 @@ struct Material<'a> {
     bundle: PathBuf,
     rootfs: PathBuf,
     cgroup: Cgroup,
+    scope: Option<systemd::Planned>,
     config: &'a [u8],
     preserve_fds: Vec<OwnedFd>,
 }
@@ -184,7 +198,7 @@ struct Begun<'a> {
 
 impl Begun<'_> {
     fn build(&mut self, material: Material<'_>) -> Result<(Init, Lock)> {
-        let Material { bundle, rootfs, cgroup, config, preserve_fds } = material;
+        let Material { bundle, rootfs, cgroup, scope, config, preserve_fds } = material;
         let (container, spec) = (self.container, self.spec);
         let lock = container.lock()?;
         let (pid, start_time) = process::own().context("look at this process")?;
@@ -197,6 +211,7 @@ impl Begun<'_> {
             created: jiff::Timestamp::now().to_string(),
             annotations: spec.annotations().clone().unwrap_or_default(),
             cgroup,
+            unit: scope.as_ref().map(|scope| scope.unit().to_owned()),
             maker: ProcessRef { pid, start_time },
             init: None,
         };
@@ -206,7 +221,10 @@ impl Begun<'_> {
 
         let none = LinuxResources::default();
         let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
-        known.cgroup.create(resources).context("make the cgroup")?;
+        let holder = scope.map(|scope| scope.start(user())).transpose()?;
+        if holder.is_none() {
+            known.cgroup.create(resources).context("make the cgroup")?;
+        }
         self.cgroup_made = true;
         known.cgroup.apply(resources).context("limit the cgroup")?;
         let gate = Gate::open(&container.directory)?;
@@ -227,6 +245,7 @@ impl Begun<'_> {
             subject: Some(container.subject(&known)),
             gate: Some(gate),
         })?;
+        drop(holder);
         known.init = Some(ProcessRef { pid: init.pid, start_time: init.start_time });
         self.record = Some(known.clone());
         container.write(&known)?;
@@ -270,25 +289,33 @@ fn read_config(bundle: &Path) -> Result<(Vec<u8>, Spec)> {
     Ok((bytes, spec))
 }
 
-/// The container's place among the cgroups.
-fn cgroup(spec: &Spec, id: &str, globals: &Globals) -> Result<Cgroup> {
-    match globals.cgroup_manager.as_deref() {
-        None | Some("cgroupfs" | "") if !globals.systemd_cgroup => {}
-        Some("disabled") => return Ok(Cgroup::none()),
-        None | Some("systemd") => {
-            bail!(
-                Error::unsupported("the systemd cgroup driver is not supported").hint("use --cgroup-manager=cgroupfs")
-            )
-        }
+/// The container's place among the cgroups, and the scope around it where systemd is to make it.
+fn cgroup(spec: &Spec, id: &str, globals: &Globals) -> Result<(Cgroup, Option<systemd::Planned>)> {
+    let by_systemd = match globals.cgroup_manager.as_deref() {
+        None | Some("") => globals.systemd_cgroup,
+        Some("cgroupfs") => false,
+        Some("systemd") => true,
+        Some("disabled") => return Ok((Cgroup::none(), None)),
         Some(other) => bail!(Error::invalid(format!("invalid cgroup manager {other:?}"))),
+    };
+    let host = Host::detect(user())?;
+    let linux = spec.linux().as_ref();
+    let path = linux.and_then(|linux| linux.cgroups_path().as_ref()).and_then(|path| path.to_str());
+    if by_systemd {
+        if !is_unified() {
+            let error = Error::unsupported("the systemd cgroup driver needs cgroup v2 alone");
+            bail!(error.hint("use --cgroup-manager=cgroupfs"));
+        }
+        let annotations = spec.annotations().clone().unwrap_or_default();
+        let resources = linux.and_then(|linux| linux.resources().as_ref());
+        let scope = systemd::plan(path, id, user(), resources, &annotations)?;
+        return Ok((host.at(&scope.path).context("linux.cgroupsPath")?, Some(scope)));
     }
-    let uid = rustix::process::geteuid();
-    let host = Host::detect((!uid.is_root()).then(|| uid.as_raw()))?;
-    let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_ref());
-    match path.and_then(|path| path.to_str()).filter(|path| !path.is_empty()) {
-        Some(path) => host.at(path).context("linux.cgroupsPath"),
-        None => host.place(None, id),
-    }
+    let cgroup = match path.filter(|path| !path.is_empty()) {
+        Some(path) => host.at(path).context("linux.cgroupsPath")?,
+        None => host.place(None, id)?,
+    };
+    Ok((cgroup, None))
 }
 
 /// Whether the process gets a terminal.

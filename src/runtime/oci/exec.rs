@@ -63,6 +63,7 @@ pub(crate) fn exec(root: &Root, args: &ExecArgs) -> Result<u8> {
         preserve_fds: preserved(args.preserve_fds)?,
         cgroup: &cgroup,
         seccomp_cache: Some(&cache),
+        subject: Some(container.subject(&record)),
     })?;
     if let Some(path) = &args.pid_file {
         write_pid_file(path, child.pid)?;

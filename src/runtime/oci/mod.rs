@@ -25,6 +25,7 @@ use self::args::{Globals, Parsed, Request};
 use self::console::print;
 use self::record::Root;
 use crate::model::error::{Error, ErrorKind};
+use crate::state::scope;
 
 /// The runtime failed.
 const FAILED: u8 = 1;
@@ -54,6 +55,12 @@ pub(crate) fn main(name: &str, words: &[OsString]) -> ExitCode {
 
 fn run(globals: &Globals, request: &Request) -> Result<u8> {
     let root = Root::new(globals.root.as_deref())?;
+    // From a login's session nobody can be born into what was delegated to the user.
+    if matches!(request, Request::Create(_) | Request::Run(_) | Request::Exec(_))
+        && let Some(uid) = record::user()
+    {
+        scope::enter(uid)?;
+    }
     let target = |target: &args::Target| root.container(&target.id);
     match request {
         Request::Create(args) => create::create(&root, globals, args)?,
@@ -96,9 +103,27 @@ fn code(error: &anyhow::Error, request: Option<&Request>) -> u8 {
     }
 }
 
+/// Says in runc's words why a command cannot be executed: dockerd and podman look for them.
+fn words(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let kind = error.downcast_ref::<Error>().map(|error| error.kind);
+    if !matches!(kind, Some(ErrorKind::NoCommand | ErrorKind::NotExecutable)) {
+        return text;
+    }
+    let mut parts = text.split('`');
+    let (Some(before), Some(name), Some(after)) = (parts.next(), parts.next(), parts.next()) else { return text };
+    let reason = after.rsplit(": ").next().unwrap_or(after).to_lowercase();
+    match before {
+        "executable file " if after.contains("$PATH") => format!("exec: {name:?}: executable file not found in $PATH"),
+        "executable file " => format!("exec: {name:?}: stat {name}: {reason}"),
+        "open executable " | "exec container process " => format!("exec: {name:?}: {reason}"),
+        _ => text,
+    }
+}
+
 /// Tells of an error where callers look for it.
 fn report(error: &anyhow::Error, globals: Option<&Globals>) {
-    let mut text = format!("{error:#}");
+    let mut text = words(error);
     // On standard error alone: the log is for programs.
     let logged = globals.map_or(Ok(()), |globals| log(globals, &text));
     if let Err(error) = logged {

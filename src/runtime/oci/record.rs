@@ -52,6 +52,9 @@ pub(crate) struct Record {
     #[serde(default)]
     pub(crate) annotations: HashMap<String, String>,
     pub(crate) cgroup: Cgroup,
+    /// The unit of systemd around it, if its cgroup is that of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unit: Option<String>,
     /// Who makes it.
     pub(crate) maker: ProcessRef,
     /// Its first process, once there is one.
@@ -79,6 +82,12 @@ impl Status {
             Self::Stopped => "stopped",
         }
     }
+}
+
+/// The ordinary user that we are.
+pub(crate) fn user() -> Option<u32> {
+    let uid = rustix::process::geteuid();
+    (!uid.is_root()).then(|| uid.as_raw())
 }
 
 /// The directory of all containers.
@@ -306,6 +315,7 @@ mod tests {
             created: String::new(),
             annotations: HashMap::new(),
             cgroup: Cgroup::none(),
+            unit: None,
             maker: me,
             init: None,
         };

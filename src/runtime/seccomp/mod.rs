@@ -7,6 +7,7 @@
 mod cache;
 mod compile;
 pub(crate) mod document;
+pub(crate) mod notify;
 pub(crate) mod profile;
 mod table;
 
@@ -17,14 +18,15 @@ use oci_spec::runtime::LinuxSeccomp;
 
 pub(crate) use compile::{Program, architectures};
 
-/// The actions that are understood. Notification is not among them before somebody can be notified.
-pub(crate) const ACTIONS: [&str; 8] = [
+/// The actions that are understood.
+pub(crate) const ACTIONS: [&str; 9] = [
     "SCMP_ACT_ALLOW",
     "SCMP_ACT_ERRNO",
     "SCMP_ACT_KILL",
     "SCMP_ACT_KILL_PROCESS",
     "SCMP_ACT_KILL_THREAD",
     "SCMP_ACT_LOG",
+    "SCMP_ACT_NOTIFY",
     "SCMP_ACT_TRACE",
     "SCMP_ACT_TRAP",
 ];

@@ -3,6 +3,7 @@
 
 mod apparmor;
 mod cgroup;
+mod oci;
 mod rootless;
 mod session;
 mod unit;

@@ -12,6 +12,7 @@ mod printf;
 pub(crate) mod report;
 #[cfg(test)]
 mod tests;
+mod types;
 mod value;
 
 use serde_json::Value;
@@ -38,7 +39,7 @@ impl Template {
         Ok(Self { name: name.to_owned(), text: text.to_owned(), tree, type_name, methods: &[], escape: Escape::No })
     }
 
-    /// Sets the Go type of what is rendered, for errors, and its methods.
+    /// Sets the Go type of what is rendered, which says what its fields are (`types`), and its methods.
     pub(crate) fn typed(mut self, type_name: &str, methods: &'static [(&'static str, Method)]) -> Self {
         self.type_name = type_name.to_owned();
         self.methods = methods;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::types;
 use crate::cli::output::escape;
 
 /// Names of fields whose objects are maps in Go, where a missing key is `<no value>` and not an error.
@@ -25,14 +26,6 @@ const MAPS: &[&str] = &[
     "Tmpfs",
     "Volumes",
 ];
-
-/// Fields of structs whose name in JSON is not that in Go.
-const RENAMED: &[(&str, &str)] = &[("sdNotifyMode", "SdNotifyMode")];
-
-/// The name of the field that is `key` in JSON.
-fn field_name(key: &str) -> &str {
-    RENAMED.iter().find(|(json, _)| *json == key).map_or(key, |(_, field)| field)
-}
 
 /// The Go type of what has no name.
 pub(super) const UNTYPED: &str = "interface {}";
@@ -87,10 +80,18 @@ impl Data {
     /// Makes a value of a struct of type `type_name`, or of whatever else the JSON is.
     pub(crate) fn of(value: &Value, type_name: &str, escape: Escape) -> Self {
         match value {
-            Value::Object(map) => Self::Struct(Rc::new(Fields {
-                type_name: type_name.to_owned(),
-                fields: map.iter().map(|(k, v)| (escape.apply(field_name(k)), Self::inner(v, k, escape))).collect(),
-            })),
+            Value::Object(map) => {
+                let field = |(key, value): (&String, &Value)| {
+                    let (name, of) = types::field(type_name, key);
+                    let value = match of.filter(|_| value.is_object()) {
+                        Some(of) => Self::of(value, of, escape),
+                        None => Self::inner(value, name, escape),
+                    };
+                    (escape.apply(name), value)
+                };
+                let fields = map.iter().map(field).collect();
+                Self::Struct(Rc::new(Fields { type_name: type_name.to_owned(), fields }))
+            }
             other => Self::inner(other, "", escape),
         }
     }
@@ -107,8 +108,7 @@ impl Data {
             Value::String(s) => Self::Text(escape.apply(s)),
             Value::Array(list) => Self::List(list.iter().map(|v| Self::inner(v, "", escape)).collect()),
             Value::Object(map) => {
-                let exported =
-                    !map.is_empty() && map.keys().all(|k| field_name(k).starts_with(|c: char| c.is_ascii_uppercase()));
+                let exported = !map.is_empty() && map.keys().all(|k| k.starts_with(|c: char| c.is_ascii_uppercase()));
                 if exported && !MAPS.contains(&field) {
                     return Self::of(value, UNTYPED, escape);
                 }
@@ -167,7 +167,7 @@ impl Data {
             Self::List(_) => "[]interface {}",
             Self::Map(map) if !map.is_empty() && map.iter().all(|(_, v)| v.as_text().is_some()) => "map[string]string",
             Self::Map(_) | Self::Headings(_) => "map[string]interface {}",
-            Self::Struct(s) => &s.type_name,
+            Self::Struct(s) => types::shown(&s.type_name),
         }
     }
 
@@ -230,15 +230,13 @@ impl Data {
             Self::Float(f) => serde_json::Number::from_f64(*f).map_or(Value::Null, Value::Number),
             Self::Text(t) | Self::Heading(t) => Value::String(t.to_string()),
             Self::List(list) => Value::Array(list.iter().map(Self::to_json).collect()),
-            Self::Map(pairs) => object(pairs),
-            Self::Struct(s) => object(&s.fields),
+            Self::Map(pairs) => pairs.iter().map(|(k, v)| (k.to_string(), v.to_json())).collect(),
+            Self::Struct(s) => {
+                s.fields.iter().map(|(k, v)| (types::key(&s.type_name, k).to_owned(), v.to_json())).collect()
+            }
             Self::Headings(_) => Value::Object(serde_json::Map::new()),
         }
     }
-}
-
-fn object(pairs: &[(Rc<str>, Data)]) -> Value {
-    Value::Object(pairs.iter().map(|(k, v)| (k.to_string(), v.to_json())).collect())
 }
 
 /// Prints a float as Go's `%v`: the shortest that reads back, with an exponent where it is far from one.

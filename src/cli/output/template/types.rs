@@ -1,0 +1,229 @@
+//! The Go types of podman's documents, as far as templates show them: a field's name where JSON has another, and the
+//! type that an error names. Source: podman's `libpod/define`.
+
+use super::value::UNTYPED;
+
+/// A field: its name in JSON, its name in Go, and the type of what it holds where that has a name.
+type Field = (&'static str, &'static str, &'static str);
+
+/// A type by the name that we give it: the name that errors show, and its fields. What is not listed has in Go the name
+/// that it has in JSON, and no type of its own.
+type Type = (&'static str, &'static str, &'static [Field]);
+
+const TYPES: &[Type] = &[
+    (
+        "*define.Info",
+        "*define.Info",
+        &[
+            ("host", "Host", "*define.HostInfo"),
+            ("store", "Store", "*define.StoreInfo"),
+            ("registries", "Registries", ""),
+            ("plugins", "Plugins", "define.Plugins"),
+            ("version", "Version", "define.Version"),
+            ("warnings", "Warnings", ""),
+        ],
+    ),
+    (
+        "*define.HostInfo",
+        "*define.HostInfo",
+        &[
+            ("arch", "Arch", ""),
+            ("cgroupManager", "CgroupManager", ""),
+            ("cgroupVersion", "CgroupsVersion", ""),
+            ("cgroupControllers", "CgroupControllers", ""),
+            ("cpus", "CPUs", ""),
+            ("cpuUtilization", "CPUUtilization", "*define.CPUUsage"),
+            ("distribution", "Distribution", "define.DistributionInfo"),
+            ("eventLogger", "EventLogger", ""),
+            ("hostname", "Hostname", ""),
+            ("idMappings", "IDMappings", "define.IDMappings"),
+            ("kernel", "Kernel", ""),
+            ("linkmode", "Linkmode", ""),
+            ("logDriver", "LogDriver", ""),
+            ("memFree", "MemFree", ""),
+            ("memTotal", "MemTotal", ""),
+            ("networkBackend", "NetworkBackend", ""),
+            ("ociRuntime", "OCIRuntime", "*define.OCIRuntimeInfo"),
+            ("os", "OS", ""),
+            ("pasta", "Pasta", "define.PastaInfo"),
+            ("remoteSocket", "RemoteSocket", "*define.RemoteSocket"),
+            ("rootlessNetworkCmd", "RootlessNetworkCmd", ""),
+            ("security", "Security", "define.SecurityInfo"),
+            ("serviceIsRemote", "ServiceIsRemote", ""),
+            ("slirp4netns", "Slirp4NetNS", "define.SlirpInfo"),
+            ("swapFree", "SwapFree", ""),
+            ("swapTotal", "SwapTotal", ""),
+            ("uptime", "Uptime", ""),
+            ("variant", "Variant", ""),
+        ],
+    ),
+    (
+        "*define.CPUUsage",
+        "*define.CPUUsage",
+        &[
+            ("userPercent", "UserPercent", ""),
+            ("systemPercent", "SystemPercent", ""),
+            ("idlePercent", "IdlePercent", ""),
+        ],
+    ),
+    (
+        "define.DistributionInfo",
+        "define.DistributionInfo",
+        &[
+            ("distribution", "Distribution", ""),
+            ("variant", "Variant", ""),
+            ("version", "Version", ""),
+            ("codename", "Codename", ""),
+        ],
+    ),
+    ("define.IDMappings", "define.IDMappings", &[("gidmap", "GIDMap", ""), ("uidmap", "UIDMap", "")]),
+    ("*define.OCIRuntimeInfo", "*define.OCIRuntimeInfo", PROGRAM),
+    ("define.PastaInfo", "define.PastaInfo", PROGRAM),
+    ("define.SlirpInfo", "define.SlirpInfo", PROGRAM),
+    ("*define.RemoteSocket", "*define.RemoteSocket", &[("exists", "Exists", ""), ("path", "Path", "")]),
+    (
+        "define.SecurityInfo",
+        "define.SecurityInfo",
+        &[
+            ("apparmorEnabled", "AppArmorEnabled", ""),
+            ("capabilities", "DefaultCapabilities", ""),
+            ("rootless", "Rootless", ""),
+            ("seccompEnabled", "SECCOMPEnabled", ""),
+            ("seccompProfilePath", "SECCOMPProfilePath", ""),
+            ("selinuxEnabled", "SELinuxEnabled", ""),
+        ],
+    ),
+    (
+        "*define.StoreInfo",
+        "*define.StoreInfo",
+        &[
+            ("configFile", "ConfigFile", ""),
+            ("containerStore", "ContainerStore", "define.ContainerStore"),
+            ("graphDriverName", "GraphDriverName", ""),
+            ("graphOptions", "GraphOptions", ""),
+            ("graphRoot", "GraphRoot", ""),
+            ("graphRootAllocated", "GraphRootAllocated", ""),
+            ("graphRootUsed", "GraphRootUsed", ""),
+            ("graphStatus", "GraphStatus", ""),
+            ("imageCopyTmpDir", "ImageCopyTmpDir", ""),
+            ("imageStore", "ImageStore", "define.ImageStore"),
+            ("runRoot", "RunRoot", ""),
+            ("transientStore", "TransientStore", ""),
+            ("volumePath", "VolumePath", ""),
+        ],
+    ),
+    (
+        "define.ContainerStore",
+        "define.ContainerStore",
+        &[("number", "Number", ""), ("paused", "Paused", ""), ("running", "Running", ""), ("stopped", "Stopped", "")],
+    ),
+    ("define.ImageStore", "define.ImageStore", &[("number", "Number", "")]),
+    (
+        "define.Plugins",
+        "define.Plugins",
+        &[
+            ("volume", "Volume", ""),
+            ("network", "Network", ""),
+            ("log", "Log", ""),
+            ("authorization", "Authorization", ""),
+        ],
+    ),
+    ("define.Version", "define.Version", &[]),
+    (
+        "inspect container",
+        UNTYPED,
+        &[
+            ("Config", "Config", "*define.InspectContainerConfig"),
+            ("GraphDriver", "GraphDriver", "*define.DriverData"),
+            ("HostConfig", "HostConfig", "*define.InspectContainerHostConfig"),
+            ("NetworkSettings", "NetworkSettings", "*define.InspectNetworkSettings"),
+            ("State", "State", "*define.InspectContainerState"),
+        ],
+    ),
+    (
+        "*define.InspectContainerConfig",
+        "*define.InspectContainerConfig",
+        &[("sdNotifyMode", "SdNotifyMode", ""), ("Healthcheck", "Healthcheck", "*manifest.Schema2HealthConfig")],
+    ),
+    (
+        "*define.InspectContainerHostConfig",
+        "*define.InspectContainerHostConfig",
+        &[
+            ("LogConfig", "LogConfig", "*define.InspectLogConfig"),
+            ("RestartPolicy", "RestartPolicy", "*define.InspectRestartPolicy"),
+        ],
+    ),
+    (
+        "*define.InspectContainerState",
+        "*define.InspectContainerState",
+        &[
+            ("Health", "Health", "define.HealthCheckResults"),
+            ("Healthcheck", "Healthcheck", "define.HealthCheckResults"),
+        ],
+    ),
+    (
+        "inspect image",
+        UNTYPED,
+        &[
+            ("Config", "Config", "*v1.ImageConfig"),
+            ("GraphDriver", "GraphDriver", "*define.DriverData"),
+            ("RootFS", "RootFS", "*inspect.RootFS"),
+        ],
+    ),
+    ("inspect volume", UNTYPED, &[]),
+];
+
+/// What podman tells of a program that it runs.
+const PROGRAM: &[Field] = &[
+    ("executable", "Executable", ""),
+    ("name", "Name", ""),
+    ("package", "Package", ""),
+    ("path", "Path", ""),
+    ("version", "Version", ""),
+];
+
+fn find(name: &str) -> Option<&'static Type> {
+    TYPES.iter().find(|(known, ..)| *known == name)
+}
+
+/// The name of type `name` in errors.
+pub(super) fn shown(name: &str) -> &str {
+    find(name).map_or(name, |(_, shown, _)| shown)
+}
+
+/// The name in Go of the field that is `key` in JSON, and the type of what it holds.
+pub(super) fn field<'a>(type_name: &str, key: &'a str) -> (&'a str, Option<&'static str>) {
+    let known = find(type_name).and_then(|(.., fields)| fields.iter().find(|(json, ..)| *json == key));
+    known.map_or((key, None), |(_, name, of)| (*name, Some(*of).filter(|of| !of.is_empty())))
+}
+
+/// The name in JSON of the field that is `name` in Go.
+pub(super) fn key<'a>(type_name: &str, name: &'a str) -> &'a str {
+    let known = find(type_name).and_then(|(.., fields)| fields.iter().find(|(_, go, _)| *go == name));
+    known.map_or(name, |(key, ..)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_type_that_a_field_names_and_that_has_fields_of_its_own_is_there_once() {
+        for (name, _, fields) in TYPES {
+            assert_eq!(TYPES.iter().filter(|(other, ..)| other == name).count(), 1, "{name}");
+            for (key, go, _) in *fields {
+                assert_eq!(fields.iter().filter(|(other, ..)| other == key).count(), 1, "{name} {key}");
+                assert!(go.starts_with(|c: char| c.is_ascii_uppercase()), "{name} {go}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_go_there_and_back() {
+        assert_eq!(field("*define.Info", "store"), ("Store", Some("*define.StoreInfo")));
+        assert_eq!(field("*define.HostInfo", "cgroupVersion"), ("CgroupsVersion", None));
+        assert_eq!(key("*define.HostInfo", "CgroupsVersion"), "cgroupVersion");
+        assert_eq!((field("nosuch", "a"), key("nosuch", "A")), (("a", None), "A"));
+        assert_eq!((shown("inspect image"), shown("inspect")), (UNTYPED, "inspect"));
+    }
+}

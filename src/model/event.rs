@@ -1,0 +1,105 @@
+//! One change of the store or of a container, as `events` tells it: podman's words and names.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A change that was made. The names in JSON are podman's, and what has nothing to say is not there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Event {
+    /// Of `died`: the exit code, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) container_exit_code: Option<i32>,
+    /// Of the container or image.
+    #[serde(rename = "ID", default, skip_serializing_if = "String::is_empty")]
+    pub(crate) id: String,
+    /// The image of a container, as it was named.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) image: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) name: String,
+    /// What happened: `create`, `died`, `pull`.
+    pub(crate) status: String,
+    pub(crate) time: Timestamp,
+    /// What it happened to: `container`, `image`, `volume`.
+    #[serde(rename = "Type")]
+    pub(crate) kind: String,
+    /// A container's labels.
+    #[serde(default)]
+    pub(crate) attributes: Option<BTreeMap<String, String>>,
+}
+
+impl Event {
+    /// What happened now to an object of `kind`.
+    pub(crate) fn new(kind: &str, status: &str) -> Self {
+        Self {
+            container_exit_code: None,
+            id: String::new(),
+            image: String::new(),
+            name: String::new(),
+            status: status.to_owned(),
+            time: Timestamp::now(),
+            kind: kind.to_owned(),
+            attributes: None,
+        }
+    }
+
+    /// As podman prints it, with `time` and the length that ids have.
+    pub(crate) fn line(&self, time: &str, digits: usize) -> String {
+        let id = self.id.get(..digits).unwrap_or(&self.id);
+        let mut line = format!("{time} {} {}", self.kind, self.status);
+        match self.kind.as_str() {
+            "container" => {
+                line.push_str(&format!(" {id} (image={}, name={}", self.image, self.name));
+                for (key, value) in self.attributes.iter().flatten() {
+                    line.push_str(&format!(", {key}={value}"));
+                }
+                line.push(')');
+            }
+            "image" => line.push_str(&format!(" {id} {}", self.name)),
+            _ if self.name.is_empty() => {}
+            _ => line.push_str(&format!(" {}", self.name)),
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_json_are_podmans() {
+        let id = "0123456789abcdef";
+        let time: Timestamp = "2026-11-22T21:53:35.5Z".parse().unwrap();
+        let labels: BTreeMap<_, _> = [("k".to_owned(), "v".to_owned()), ("a".to_owned(), String::new())].into();
+        let died = Event {
+            container_exit_code: Some(3),
+            id: id.to_owned(),
+            image: "localhost/t1:latest".to_owned(),
+            name: "f".to_owned(),
+            attributes: Some(labels),
+            time,
+            ..Event::new("container", "died")
+        };
+        assert_eq!(died.line("T", 64), format!("T container died {id} (image=localhost/t1:latest, name=f, a=, k=v)"));
+        let json = serde_json::to_string(&died).unwrap();
+        assert_eq!(
+            json,
+            r#"{"ContainerExitCode":3,"ID":"0123456789abcdef","Image":"localhost/t1:latest","Name":"f","Status":"died","#
+                .to_owned()
+                + r#""Time":"2026-11-22T21:53:35.5Z","Type":"container","Attributes":{"a":"","k":"v"}}"#
+        );
+        assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), died);
+        let tag = Event { id: id.to_owned(), name: "t3".to_owned(), ..Event::new("image", "tag") };
+        assert_eq!(tag.line("T", 12), "T image tag 0123456789ab t3");
+        let volume = Event { name: "v".to_owned(), time, ..Event::new("volume", "remove") };
+        assert_eq!(volume.line("T", 12), "T volume remove v");
+        assert_eq!(
+            serde_json::to_string(&volume).unwrap(),
+            r#"{"Name":"v","Status":"remove","Time":"2026-11-22T21:53:35.5Z","Type":"volume","Attributes":null}"#
+        );
+    }
+}

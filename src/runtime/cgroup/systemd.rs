@@ -1,0 +1,240 @@
+//! The systemd driver: a scope of the service manager around a container, on cgroup v2.
+//!
+//! A scope is made around a process. It is one that only holds the place: the container's first process is born into the
+//! scope's cgroup as into any other, and then the holder ends. Limits are written to the files as always, and told to the
+//! manager besides: it sets its own idea of them again when it is reloaded. When the last process has ended the manager
+//! takes the scope away.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use anyhow::{Context, Result, bail};
+use oci_spec::runtime::LinuxResources;
+
+use super::v2::plan;
+use crate::model::error::Error;
+use crate::runtime::channel::Channel;
+use crate::state::scope::{Scope, Value};
+use crate::sys::clone::{CloneArgs, Cloned, clone3};
+use crate::sys::exec::{close_all_but, leave};
+use crate::sys::pidfd;
+
+/// Annotations whose rest is a property of the unit, as runc has it.
+const ANNOTATION: &str = "org.systemd.property.";
+
+/// The scope of a container, and where its cgroup is below the manager's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Planned {
+    scope: Scope,
+    pub(crate) path: String,
+}
+
+/// Who holds the place in a scope until the first process is there.
+pub(crate) struct Holder {
+    pidfd: OwnedFd,
+    /// Its end ends the holder, also when we are killed.
+    channel: Option<Channel>,
+}
+
+/// Plans the scope that `path` (`SLICE:PREFIX:NAME`) asks for, or the usual one of container `id`.
+pub(crate) fn plan(
+    path: Option<&str>,
+    id: &str,
+    user: Option<u32>,
+    resources: Option<&LinuxResources>,
+    annotations: &HashMap<String, String>,
+) -> Result<Planned> {
+    let (slice, prefix, name) = match path.map(|path| path.split(':').collect::<Vec<_>>()).as_deref() {
+        None | Some([""]) => ("", "dhow", id),
+        Some([slice, prefix, name]) => (*slice, *prefix, *name),
+        Some(_) => bail!(Error::invalid("linux.cgroupsPath: systemd wants it as SLICE:PREFIX:NAME")),
+    };
+    let default = if user.is_some() { "user.slice" } else { "system.slice" };
+    let slice = if slice.is_empty() { default } else { slice };
+    let unit = if prefix.is_empty() { format!("{name}.scope") } else { format!("{prefix}-{name}.scope") };
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte));
+    if name.is_empty() || unit.len() > 255 || !plain(&unit) {
+        bail!(Error::invalid(format!("linux.cgroupsPath: {unit:?} is not the name of a unit")));
+    }
+    let path = format!("{}/{unit}", slice_path(slice)?);
+    // So that the manager lets us have the controllers, and leaves what is below to the container.
+    let flag = |name: &str| (name.to_owned(), Value::Flag(true));
+    let mut properties = vec![flag("Delegate"), ("DefaultDependencies".to_owned(), Value::Flag(false))];
+    properties.extend(["CPUAccounting", "IOAccounting", "MemoryAccounting", "TasksAccounting"].map(flag));
+    properties.extend(limits(resources)?);
+    for (name, text) in annotations {
+        let Some(name) = name.strip_prefix(ANNOTATION) else { continue };
+        properties.retain(|(known, _)| known != name);
+        properties.push((name.to_owned(), value(text).with_context(|| format!("annotation {ANNOTATION}{name}"))?));
+    }
+    properties.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(Planned { scope: Scope { name: unit, slice: slice.to_owned(), properties }, path })
+}
+
+/// The path of a slice: `a-b.slice` lies in `a.slice` (systemd.slice(5)).
+fn slice_path(slice: &str) -> Result<String> {
+    let bad = || Error::invalid(format!("linux.cgroupsPath: {slice:?} is not a slice"));
+    let stem = slice.strip_suffix(".slice").ok_or_else(bad)?;
+    if stem == "-" {
+        return Ok(String::new());
+    }
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b":_.\\@".contains(&byte);
+    let mut path = String::new();
+    let mut name = String::new();
+    for part in stem.split('-') {
+        if part.is_empty() || part.starts_with('.') || !part.bytes().all(fine) {
+            bail!(bad());
+        }
+        if !name.is_empty() {
+            name.push('-');
+        }
+        name.push_str(part);
+        path.push_str(&format!("/{name}.slice"));
+    }
+    Ok(path)
+}
+
+/// What the manager is to know of the limits: the files of cgroup v2 in its own words.
+fn limits(resources: Option<&LinuxResources>) -> Result<Vec<(String, Value)>> {
+    let Some(resources) = resources else { return Ok(Vec::new()) };
+    let mut properties = Vec::new();
+    let mut add = |name: &str, number: Option<u64>| {
+        properties.extend(number.map(|number| (name.to_owned(), Value::Number(number))));
+    };
+    let number = |text: &str| if text == "max" { Some(u64::MAX) } else { text.parse().ok() };
+    for write in plan::plan(resources)? {
+        match write.file.as_str() {
+            "memory.max" => add("MemoryMax", number(&write.value)),
+            "memory.high" => add("MemoryHigh", number(&write.value)),
+            "memory.low" => add("MemoryLow", number(&write.value)),
+            "memory.swap.max" => add("MemorySwapMax", number(&write.value)),
+            "pids.max" => add("TasksMax", number(&write.value)),
+            "cpu.weight" => add("CPUWeight", number(&write.value)),
+            "cpu.max" => {
+                let mut words = write.value.split(' ');
+                let (quota, period) = (words.next().and_then(number), words.next().and_then(number));
+                let second = quota.map(|quota| match quota {
+                    u64::MAX => quota,
+                    // The manager counts in whole hundredths of a processor.
+                    quota => quota
+                        .saturating_mul(1_000_000)
+                        .div_ceil(period.unwrap_or(100_000).max(1))
+                        .next_multiple_of(10_000),
+                });
+                add("CPUQuotaPerSecUSec", second);
+                add("CPUQuotaPeriodUSec", period);
+            }
+            _ => {}
+        }
+    }
+    Ok(properties)
+}
+
+/// A value as GVariant's text has it, of the kinds that units have.
+fn value(text: &str) -> Result<Value> {
+    let text = text.trim();
+    for quote in ['\'', '"'] {
+        if let Some(inner) = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
+            return Ok(Value::Text(inner.to_owned()));
+        }
+    }
+    let bad = || Error::invalid(format!("{text:?} is not a value that is understood"));
+    Ok(match text.split_once(' ') {
+        Some(("uint64", number)) => Value::Number(number.trim().parse().map_err(|_| bad())?),
+        Some(("uint32", number)) => Value::Small(number.trim().parse().map_err(|_| bad())?),
+        None if text == "true" || text == "false" => Value::Flag(text == "true"),
+        _ => bail!(bad()),
+    })
+}
+
+impl Planned {
+    /// The unit's name.
+    pub(crate) fn unit(&self) -> &str {
+        &self.scope.name
+    }
+
+    /// Has the manager make the scope. It lasts as long as the holder, or a process that was born into it.
+    pub(crate) fn start(&self, user: Option<u32>) -> Result<Holder> {
+        let (ours, theirs) = Channel::pair()?;
+        match clone3(CloneArgs::default()).context("make the holder of a scope")? {
+            Cloned::Child => {
+                let _closed = close_all_but(&mut [theirs.as_fd().as_raw_fd()]);
+                let _ended = theirs.receive_with();
+                leave(0)
+            }
+            Cloned::Parent { pid, pidfd } => {
+                let holder = Holder { pidfd, channel: Some(ours) };
+                self.scope.start(user, u32::try_from(pid)?)?;
+                Ok(holder)
+            }
+        }
+    }
+}
+
+/// Tells the manager of changed limits of the scope `unit`.
+pub(crate) fn update(unit: &str, user: Option<u32>, resources: &LinuxResources) -> Result<()> {
+    let changed = limits(Some(resources))?;
+    if changed.is_empty() { Ok(()) } else { Scope::change(user, unit, &changed) }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        drop(self.channel.take());
+        drop(pidfd::signal(self.pidfd.as_fd(), libc::SIGKILL));
+        drop(pidfd::reap(self.pidfd.as_fd()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(path: Option<&str>, user: Option<u32>) -> Result<Planned> {
+        plan(path, "web", user, None, &HashMap::new())
+    }
+
+    #[test]
+    fn units_and_slices_have_their_places() {
+        for (path, user, unit, place) in [
+            (None, None, "dhow-web.scope", "/system.slice/dhow-web.scope"),
+            (Some(""), Some(1000), "dhow-web.scope", "/user.slice/dhow-web.scope"),
+            (Some(":libpod:abc"), None, "libpod-abc.scope", "/system.slice/libpod-abc.scope"),
+            (Some("a-b.slice::x"), None, "x.scope", "/a.slice/a-b.slice/x.scope"),
+            (Some("-.slice:p:x"), None, "p-x.scope", "/p-x.scope"),
+        ] {
+            let planned = planned(path, user).unwrap();
+            assert_eq!((planned.unit(), planned.path.as_str()), (unit, place));
+        }
+        for bad in ["/plain/path", "a:b", "a.slice:b:", "../x.slice:a:b", "a--b.slice:c:d", "x:y:z", "a.slice:b/c:d"] {
+            assert!(planned(Some(bad), None).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn limits_are_told_in_the_managers_words() {
+        let resources = serde_json::json!({"memory": {"limit": 67_108_864}, "pids": {"limit": 5},
+            "cpu": {"quota": 50_000, "period": 100_000, "shares": 1024}});
+        let limits = limits(Some(&serde_json::from_value(resources).unwrap())).unwrap();
+        let number = |name: &str| limits.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        assert_eq!(number("MemoryMax"), Some(Value::Number(67_108_864)));
+        assert_eq!(number("TasksMax"), Some(Value::Number(5)));
+        assert_eq!(number("CPUQuotaPerSecUSec"), Some(Value::Number(500_000)));
+        assert!(number("CPUWeight").is_some());
+    }
+
+    #[test]
+    fn annotations_become_properties() {
+        let annotations = |value: &str| HashMap::from([(format!("{ANNOTATION}TimeoutStopUSec"), value.to_owned())]);
+        let planned = |value: &str| plan(None, "web", None, None, &annotations(value));
+        let found = |value: &str| {
+            let all = planned(value).unwrap().scope.properties;
+            all.into_iter().find(|(name, _)| name == "TimeoutStopUSec").unwrap().1
+        };
+        assert_eq!(found("uint64 5000000"), Value::Number(5_000_000));
+        assert_eq!(found("'x y'"), Value::Text("x y".into()));
+        assert_eq!(found("true"), Value::Flag(true));
+        for bad in ["", "x", "uint64 -1", "[1, 2]"] {
+            assert!(planned(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Unix sockets of callers: reached by a path of any length, and given descriptors. unix(7).
+
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+};
+
+/// Connects to the stream socket at `path`. connect(2).
+pub(crate) fn connect(path: &Path) -> io::Result<OwnedFd> {
+    let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    // By way of a descriptor: a path may be longer than the 108 bytes that an address takes.
+    let held = rustix::fs::open(parent, flags, Mode::empty())?;
+    let address = Path::new("/proc/self/fd").join(held.as_raw_fd().to_string()).join(name);
+    let address = SocketAddrUnix::new(&address)?;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    rustix::net::connect(&socket, &address)?;
+    Ok(socket)
+}
+
+/// Sends `fd` with `text`, which must not be empty. sendmsg(2), SCM_RIGHTS.
+pub(crate) fn send(socket: &OwnedFd, fd: BorrowedFd<'_>, text: &[u8]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let fds = [fd];
+    ancillary.push(SendAncillaryMessage::ScmRights(&fds));
+    let sent = rustix::net::sendmsg(socket, &[IoSlice::new(text)], &mut ancillary, SendFlags::NOSIGNAL)?;
+    if sent == text.len() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::WriteZero)) }
+}

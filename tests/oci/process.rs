@@ -1,0 +1,229 @@
+//! exec, descriptors, terminals.
+
+use std::io::Read;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use serde_json::json;
+
+use super::bundle::{Bundle, Runtime, read};
+use crate::support::env::{eventually, finished};
+use crate::support::{TestEnv, isolated};
+
+fn sleeping(env: &TestEnv) -> (Runtime<'_>, Bundle) {
+    let (oci, bundle) = (Runtime::dhow(env), Bundle::new(env, "b"));
+    bundle.config("exec sleep 100", json!({"process": {"env": ["A=1"]}}));
+    oci.with(&bundle, &["run", "-d", "c1"]).ok();
+    (oci, bundle)
+}
+
+#[test]
+fn exec_runs_in_the_container_as_whom_it_is_told() {
+    isolated(|env| {
+        let (oci, bundle) = sleeping(env);
+        assert_eq!(oci.run(&["exec", "c1", "hostname"]).ok(), "box");
+        assert_eq!(oci.run(&["exec", "c1", "sh", "-c", "exit 3"]).code, 3);
+        assert_eq!(oci.run(&["exec", "-e", "A=2", "-e", "B=3", "c1", "sh", "-c", "echo $A$B"]).ok(), "23");
+        assert_eq!(oci.run(&["exec", "--cwd", "/tmp", "c1", "pwd"]).ok(), "/tmp");
+        let words = ["exec", "-u", "33:34", "-g", "7", "c1", "sh", "-c", "id; echo $HOME"];
+        assert_eq!(oci.run(&words).lines(), ["uid=33(web) gid=34 groups=7", "/srv"]);
+        let capabilities =
+            |words: &[&str]| oci.run(&[words, &["c1", "grep", "CapEff", "/proc/self/status"]].concat()).ok();
+        assert_eq!(capabilities(&["exec"]), "CapEff:\t00000000000000e3");
+        assert_eq!(capabilities(&["exec", "--cap", "CAP_NET_RAW"]), "CapEff:\t00000000000020e3");
+        assert_eq!(capabilities(&["exec", "-u", "33", "--cap", "CAP_NET_RAW"]), "CapEff:\t0000000000002000");
+        oci.run(&["exec", "c1", "nosuch"]).fails(127, "exec: \"nosuch\": executable file not found in $PATH");
+        oci.run(&["exec", "c1", "/etc"]).fails(126, "exec: \"/etc\": permission denied");
+        oci.run(&["exec", "c1", "/nosuch"]).fails(127, "exec: \"/nosuch\": stat /nosuch: no such file or directory");
+        oci.run(&["exec", "-u", "+7", "c1", "id"]).fails(1, "not the number");
+        oci.run(&["exec", "c2", "id"]).fails(1, "does not exist");
+
+        let process = env.place.join("process.json");
+        let text = json!({"cwd": "/tmp", "args": ["sh", "-c", "pwd; echo $C"], "env": ["PATH=/bin", "C=5"], "user": {"uid": 0, "gid": 0}});
+        std::fs::write(&process, text.to_string()).unwrap();
+        assert_eq!(oci.run(&["exec", "--process", process.to_str().unwrap(), "c1"]).lines(), ["/tmp", "5"]);
+        std::fs::remove_file(process).unwrap();
+
+        // Left alone it goes on, and is known by its file.
+        let pid_file = env.place.join("exec-pid");
+        let words = [
+            "exec",
+            "-d",
+            "--pid-file",
+            pid_file.to_str().unwrap(),
+            "c1",
+            "sh",
+            "-c",
+            "echo done > /mark; exec sleep 100",
+        ];
+        oci.run(&words).ok();
+        eventually("it has written", || read(&bundle.root().join("mark")) == "done");
+        let pid: i64 = read(&pid_file).parse().unwrap();
+        let pids = oci.run(&["ps", "-f", "json", "c1"]).json();
+        assert!(pids.as_array().unwrap().contains(&json!(pid)), "{pids}");
+        oci.run(&["kill", "--all", "c1", "9"]).ok();
+        eventually("it is stopped", || oci.status("c1") == "stopped");
+        oci.run(&["delete", "c1"]).ok();
+        std::fs::remove_file(pid_file).unwrap();
+    });
+}
+
+#[test]
+fn descriptors_are_passed_on_only_when_asked_for() {
+    isolated(|env| {
+        let oci = Runtime::dhow(env);
+        let bundle = Bundle::new(env, "b");
+        let script =
+            "ls /proc/self/fd | tr '\\n' ' '; cat <&3 2>/dev/null; cat <&4 2>/dev/null; echo $LISTEN_FDS $LISTEN_PID";
+        bundle.config(script, json!({}));
+        let (first, second) = (env.place.join("first"), env.place.join("second"));
+        std::fs::write(&first, "one ").unwrap();
+        std::fs::write(&second, "two ").unwrap();
+        // A shell opens 3 and 4 and leaves them open.
+        let run = |environment: &[(&str, &str)], words: &str| {
+            let mut command = env.root.command("/bin/sh");
+            let line = format!(
+                "exec 3<{} 4<{}; exec {} oci --root {} run {words} -b {} c1",
+                first.display(),
+                second.display(),
+                env.root.binary.display(),
+                oci.root.display(),
+                bundle.path.display()
+            );
+            command.args(["-c", &line]).envs(environment.iter().copied());
+            finished(command, b"").ok()
+        };
+        // The listing has a descriptor of its own.
+        assert_eq!(run(&[], ""), "0 1 2 3 ");
+        assert_eq!(run(&[], "--preserve-fds 1"), "0 1 2 3 4 one ");
+        assert_eq!(run(&[], "--preserve-fds 2"), "0 1 2 3 4 5 one two ");
+        assert_eq!(run(&[("LISTEN_FDS", "2")], ""), "0 1 2 3 4 5 one two 2 1");
+        assert_eq!(run(&[("LISTEN_FDS", "2"), ("LISTEN_PID", "1")], ""), "0 1 2 3 ");
+        oci.with(&bundle, &["run", "--preserve-fds", "9", "c1"]).fails(1, "descriptor");
+        for file in [first, second] {
+            std::fs::remove_file(file).unwrap();
+        }
+        assert!(oci.is_empty());
+    });
+}
+
+/// The descriptor that a runtime sends to a socket, and what it says with it.
+pub(crate) fn received(listener: &UnixListener) -> (String, OwnedFd) {
+    let (stream, _) = listener.accept().unwrap();
+    let mut text = [0_u8; 4096];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut slices = [std::io::IoSliceMut::new(&mut text)];
+    let length = recvmsg(&stream, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC).unwrap().bytes;
+    let fd = ancillary.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    (String::from_utf8_lossy(&text[..length]).into_owned(), fd.unwrap())
+}
+
+#[test]
+fn who_listens_decides_the_calls_of_a_profile() {
+    isolated(|env| {
+        let oci = Runtime::dhow(env);
+        let bundle = Bundle::new(env, "b");
+        let socket = env.place.join("listener");
+        let calls = json!([{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]);
+        let profile = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": calls, "listenerPath": socket, "listenerMetadata": "mine"});
+        bundle.config("mkdir /tmp/x 2>/dev/null || echo refused", json!({"linux": {"seccomp": profile}}));
+        let listener = UnixListener::bind(&socket).unwrap();
+        oci.with(&bundle, &["create", "c1"]).ok();
+        let pid = oci.run(&["state", "c1"]).json()["pid"].clone();
+        oci.run(&["start", "c1"]).ok();
+        let (text, fd) = received(&listener);
+        let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&told["fds"], &told["metadata"], &told["pid"]), (&json!(["seccompFd"]), &json!("mine"), &pid));
+        assert_eq!((&told["state"]["id"], &told["state"]["status"]), (&json!("c1"), &json!("created")));
+        let kind = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap();
+        assert_eq!(kind.to_str(), Some("anon_inode:seccomp notify"));
+        // It waits for the verdict; where nobody is left to give one, the kernel does: ENOSYS.
+        assert_eq!(oci.status("c1"), "running");
+        drop(fd);
+        eventually("it is stopped", || oci.status("c1") == "stopped");
+        assert!(!bundle.root().join("tmp/x").exists());
+        oci.run(&["delete", "c1"]).ok();
+
+        bundle.config("exec sleep 100", json!({"linux": {"seccomp": profile}}));
+        oci.with(&bundle, &["run", "-d", "c1"]).ok();
+        drop(received(&listener));
+        oci.run(&["exec", "-d", "c1", "sh", "-c", "mkdir /tmp/x || touch /tmp/refused"]).ok();
+        let (text, fd) = received(&listener);
+        assert!(text.contains("\"status\":\"running\""), "{text}");
+        drop(fd);
+        eventually("it is refused", || bundle.root().join("tmp/refused").exists());
+        drop(listener);
+        oci.run(&["exec", "c1", "true"]).fails(1, "linux.seccomp.listenerPath");
+        oci.run(&["delete", "-f", "c1"]).ok();
+        std::fs::remove_file(socket).unwrap();
+    });
+}
+
+#[test]
+fn exec_has_processors_of_its_own() {
+    isolated(|env| {
+        let (oci, _bundle) = sleeping(env);
+        let process = env.place.join("process.json");
+        let last = std::thread::available_parallelism().unwrap().get() - 1;
+        let text = json!({"cwd": "/", "args": ["grep", "Cpus_allowed_list", "/proc/self/status"], "env": ["PATH=/bin"],
+            "user": {"uid": 0, "gid": 0}, "execCPUAffinity": {"initial": "0", "final": last.to_string()}});
+        std::fs::write(&process, text.to_string()).unwrap();
+        let said = oci.run(&["exec", "--process", process.to_str().unwrap(), "c1"]).ok();
+        assert_eq!(said, format!("Cpus_allowed_list:\t{last}"));
+        std::fs::remove_file(process).unwrap();
+        oci.run(&["delete", "-f", "c1"]).ok();
+    });
+}
+
+#[test]
+fn a_terminal_goes_to_the_callers_socket() {
+    isolated(|env| {
+        let oci = Runtime::dhow(env);
+        let bundle = Bundle::new(env, "b");
+        let size = json!({"process": {"terminal": true, "consoleSize": {"height": 33, "width": 77}}});
+        bundle.config("tty; stty size; test -c /dev/console && echo console", size);
+        let place = env.place.join("a-long-name-for-a-directory".repeat(4));
+        std::fs::create_dir(&place).unwrap();
+        let short = env.place.join("s");
+        std::os::unix::fs::symlink(&place, &short).unwrap();
+        let listener = UnixListener::bind(short.join("socket")).unwrap();
+        let socket = place.join("socket").display().to_string();
+        let text = |master: OwnedFd| {
+            let mut bytes = Vec::new();
+            // A terminal ends with an error when its last user is gone.
+            drop(std::fs::File::from(master).read_to_end(&mut bytes));
+            String::from_utf8_lossy(&bytes).replace("\r\n", "\n")
+        };
+        oci.with(&bundle, &["create", "c1"]).fails(1, "--console-socket");
+        oci.with(&bundle, &["create", "--console-socket", "/nowhere/x", "c1"]).fails(1, "connect to /nowhere/x");
+        assert!(oci.is_empty());
+        oci.with(&bundle, &["create", "c1", "--console-socket", &socket]).ok();
+        let (name, master) = received(&listener);
+        assert_eq!(name, "/dev/ptmx");
+        oci.run(&["start", "c1"]).ok();
+        assert_eq!(text(master), "/dev/pts/0\n33 77\nconsole\n");
+        eventually("it is stopped", || oci.status("c1") == "stopped");
+        oci.run(&["delete", "c1"]).ok();
+
+        bundle.config("exec sleep 100", json!({}));
+        oci.with(&bundle, &["create", "c1", "--console-socket", &socket]).fails(1, "without process.terminal");
+        let pidfd_socket = ["run", "-d", "c1", "--pidfd-socket", &socket];
+        oci.with(&bundle, &pidfd_socket).ok();
+        let (_, pidfd) = received(&listener);
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap();
+        let pid = oci.run(&["state", "c1"]).json()["pid"].to_string();
+        assert!(info.contains(&format!("Pid:\t{pid}\n")), "{info}");
+        oci.run(&["exec", "-d", "-t", "--console-socket", &socket, "c1", "tty"]).ok();
+        assert_eq!(text(received(&listener).1), "/dev/pts/0\n");
+        oci.run(&["exec", "-d", "-t", "c1", "tty"]).fails(1, "--console-socket");
+        oci.run(&["delete", "-f", "c1"]).ok();
+        std::fs::remove_dir_all(place).unwrap();
+        std::fs::remove_file(short).unwrap();
+    });
+}
