@@ -27,7 +27,8 @@ fn line(text: &str) {
     drop(std::io::stderr().lock().write_all(format!("{text}\n").as_bytes()));
 }
 
-fn warning(text: &str) {
+/// Writes a warning to standard error.
+pub(crate) fn warning(text: &str) {
     line(&format!("WARNING: {}", escape::line(text)));
 }
 

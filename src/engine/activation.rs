@@ -45,10 +45,10 @@ impl Manager {
     }
 }
 
-/// How many listening sockets the service manager handed to this process, from descriptor 3 on.
+/// How many listening sockets the service manager handed to this process and to no other, from descriptor 3 on.
 pub(crate) fn listening() -> u32 {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
-    let ours = number("LISTEN_PID").is_none_or(|pid| pid == std::process::id());
+    let ours = number("LISTEN_PID").is_some_and(|pid| pid == std::process::id());
     number("LISTEN_FDS").filter(|_| ours).unwrap_or(0)
 }
 

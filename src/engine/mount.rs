@@ -77,7 +77,7 @@ impl Engine {
     }
 
     /// An ordinary user's mount would be seen by nobody, but in a shell of `unshare`.
-    fn check_mounts(&self) -> Result<()> {
+    pub(in crate::engine) fn check_mounts(&self) -> Result<()> {
         if self.privilege.is_rootless() && Privilege::unshared().is_none() {
             let message = "cannot run command \"dhow mount\" in rootless mode, must execute `dhow unshare` first";
             return Err(Error::invalid(message).into());

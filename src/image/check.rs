@@ -12,7 +12,7 @@ use super::hash::Hash;
 use super::store::ImageStore;
 use crate::model::digest::Digest;
 use crate::model::error::Error;
-use crate::model::image::ImageRecord;
+use crate::model::image::{ImageRecord, ListRecord};
 use crate::state::lock::Lock;
 use crate::state::paths::Paths;
 use crate::storage::content::Content;
@@ -63,6 +63,16 @@ pub(crate) fn check(paths: &Paths, quick: bool) -> Result<Findings> {
         let errors = match store.record(&id) {
             Ok(Some(record)) => faults(&record, &content, &layers, &findings),
             Ok(None) => continue,
+            Err(error) => vec![error],
+        };
+        if !errors.is_empty() {
+            findings.images.push(Damaged { id, errors });
+        }
+    }
+    for id in store.list_ids()? {
+        let errors = match store.list_record(&id) {
+            Ok(None) => continue,
+            Ok(Some(record)) => list_faults(&record, &content, &findings),
             Err(error) => vec![error],
         };
         if !errors.is_empty() {
@@ -129,6 +139,23 @@ fn faults(record: &ImageRecord, content: &Content, layers: &Layers, found: &Find
             Some((_, error)) => errors.push(Error::state(format!("{error:#}")).into()),
             None if !layers.exists(chain) => errors.push(missing(&format!("layer {chain}"))),
             None => {}
+        }
+    }
+    errors
+}
+
+/// What is wrong with the list of a readable record.
+fn list_faults(list: &ListRecord, content: &Content, found: &Findings) -> Vec<anyhow::Error> {
+    let mut errors = Vec::new();
+    for digest in list.instances.iter().flat_map(|instance| &instance.keeps) {
+        if let Some((_, error)) = found.blobs.iter().find(|(damaged, _)| damaged == digest) {
+            errors.push(Error::state(format!("{error:#}")).into());
+            continue;
+        }
+        match content.size(digest) {
+            Ok(Some(_)) => {}
+            Ok(None) => errors.push(missing(&format!("blob {digest}"))),
+            Err(error) => errors.push(error),
         }
     }
     errors

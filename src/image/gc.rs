@@ -1,6 +1,6 @@
 //! What nothing names any more goes: reachability is derived from records, never counted.
 //!
-//! Reachable is what images name, what containers name (the caller knows them), and what live leases list. Who removes
+//! Reachable is what images and lists of images name, what containers name (the caller knows them), and what live leases list. Who removes
 //! begins with a lease of its own, so that a kill in between is noticed by the next command ([`heal`]).
 
 use std::collections::HashSet;
@@ -34,7 +34,7 @@ impl Collection {
     /// Takes the names of unreachable blobs and layers away. `used` are the chain ids (hex) that containers use. The
     /// images' lock is held.
     pub(crate) fn collect(&self, _lock: &Lock, used: &HashSet<String>) -> Result<()> {
-        let Listing { images, damaged } = ImageStore::new(&self.paths).list()?;
+        let Listing { images, lists, damaged } = ImageStore::new(&self.paths).list()?;
         if !damaged.is_empty() {
             // Nobody knows what a damaged record names; its removal brings the next collection.
             return Ok(());
@@ -49,6 +49,8 @@ impl Collection {
                 reachable.insert(layer.chain_id.hex().to_owned());
             }
         }
+        let instances = lists.iter().flat_map(|(list, _)| &list.instances);
+        reachable.extend(instances.flat_map(|instance| &instance.keeps).map(ToString::to_string));
         let content = Content::new(&self.paths);
         for digest in content.list()? {
             if !reachable.contains(digest.as_str()) {

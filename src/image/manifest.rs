@@ -30,7 +30,7 @@ pub(crate) const ACCEPTED: [&str; 4] = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DO
 pub(crate) const DOCUMENT_MAX: u64 = 4 << 20;
 const DEPTH_MAX: usize = 64;
 const LAYERS_MAX: usize = 500;
-const INDEX_MAX: usize = 1000;
+pub(crate) const INDEX_MAX: usize = 1000;
 
 /// What names a blob: media type, digest and size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ pub(crate) mod credential;
 pub(crate) mod gc;
 pub(crate) mod hash;
 pub(crate) mod import;
+pub(crate) mod index;
 pub(crate) mod intake;
 pub(crate) mod load;
 pub(crate) mod manifest;

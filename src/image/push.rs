@@ -11,18 +11,19 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::archive::image::OutgoingLayer;
+use super::archive::image::{Archived, Checked, OutgoingLayer};
 use super::archive::tree::{Blob, unnamed_file};
 use super::archive::{self, directory, docker, oci};
 use super::convert::{self, Family, Packing};
 use super::intake::Progress;
-use super::manifest::{Compression, Descriptor, Manifest, layer_compression};
-use super::registry::client::Client;
+use super::manifest::{Compression, Config, DOCUMENT_MAX, Descriptor, Manifest, layer_compression};
+use super::registry::client::{Client, Resolved};
+use super::registry::transfer::{Job, Sinks};
 use super::registry::upload::{Event, Outgoing, same_registry};
 use super::store::ImageStore;
 use crate::model::digest::Digest;
 use crate::model::error::Error;
-use crate::model::image::{ImageLayer, ImageRecord};
+use crate::model::image::{ImageRecord, Instance};
 use crate::model::reference::Reference;
 use crate::state::paths::Paths;
 use crate::storage::content::Content;
@@ -54,6 +55,8 @@ pub(crate) struct Prepared {
     pub(crate) layers: Vec<PreparedLayer>,
     /// Its lease lists all of these.
     staging: Staging,
+    /// Where it was fetched from.
+    origin: Option<Reference>,
 }
 
 /// A layer as it leaves.
@@ -105,22 +108,123 @@ pub(crate) fn prepare(paths: &Paths, id: &str, wish: Wish, stop: &Cancel) -> Res
             return Err(super::save::missing(&layer.digest).into());
         }
     }
+    let layers = record.layers.iter().zip(&manifest.layers);
+    let layers = layers
+        .map(|(layer, descriptor)| PreparedLayer {
+            descriptor: descriptor.clone(),
+            diff_id: layer.diff_id.clone(),
+            place: Place::Kept(content.path(&layer.digest)),
+        })
+        .collect();
+    finish(Prepared { manifest, manifest_bytes: bytes, config_bytes, layers, staging, origin: None }, wish, stop)
+}
+
+/// The same of a manifest whose blobs the store keeps for a list, with or without an image. Its lock is not held.
+pub(crate) fn prepare_kept(paths: &Paths, instance: &Instance, wish: Wish, stop: &Cancel) -> Result<Prepared> {
+    let (store, content) = (ImageStore::new(paths), Content::new(paths));
+    let staging = Staging::new(paths)?;
+    {
+        let _lock = store.lock()?;
+        staging.protect(instance.keeps.iter().map(Digest::as_str))?;
+    }
+    let (bytes, manifest) = store.instance_manifest(instance)?;
+    let config_bytes = content.document(&manifest.config.digest, DOCUMENT_MAX)?;
+    if let Some(lacking) = manifest.layers.iter().find(|layer| !matches!(content.size(&layer.digest), Ok(Some(_)))) {
+        return Err(super::save::missing(&lacking.digest).into());
+    }
+    let places = manifest.layers.iter().map(|layer| Place::Kept(content.path(&layer.digest)));
+    let layers = assemble(&manifest, &config_bytes, places);
+    finish(Prepared { manifest, manifest_bytes: bytes, config_bytes, layers, staging, origin: None }, wish, stop)
+}
+
+/// The same of what a registry has; its layers are fetched, checked and kept beside the store for as long as this lives.
+pub(crate) fn prepare_fetched(
+    paths: &Paths,
+    client: &Client,
+    resolved: &Resolved,
+    origin: &Reference,
+    wish: Wish,
+    stop: &Cancel,
+) -> Result<Prepared> {
+    let staging = Staging::new(paths)?;
+    let manifest = resolved.manifest.clone();
+    let config_bytes = client.fetch_bytes(resolved, &manifest.config)?;
+    let path = |digest: &Digest| staging.join(format!("fetched.{}", digest.hex()));
+    let mut jobs: Vec<Job<'_>> = Vec::new();
+    for layer in &manifest.layers {
+        // Some images have a layer twice.
+        if jobs.iter().any(|job| job.descriptor.digest == layer.digest) {
+            continue;
+        }
+        let path = path(&layer.digest);
+        let open = Box::new(move || {
+            let file = OpenOptions::new().write(true).create_new(true).open(&path);
+            let file = file.with_context(|| format!("create {}", path.display()))?;
+            Ok(Sinks { file: Some(file), pipe: None })
+        });
+        jobs.push(Job { descriptor: layer.clone(), open });
+    }
+    client.fetch_all(resolved, jobs, PARALLEL, stop, &mut |_| {})?;
+    let layers =
+        assemble(&manifest, &config_bytes, manifest.layers.iter().map(|layer| Place::Kept(path(&layer.digest))));
+    let (manifest_bytes, origin) = (resolved.manifest_bytes.clone(), Some(origin.clone()));
+    finish(Prepared { manifest, manifest_bytes, config_bytes, layers, staging, origin }, wish, stop)
+}
+
+/// The same of an image of an archive; its layers are checked and copied beside the store for as long as this lives.
+pub(crate) fn prepare_archived(paths: &Paths, image: &Archived, wish: Wish, stop: &Cancel) -> Result<Prepared> {
+    let staging = Staging::new(paths)?;
+    let mut layers = Vec::with_capacity(image.layers.len());
+    for (layer, diff_id) in image.layers.iter().zip(&image.config.diff_ids) {
+        let digest = &layer.descriptor.digest;
+        let mut file = unnamed_file(staging.dir())?;
+        let mut reader = Checked::new(layer.blob.rewound(), digest);
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            if stop.is_cancelled() {
+                bail!(Error::state("cancelled"));
+            }
+            match reader.read(&mut buffer).with_context(|| format!("read layer {digest}"))? {
+                0 => break,
+                length => file.write_all(&buffer[..length]).with_context(|| format!("copy layer {digest}"))?,
+            }
+        }
+        let (descriptor, diff_id) = (layer.descriptor.clone(), diff_id.clone());
+        layers.push(PreparedLayer { descriptor, diff_id, place: Place::Made(file) });
+    }
+    let (manifest, manifest_bytes) = (image.manifest.clone(), image.manifest_bytes.clone());
+    let config_bytes = image.config_bytes.clone();
+    finish(Prepared { manifest, manifest_bytes, config_bytes, layers, staging, origin: None }, wish, stop)
+}
+
+/// The layers of a manifest, with the diff ids of its configuration. What is no image has none: its blobs go as they are.
+fn assemble(manifest: &Manifest, config: &[u8], places: impl Iterator<Item = Place>) -> Vec<PreparedLayer> {
+    let config = Config::parse(config).ok().filter(|config| config.check_layers(manifest).is_ok());
+    let diff_ids = config.map(|config| config.diff_ids);
+    let layers = manifest.layers.iter().zip(places).enumerate();
+    layers
+        .map(|(index, (descriptor, place))| PreparedLayer {
+            descriptor: descriptor.clone(),
+            diff_id: diff_ids.as_ref().map_or(&descriptor.digest, |ids| &ids[index]).clone(),
+            place,
+        })
+        .collect()
+}
+
+/// Makes of an image what is wished. What is no image stays what it is.
+fn finish(mut image: Prepared, wish: Wish, stop: &Cancel) -> Result<Prepared> {
+    if image.manifest.check_is_image().is_err() {
+        return Ok(image);
+    }
     let zstd = wish.packing.is_some_and(|packing| packing.compression == Compression::Zstd);
     let family = match wish.format {
         Some(family) => family,
         // Docker's format has no such layers.
         None if zstd => Family::Oci,
-        None => Family::of(&manifest),
+        None => Family::of(&image.manifest),
     };
-    let kept = |layer: &ImageLayer, descriptor: &Descriptor| PreparedLayer {
-        descriptor: descriptor.clone(),
-        diff_id: layer.diff_id.clone(),
-        place: Place::Kept(content.path(&layer.digest)),
-    };
-    let mut layers: Vec<PreparedLayer> =
-        record.layers.iter().zip(&manifest.layers).map(|(layer, descriptor)| kept(layer, descriptor)).collect();
     let mut work: Vec<(usize, Compression, Packing)> = Vec::new();
-    for (index, layer) in layers.iter().enumerate() {
+    for (index, layer) in image.layers.iter().enumerate() {
         let now = layer_compression(&layer.descriptor.media_type)?;
         if let Some(packing) = wish.packing
             && now != packing.compression
@@ -129,15 +233,16 @@ pub(crate) fn prepare(paths: &Paths, id: &str, wish: Wish, stop: &Cancel) -> Res
             work.push((index, now, packing));
         }
     }
-    for (index, made) in pack_all(&layers, work, staging.dir(), stop)? {
-        (layers[index].descriptor, layers[index].place) = (made.0, Place::Made(made.1));
+    for (index, made) in pack_all(&image.layers, work, image.staging.dir(), stop)? {
+        (image.layers[index].descriptor, image.layers[index].place) = (made.0, Place::Made(made.1));
     }
-    let descriptors: Vec<Descriptor> = layers.iter().map(|layer| layer.descriptor.clone()).collect();
-    let (manifest_bytes, manifest) = convert::rewrite(&bytes, &manifest, family, &descriptors)?;
-    for (layer, descriptor) in layers.iter_mut().zip(&manifest.layers) {
+    let descriptors: Vec<Descriptor> = image.layers.iter().map(|layer| layer.descriptor.clone()).collect();
+    (image.manifest_bytes, image.manifest) =
+        convert::rewrite(&image.manifest_bytes, &image.manifest, family, &descriptors)?;
+    for (layer, descriptor) in image.layers.iter_mut().zip(&image.manifest.layers) {
         layer.descriptor = descriptor.clone();
     }
-    Ok(Prepared { manifest, manifest_bytes, config_bytes, layers, staging })
+    Ok(image)
 }
 
 /// Packs layers anew, as many at once as there are processors; the first error ends the others.
@@ -226,6 +331,17 @@ pub(crate) fn write(image: &Prepared, place: Written<'_>, names: &[String]) -> R
     Ok(Digest::of(&image.manifest_bytes))
 }
 
+/// Puts an index under `name`; what it lists is there.
+pub(crate) fn push_index(client: &Client, name: &Reference, media_type: &str, bytes: &[u8]) -> Result<Digest> {
+    let digest = Digest::of(bytes);
+    if let Some(named) = name.digest().filter(|named| **named != digest) {
+        bail!(Error::invalid(format!("the index has the digest {digest}, not {named}")));
+    }
+    let destination = client.open_destination(name, &[])?;
+    client.put_manifest(&destination, name, media_type, bytes)?;
+    Ok(digest)
+}
+
 /// Sends a prepared image to the place that `name` names; returns the digest of its manifest.
 pub(crate) fn push(
     paths: &Paths,
@@ -239,7 +355,12 @@ pub(crate) fn push(
         bail!(Error::invalid(format!("the manifest has the digest {digest}, not {named}")));
     }
     let digests: Vec<&Digest> = image.layers.iter().map(|layer| &layer.descriptor.digest).collect();
-    let mounts = elsewhere(paths, &digests, name)?;
+    let mut mounts = elsewhere(paths, &digests, name)?;
+    if let Some(origin) = image.origin.as_ref().filter(|origin| same_registry(origin, name)) {
+        for digest in &digests {
+            mounts.entry((*digest).clone()).or_default().insert(0, origin.path().to_owned());
+        }
+    }
     let mut others: Vec<String> = mounts.values().flatten().cloned().collect();
     others.sort_unstable();
     others.dedup();

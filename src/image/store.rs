@@ -3,6 +3,7 @@
 //! ```text
 //! images/lock                      who changes images or names, or collects garbage
 //! images/<id>.json                 a record an image; with it the image is there
+//! images/lists/<id>.json           a record a list of images ([`super::index`]), which has names as images have
 //! images/names/<hash>.json         a record a name; one whose image is gone counts as none
 //! ```
 //!
@@ -10,7 +11,7 @@
 //! without a name, or names of nothing, which every look-up passes over and the next change sweeps.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use oci_spec::image::ImageConfiguration;
@@ -18,7 +19,7 @@ use oci_spec::image::ImageConfiguration;
 use super::manifest::{Config, DOCUMENT_MAX, Document, Manifest};
 use crate::model::digest::Digest;
 use crate::model::error::Error;
-use crate::model::image::{ImageRecord, NameRecord};
+use crate::model::image::{ImageRecord, ListRecord, NameRecord};
 use crate::model::reference::{DOCKER_HUB, IdPrefix, Reference};
 use crate::state::lock::{Lock, Rank};
 use crate::state::paths::{Paths, remove_file};
@@ -61,6 +62,8 @@ pub(crate) struct Listed {
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     pub(crate) images: Vec<Listed>,
+    /// Lists of images, with their names.
+    pub(crate) lists: Vec<(ListRecord, Vec<String>)>,
     pub(crate) damaged: Vec<anyhow::Error>,
 }
 
@@ -75,8 +78,8 @@ pub(crate) struct Removed {
 /// The images of a store.
 #[derive(Clone, Debug)]
 pub(crate) struct ImageStore {
-    root: PathBuf,
-    content: Content,
+    pub(super) root: PathBuf,
+    pub(super) content: Content,
 }
 
 impl ImageStore {
@@ -107,7 +110,7 @@ impl ImageStore {
         self.resolve(typed)?.map(|id| self.open(&id)).transpose()
     }
 
-    fn record_path(&self, id: &str) -> PathBuf {
+    pub(super) fn record_path(&self, id: &str) -> PathBuf {
         self.root.join(format!("{id}.json"))
     }
 
@@ -121,16 +124,22 @@ impl ImageStore {
     }
 
     /// The id that a full name has, if its image is there.
-    fn named(&self, name: &str) -> Result<Option<String>> {
+    pub(super) fn named(&self, name: &str) -> Result<Option<String>> {
         let Some(found) = record::read::<NameRecord>(&self.name_path(name))? else { return Ok(None) };
-        Ok((found.name == name && self.record_path(&found.id).exists()).then_some(found.id))
+        let there = self.record_path(&found.id).exists() || self.list_path(&found.id).exists();
+        Ok((found.name == name && there).then_some(found.id))
     }
 
     /// The ids of all images.
     pub(crate) fn ids(&self) -> Result<Vec<String>> {
-        let listing = || format!("list {}", self.root.display());
+        Self::ids_in(&self.root)
+    }
+
+    /// The ids of which `dir` has records.
+    pub(super) fn ids_in(dir: &Path) -> Result<Vec<String>> {
+        let listing = || format!("list {}", dir.display());
         let mut ids = Vec::new();
-        for entry in std::fs::read_dir(&self.root).with_context(listing)? {
+        for entry in std::fs::read_dir(dir).with_context(listing)? {
             let name = entry.with_context(listing)?.file_name();
             let id = name.to_str().and_then(|name| name.strip_suffix(".json"));
             ids.extend(id.filter(|id| id.len() == 64 && !id.starts_with('.')).map(str::to_owned));
@@ -200,6 +209,13 @@ impl ImageStore {
                 Err(error) => listing.damaged.push(error),
             }
         }
+        for id in self.list_ids()? {
+            match self.list_record(&id) {
+                Ok(Some(record)) => listing.lists.push((record, by_id.remove(&id).unwrap_or_default())),
+                Ok(None) => {}
+                Err(error) => listing.damaged.push(error),
+            }
+        }
         Ok(listing)
     }
 
@@ -241,7 +257,16 @@ impl ImageStore {
     }
 
     /// The id of the image that `typed` means: a full or short name, a repository's digest, an id or the beginning of one.
+    /// Of a list it is the image for this machine.
     pub(crate) fn resolve(&self, typed: &str) -> Result<Option<String>> {
+        match self.resolve_any(typed)? {
+            Some(id) if self.list_path(&id).exists() => self.serving(&id),
+            found => Ok(found),
+        }
+    }
+
+    /// The same, of a list its own.
+    pub(crate) fn resolve_any(&self, typed: &str) -> Result<Option<String>> {
         if typed.is_empty() {
             return Ok(None);
         }
@@ -251,7 +276,8 @@ impl ImageStore {
             }
         }
         if let Some(prefix) = IdPrefix::parse(typed) {
-            let found: Vec<String> = self.ids()?.into_iter().filter(|id| prefix.matches(id)).collect();
+            let all = self.ids()?.into_iter().chain(self.list_ids()?);
+            let found: Vec<String> = all.filter(|id| prefix.matches(id)).collect();
             match found.as_slice() {
                 [] => {}
                 [_] => return Ok(found.into_iter().next()),
@@ -279,6 +305,14 @@ impl ImageStore {
                 let end = format!("/{}:{}", reference.path(), reference.tag().unwrap_or("latest"));
                 if let Some(name) = names.iter().find(|name| name.ends_with(&end)) {
                     found.insert(record.id.clone(), name.clone());
+                }
+            }
+        }
+        if reference.is_short() && reference.digest().is_none() {
+            let end = format!("/{}:{}", reference.path(), reference.tag().unwrap_or("latest"));
+            for (list, names) in &listing.lists {
+                if let Some(name) = names.iter().find(|name| name.ends_with(&end)) {
+                    found.insert(list.id.clone(), name.clone());
                 }
             }
         }
@@ -346,13 +380,9 @@ impl ImageStore {
     }
 
     /// Gives a full name to an image; who had it loses it. Durable. The lock is held.
-    fn give(&self, id: &str, name: &str) -> Result<()> {
+    pub(super) fn give(&self, id: &str, name: &str) -> Result<()> {
         let path = self.name_path(name);
-        if let Some(dir) = path.parent().filter(|dir| !dir.is_dir()) {
-            use std::os::unix::fs::DirBuilderExt;
-            std::fs::DirBuilder::new().mode(0o700).create(dir).with_context(|| format!("create {}", dir.display()))?;
-            record::sync_parent(dir).with_context(|| format!("sync {}", self.root.display()))?;
-        }
+        self.prepare(&path)?;
         let name = NameRecord {
             version: record::VERSION,
             name: name.to_owned(),
@@ -360,6 +390,14 @@ impl ImageStore {
             unknown: serde_json::Map::new(),
         };
         record::write(&path, &name, Durability::Synced)
+    }
+
+    /// Makes the directory of a record, where there is none yet.
+    pub(super) fn prepare(&self, path: &Path) -> Result<()> {
+        use std::os::unix::fs::DirBuilderExt;
+        let Some(dir) = path.parent().filter(|dir| !dir.is_dir()) else { return Ok(()) };
+        std::fs::DirBuilder::new().mode(0o700).create(dir).with_context(|| format!("create {}", dir.display()))?;
+        record::sync_parent(dir).with_context(|| format!("sync {}", self.root.display()))
     }
 
     /// Takes a full name away. Durable. The lock is held.
@@ -372,7 +410,11 @@ impl ImageStore {
     pub(crate) fn tag(&self, typed: &str, name: &str) -> Result<String> {
         let full = full_name(name)?;
         let lock = self.lock()?;
-        let id = self.resolve(typed)?.ok_or_else(|| unknown(typed))?;
+        let id = self.resolve_any(typed)?.ok_or_else(|| unknown(typed))?;
+        if self.list_path(&id).exists() {
+            self.give(&id, &full)?;
+            return Ok(full);
+        }
         let image = self.record(&id)?.ok_or_else(|| unknown(typed))?;
         self.add(&lock, image, std::slice::from_ref(&full))?;
         Ok(full)
@@ -381,7 +423,7 @@ impl ImageStore {
     /// Takes names from the image that `typed` means; without `names` all of them.
     pub(crate) fn untag(&self, typed: &str, names: &[String]) -> Result<Vec<String>> {
         let _lock = self.lock()?;
-        let id = self.resolve(typed)?.ok_or_else(|| unknown(typed))?;
+        let id = self.resolve_any(typed)?.ok_or_else(|| unknown(typed))?;
         let own = self.names(&id)?;
         let mut taken = Vec::new();
         if names.is_empty() {
@@ -407,7 +449,7 @@ impl ImageStore {
         force: bool,
         users: &mut dyn FnMut(&str) -> Result<Vec<String>>,
     ) -> Result<Removed> {
-        let id = self.resolve(typed)?.ok_or_else(|| unknown(typed))?;
+        let id = self.resolve_any(typed)?.ok_or_else(|| unknown(typed))?;
         let names = self.names(&id)?;
         let by_name = meanings(typed).into_iter().find(|name| names.contains(name));
         let by_id = by_name.is_none() && IdPrefix::parse(typed).is_some_and(|prefix| prefix.matches(&id));
@@ -432,9 +474,10 @@ impl ImageStore {
         self.delete(&id, names)
     }
 
-    /// Removes the image `id` whatever names it has. The lock is held.
+    /// Removes the image or list `id` whatever names it has. The lock is held.
     pub(crate) fn delete(&self, id: &str, names: Vec<String>) -> Result<Removed> {
-        let path = self.record_path(id);
+        let list = self.list_path(id);
+        let path = if list.exists() { list } else { self.record_path(id) };
         remove_file(&path).and_then(|()| record::sync_parent(&path)).with_context(|| format!("remove image {id}"))?;
         for name in &names {
             self.take(name)?;
@@ -444,13 +487,14 @@ impl ImageStore {
 
     /// Removes names whose images are gone, and the temporary files of killed writers. The lock is held.
     pub(crate) fn sweep(&self, _lock: &Lock) -> Result<()> {
-        let ids = self.ids()?;
+        let mut ids = self.ids()?;
+        ids.extend(self.list_ids()?);
         for (name, id) in self.all_names(&mut Vec::new())? {
             if !ids.contains(&id) {
                 self.take(&name)?;
             }
         }
-        for dir in [self.root.clone(), self.root.join("names")] {
+        for dir in [self.root.clone(), self.root.join("names"), self.root.join("lists")] {
             let Ok(entries) = std::fs::read_dir(&dir) else { continue };
             for entry in entries {
                 let path = entry.with_context(|| format!("list {}", dir.display()))?.path();

@@ -1,5 +1,7 @@
 //! An image of the store.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -56,6 +58,46 @@ impl ImageRecord {
     pub(crate) fn size(&self) -> u64 {
         self.layers.iter().map(|layer| layer.unpacked).sum()
     }
+}
+
+/// The record of a list of images, `images/lists/<id>.json`: an index that is being put together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ListRecord {
+    pub(crate) version: u32,
+    /// Random: what a list says changes, and its id does not.
+    pub(crate) id: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) instances: Vec<Instance>,
+    pub(crate) created: Timestamp,
+    #[serde(flatten)]
+    pub(crate) unknown: Map<String, Value>,
+}
+
+/// A line of a list: the manifest of one platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Instance {
+    pub(crate) media_type: String,
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    pub(crate) os: String,
+    pub(crate) architecture: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) variant: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) os_version: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) os_features: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) features: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// The blobs of the store that it keeps: its manifest, and of an image that was here what that names.
+    pub(crate) keeps: Vec<Digest>,
+    /// The repository that has the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<String>,
+    #[serde(flatten)]
+    pub(crate) unknown: Map<String, Value>,
 }
 
 /// The record of a name, `images/names/<SHA-256 of the name>.json`: one file a name, so that a name moves from one image

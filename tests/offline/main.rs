@@ -5,10 +5,14 @@
 mod support;
 
 mod archive;
+mod copy;
 mod deadline;
 mod image;
 mod interrupt;
+mod layers;
+mod manifest;
 mod pull;
 mod push;
 mod registry;
+mod search;
 mod transport;

@@ -427,6 +427,9 @@ impl State {
             return answer;
         }
         let Some(rest) = path.strip_prefix("/v2/") else { return Answer::error(404, "NOT_FOUND") };
+        if rest == "_catalog" {
+            return self.catalog();
+        }
         let (repository, part, tail) = if let Some((repository, tail)) = rest.split_once("/manifests/") {
             (repository, Part::Manifest, tail)
         } else if let Some((repository, tail)) = rest.split_once("/blobs/uploads/") {
@@ -523,6 +526,14 @@ impl State {
             return Answer::new(200).header("Content-Type", "application/json").body(body);
         }
         Answer::error(404, "NOT_FOUND")
+    }
+
+    fn catalog(&self) -> Answer {
+        let manifests = self.manifests.lock().expect("no panic");
+        let mut names: Vec<&String> = manifests.keys().map(|(repository, _)| repository).collect();
+        names.sort_unstable();
+        names.dedup();
+        Answer::new(200).header("Content-Type", "application/json").body(json!({"repositories": names}).to_string())
     }
 
     /// At most two tags a page, however many are asked for.

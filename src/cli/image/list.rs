@@ -105,7 +105,7 @@ impl ListArgs {
         match self.sort.as_str() {
             "id" => rows.sort_by(|a, b| a.image.record.id.cmp(&b.image.record.id)),
             "repository" => rows.sort_by(|a, b| a.repository.cmp(&b.repository)),
-            "size" => rows.sort_by_key(|row| row.image.record.size()),
+            "size" => rows.sort_by_key(|row| row.image.size),
             "tag" => rows.sort_by(|a, b| a.tag.cmp(&b.tag)),
             _ => {}
         }
@@ -160,13 +160,13 @@ impl ListArgs {
             "CreatedAt": created,
             "CreatedSince": since,
             "CreatedTime": created,
-            "Size": size::human_spaced(image.record.size()),
+            "Size": size::human_spaced(image.size),
             "History": image.record.history.join(", "),
             "ParentId": "",
             "RepoTags": image.names,
             "RepoDigests": image.repo_digests(),
             "SharedSize": 0,
-            "VirtualSize": image.record.size(),
+            "VirtualSize": image.size,
             "Labels": image.labels,
             "Containers": image.containers,
             "ReadOnly": false,
@@ -205,9 +205,9 @@ fn document(image: &Summary) -> Value {
         "ParentId": "",
         "RepoTags": null,
         "RepoDigests": image.repo_digests(),
-        "Size": image.record.size(),
+        "Size": image.size,
         "SharedSize": 0,
-        "VirtualSize": image.record.size(),
+        "VirtualSize": image.size,
         "Labels": if image.labels.is_empty() { Value::Null } else { json!(image.labels) },
         "Containers": image.containers,
     });

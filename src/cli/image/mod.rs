@@ -1,5 +1,6 @@
 //! Images: the noun `image`, and its commands that podman also has at the top.
 
+mod copy;
 mod exists;
 mod history;
 mod import;
@@ -8,13 +9,17 @@ mod list;
 mod load;
 mod login;
 mod logout;
+mod manifest;
+mod mount;
 mod prune;
 mod pull;
 mod push;
 mod registry;
 mod remove;
 mod save;
+mod search;
 mod tag;
+mod tree;
 
 use super::context::Context;
 use super::flags::tree::Entry;
@@ -36,6 +41,7 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
         "image",
         "Manage images",
         &[
+            Entry::leaf::<copy::CopyArgs>("copy", "Copy an image from one place to another"),
             Entry::leaf::<exists::ExistsArgs>("exists", "Check if an image exists"),
             Entry::leaf::<super::diff::ImageArgs>("diff", "Show what an image's top layer changed"),
             HISTORY,
@@ -43,12 +49,15 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
             Entry::leaf::<inspect::InspectArgs>("inspect", "Display the configuration of one or more images"),
             LOAD,
             Entry::leaf::<list::ListArgs>("ls", "List images").aliases(&["list"]),
+            Entry::leaf::<mount::MountArgs>("mount", "Mount images, read-only"),
             Entry::leaf::<prune::PruneArgs>("prune", "Remove unused images"),
             PULL,
             PUSH,
             Entry::leaf::<remove::RemoveArgs>("rm", "Remove one or more images").aliases(&["remove"]),
             SAVE,
             TAG,
+            Entry::leaf::<tree::TreeArgs>("tree", "Show the layers of an image"),
+            Entry::leaf::<mount::UnmountArgs>("unmount", "Unmount images").aliases(&["umount"]),
             UNTAG,
         ],
     ),
@@ -57,10 +66,12 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
     LOAD,
     Entry::leaf::<login::LoginArgs>("login", "Log in to a registry"),
     Entry::leaf::<logout::LogoutArgs>("logout", "Log out of a registry"),
+    manifest::ENTRY,
     PULL,
     PUSH,
     Entry::leaf::<remove::RemoveArgs>("rmi", "Remove one or more images"),
     SAVE,
+    Entry::leaf::<search::SearchArgs>("search", "Search registries for images"),
     TAG,
     UNTAG,
 ];

@@ -62,26 +62,11 @@ pub(crate) struct PushArgs {
 
 impl Run<Context> for PushArgs {
     fn run(self, context: &Context) -> anyhow::Result<u8> {
-        let format = match self.format.as_deref() {
-            None | Some("") => None,
-            Some("oci") => Some(Family::Oci),
-            Some("v2s2" | "docker") => Some(Family::Docker),
-            Some(other) => {
-                let message = format!("unknown format {other:?}. Choose on of the supported formats: 'oci' or 'v2s2'");
-                return Err(UsageError::new(message).into());
-            }
-        };
-        let compression = match self.compression_format.as_deref() {
-            None | Some("") if !(self.compress || self.force_compression || self.compression_level.is_some()) => None,
-            None | Some("" | "gzip") => Some(Compression::Gzip),
-            Some("zstd") => Some(Compression::Zstd),
-            Some(other) => {
-                return Err(UsageError::new(format!("unknown compression format {other:?}: it is gzip or zstd")).into());
-            }
-        };
+        let format = format(self.format.as_deref())?;
+        let default = self.compress || self.force_compression;
         // Who names a format means all layers, as podman takes it.
-        let force = self.force_compression || self.compression_format.is_some_and(|text| !text.is_empty());
-        let packing = compression.map(|compression| Packing::new(compression, self.compression_level)).transpose()?;
+        let force = self.force_compression || self.compression_format.as_ref().is_some_and(|text| !text.is_empty());
+        let packing = packing(self.compression_format.as_deref(), self.compression_level, default)?;
         let options = RegistryOptions {
             credentials: credentials(self.creds.as_deref())?,
             quiet: self.quiet,
@@ -98,4 +83,30 @@ impl Run<Context> for PushArgs {
         }
         Ok(0)
     }
+}
+
+/// Reads `--format`: the family of manifests.
+pub(super) fn format(text: Option<&str>) -> anyhow::Result<Option<Family>> {
+    match text {
+        None | Some("") => Ok(None),
+        Some("oci") => Ok(Some(Family::Oci)),
+        Some("v2s2" | "docker") => Ok(Some(Family::Docker)),
+        Some(other) => {
+            let message = format!("unknown format {other:?}. Choose on of the supported formats: 'oci' or 'v2s2'");
+            Err(UsageError::new(message).into())
+        }
+    }
+}
+
+/// Reads `--compression-format` and its level; gzip where only the level is given, or `default`.
+pub(super) fn packing(text: Option<&str>, level: Option<u32>, default: bool) -> anyhow::Result<Option<Packing>> {
+    let compression = match text {
+        None | Some("") if !(default || level.is_some()) => return Ok(None),
+        None | Some("" | "gzip") => Compression::Gzip,
+        Some("zstd") => Compression::Zstd,
+        Some(other) => {
+            return Err(UsageError::new(format!("unknown compression format {other:?}: it is gzip or zstd")).into());
+        }
+    };
+    Ok(Some(Packing::new(compression, level)?))
 }

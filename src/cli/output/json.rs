@@ -11,6 +11,9 @@ const NARROW: &[u8] = b" ";
 /// What `inspect` indents by.
 const INSPECT: &[u8] = b"     ";
 
+/// What `manifest inspect` indents by.
+const WIDE: &[u8] = b"    ";
+
 fn pretty<T: Serialize + ?Sized>(value: &T, indent: &[u8]) -> String {
     let mut out = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(indent));
@@ -52,6 +55,11 @@ pub(crate) fn narrow<T: Serialize + ?Sized>(rows: &T, terminal: bool) -> String 
 /// Prints documents as `inspect` does: five spaces, nothing escaped that need not be.
 pub(crate) fn inspect<T: Serialize + ?Sized>(documents: &T, terminal: bool) -> String {
     escape(pretty(documents, INSPECT), false, terminal)
+}
+
+/// Prints a document of an image as `manifest inspect` does: four spaces, nothing escaped that need not be.
+pub(crate) fn wide<T: Serialize + ?Sized>(document: &T, terminal: bool) -> String {
+    escape(pretty(document, WIDE), false, terminal)
 }
 
 /// Prints a value in one line without a newline, as `{{json .}}` does.

@@ -26,7 +26,7 @@ pub(crate) use crate::image::import::ImportOptions;
 pub(crate) use crate::image::save::Format;
 
 /// The largest archive that is spooled, unpacked.
-const SPOOL: u64 = 256 << 30;
+pub(super) const SPOOL: u64 = 256 << 30;
 
 /// Where an archive comes from.
 #[derive(Debug)]
@@ -79,13 +79,11 @@ impl Engine {
         progress: &mut dyn PullProgress,
     ) -> Result<Image> {
         let store = ImageStore::new(&self.paths);
-        let (path, selector, transport) = match source {
-            Source::DockerArchive { path, selector } => (path, selector.as_deref(), "docker-archive"),
-            Source::OciArchive { path, selector } => (path, selector.as_deref(), "oci-archive"),
-            Source::OciLayout { path, selector } => (path, selector.as_deref(), "oci"),
-            Source::Dir { path } => (path, None, "dir"),
-            Source::Storage { name } => return store.find(name),
-            Source::Registry { reference, .. } => return store.find(&reference.to_string()),
+        let (path, selector, transport) = match (located(source), source) {
+            (Some(found), _) => found,
+            (None, Source::Storage { name }) => return store.find(name),
+            (None, Source::Registry { reference, .. }) => return store.find(&reference.to_string()),
+            (None, _) => return Err(Error::invalid("no archive of images").into()),
         };
         self.heal_images()?;
         let guard = Guard::new()?;
@@ -147,5 +145,16 @@ impl Engine {
         let id = guard.outcome(import::import(&target, source, options))?;
         self.note_image("import", &id, "");
         Ok(id)
+    }
+}
+
+/// Path, selector and transport of an archive or directory; `None` where a place is neither.
+pub(super) fn located(source: &Source) -> Option<(&str, Option<&str>, &'static str)> {
+    match source {
+        Source::DockerArchive { path, selector } => Some((path, selector.as_deref(), "docker-archive")),
+        Source::OciArchive { path, selector } => Some((path, selector.as_deref(), "oci-archive")),
+        Source::OciLayout { path, selector } => Some((path, selector.as_deref(), "oci")),
+        Source::Dir { path } => Some((path, None, "dir")),
+        Source::Registry { .. } | Source::Storage { .. } => None,
     }
 }

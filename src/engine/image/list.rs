@@ -9,9 +9,10 @@ use super::pattern;
 use super::usage;
 use crate::engine::Engine;
 use crate::image::store::{ImageStore, Listed};
+use crate::model::digest::Digest;
 use crate::model::error::Error;
 use crate::model::filter::Filters;
-use crate::model::image::ImageRecord;
+use crate::model::image::{ImageRecord, ListRecord};
 use crate::model::time::{self, Direction};
 
 /// What lists and prunes choose by.
@@ -39,6 +40,8 @@ pub(crate) struct Summary {
     pub(crate) labels: BTreeMap<String, String>,
     /// How many containers use it, if that was asked for.
     pub(crate) containers: usize,
+    /// Bytes of its layers; of a list those of its document.
+    pub(crate) size: u64,
 }
 
 impl Summary {
@@ -98,12 +101,39 @@ impl Engine {
                     BTreeMap::new()
                 }
             };
-            found.images.push(Summary { record, names, labels, containers });
+            let size = record.size();
+            found.images.push(Summary { record, names, labels, containers, size });
+        }
+        for (list, names) in listing.lists {
+            let document = list.document()?;
+            let (record, size) = (of_list(&list, &document), document.len() as u64);
+            found.images.push(Summary { record, names, labels: BTreeMap::new(), containers: 0, size });
         }
         let choice = Choice::new(&store, filters)?;
         found.images.retain(|image| choice.passes(image));
         found.images.sort_by(|a, b| b.created().cmp(&a.created()).then_with(|| a.record.id.cmp(&b.record.id)));
         Ok(found)
+    }
+}
+
+/// A list among images: it has no layers, and is for no platform.
+fn of_list(list: &ListRecord, document: &[u8]) -> ImageRecord {
+    let digest = Digest::of(document);
+    ImageRecord {
+        version: list.version,
+        id: list.id.clone(),
+        config: digest.clone(),
+        manifest: digest,
+        index: None,
+        repo_digests: Vec::new(),
+        history: Vec::new(),
+        layers: Vec::new(),
+        os: String::new(),
+        architecture: String::new(),
+        variant: None,
+        created: Some(list.created),
+        stored: list.created,
+        unknown: serde_json::Map::new(),
     }
 }
 
@@ -146,7 +176,7 @@ impl<'a> Choice<'a> {
         }
         for condition in filters.of("reference") {
             // One that means several images is a pattern like any other.
-            if let Ok(Some(id)) = store.resolve(&condition.value) {
+            if let Ok(Some(id)) = store.resolve_any(&condition.value) {
                 named.insert(condition.value.as_str(), id);
             }
         }

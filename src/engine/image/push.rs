@@ -85,7 +85,7 @@ impl Engine {
 }
 
 /// Where an image goes that goes to no registry, and the names that it has there; `own` is the one by which it was found.
-fn written(target: &Source, own: Vec<String>) -> Result<(Written<'_>, Vec<String>)> {
+pub(super) fn written(target: &Source, own: Vec<String>) -> Result<(Written<'_>, Vec<String>)> {
     let plain = |selector: &Option<String>| -> Result<Vec<String>> {
         match selector {
             Some(selector) if selector.starts_with('@') => {

@@ -45,6 +45,15 @@ impl Engine {
         let lock = store.lock()?;
         let users = usage::users(self)?;
         let mut of = |id: &str| {
+            // What is mounted is in use, though no container says so.
+            match self.image_mount(id)? {
+                Some(_) if containers => drop(self.detach_image(id)?),
+                Some(path) => {
+                    let error = Error::conflict(format!("image {id} is mounted at {}", path.display()));
+                    return Err(error.hint("unmount it first, or use --force").into());
+                }
+                None => {}
+            }
             let users = users.get(id).map(Vec::as_slice).unwrap_or_default();
             Ok(users.iter().map(|user| user.as_str().to_owned()).collect())
         };
@@ -67,7 +76,7 @@ impl Engine {
 
     /// Removes the containers of an image that is about to go. One that only loses a name keeps them.
     fn remove_users(&self, store: &ImageStore, name: &str) -> Result<()> {
-        let Some(id) = store.resolve(name)? else { return Ok(()) };
+        let Some(id) = store.resolve_any(name)? else { return Ok(()) };
         if store.names(&id)?.len() > 1 && !id.starts_with(name.strip_prefix("sha256:").unwrap_or(name)) {
             return Ok(());
         }

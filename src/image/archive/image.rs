@@ -6,9 +6,10 @@ use anyhow::{Context as _, Result, bail};
 
 use super::tree::{Blob, inflate};
 use crate::image::hash::Hash;
-use crate::image::manifest::{Compression, Config, Descriptor, Manifest};
+use crate::image::manifest::{Compression, Config, DOCKER_MANIFEST, Descriptor, Manifest};
 use crate::model::digest::Digest;
 use crate::model::error::Error;
+use crate::model::reference::{DOCKER_HUB, Reference};
 
 /// An image found in an archive. Manifest and configuration are verified, layers have their promised size; who unpacks
 /// a layer checks its digest and its diff id.
@@ -37,11 +38,21 @@ pub(crate) fn select(mut images: Vec<Archived>, selector: Option<&str>) -> Resul
         None => bail!(Error::invalid(format!("archive has {} images; name one, or use @INDEX", images.len()))),
         Some(selector) => match selector.strip_prefix('@') {
             Some(number) => number.parse().ok().filter(|index| *index < images.len()),
-            None => images.iter().position(|image| image.names.iter().any(|name| name == selector)),
+            None => images.iter().position(|image| image.names.iter().any(|name| means(image, selector, name))),
         }
         .ok_or_else(|| Error::not_found(format!("no image \"{}\" in the archive", selector.escape_debug())))?,
     };
     Ok(images.swap_remove(index))
+}
+
+/// Whether `selector` means an image's `name`. Docker's archives have references, which may be short; a layout's names are
+/// any words.
+fn means(image: &Archived, selector: &str, name: &str) -> bool {
+    let full =
+        |text: &str| text.parse::<Reference>().and_then(|one| one.qualified(DOCKER_HUB)).map(|one| one.or_latest());
+    name == selector
+        || (image.manifest.media_type == DOCKER_MANIFEST
+            && matches!((full(name), full(selector)), (Ok(name), Ok(selector)) if name == selector))
 }
 
 /// An image to write.

@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod config;
 mod http;
 pub(crate) mod mirror;
+pub(crate) mod search;
 mod tags;
 pub(crate) mod transfer;
 pub(crate) mod upload;

@@ -66,7 +66,7 @@ impl Client {
 }
 
 /// The address of the next page in a `Link` header (RFC 8288).
-fn next_page(header: &str) -> Option<&str> {
+pub(super) fn next_page(header: &str) -> Option<&str> {
     header.split(',').find_map(|link| {
         let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
         let is_next = |parameter: &str| matches!(parameter.trim(), "rel=next" | "rel=\"next\"");
@@ -74,7 +74,7 @@ fn next_page(header: &str) -> Option<&str> {
     })
 }
 
-fn followed(from: &Url, link: &str) -> Result<Url> {
+pub(super) fn followed(from: &Url, link: &str) -> Result<Url> {
     let next = from.join(link).map_err(|_| Error::invalid("the registry's next page of tags is no address"))?;
     if !same_origin(from, &next) || next == *from {
         bail!(Error::invalid("the registry's next page of tags is somewhere else"));

@@ -149,7 +149,8 @@ fn is_missing(error: &io::Error) -> bool {
 /// Whether a line is more than a comment or the head of a table.
 fn says_something(line: &str) -> bool {
     let line = line.trim_start();
-    !line.is_empty() && !line.starts_with('#') && !(line.starts_with('[') && line.trim_end().ends_with(']'))
+    let is_head = line.starts_with('[') && line.trim_end().ends_with(']');
+    !line.is_empty() && !line.starts_with('#') && !is_head
 }
 
 /// An error that names file, line and key.

@@ -1,0 +1,270 @@
+//! `image copy`, between any two places, and a look at images where they are. Only what comes from or goes to
+//! `containers-storage:` has to do with the store; blobs on their way are staged beside it.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Map, Value, json};
+
+use super::archive::SPOOL;
+use super::interrupt::Guard;
+use super::manifest::{Shown, resolve};
+use super::progress::PullProgress;
+use super::pull::policy;
+use super::push::{Wish, written};
+use crate::engine::Engine;
+use crate::engine::request::{PullPolicy, RegistryOptions};
+use crate::image::archive;
+use crate::image::archive::image::{Archived, select};
+use crate::image::archive::tree::Tree;
+use crate::image::convert::{Family, Packing};
+use crate::image::manifest::{Compression, Config, Document, Manifest};
+use crate::image::push::{self, Prepared};
+use crate::image::store::{self, ImageStore};
+use crate::model::digest::Digest;
+use crate::model::error::Error;
+use crate::model::platform::Platform;
+use crate::model::reference::{DOCKER_HUB, Reference, Source};
+use crate::sys::cancel::Cancel;
+
+/// What of an image is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// What is known of it.
+    Summary,
+    /// Its manifest or index, as it is.
+    Raw,
+    /// Its configuration, as it is.
+    Config,
+}
+
+/// How an image is copied.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CopyRequest {
+    /// Every image of an index, and the index.
+    pub(crate) all: bool,
+    pub(crate) wish: Wish,
+    /// How the source and the destination are reached.
+    pub(crate) from: RegistryOptions,
+    pub(crate) to: RegistryOptions,
+}
+
+impl Engine {
+    /// Copies an image; returns the digest of its manifest or index there.
+    pub(crate) fn copy_image(
+        &self,
+        from: &str,
+        to: &str,
+        request: &CopyRequest,
+        progress: &mut dyn PullProgress,
+    ) -> Result<Digest> {
+        let (source, destination): (Source, Source) = (from.parse()?, to.parse()?);
+        if let Source::Storage { name } = &destination {
+            return self.copy_in(&source, from, name, request, progress);
+        }
+        if let Source::Storage { name } = &source {
+            return self.push_image(name, Some(to), request.wish, &request.to, progress);
+        }
+        let guard = Guard::new()?;
+        let mut work = || {
+            if request.all {
+                return self.copy_all(&source, &destination, request, &guard.cancel, progress);
+            }
+            let wish = shaped(request.wish, &source, &destination)?;
+            let image = match &source {
+                Source::Registry { reference, .. } => {
+                    let access = self.registries(&request.from)?;
+                    let client = access.client(&guard.cancel)?;
+                    let platform = request.from.platform.clone().unwrap_or_else(Platform::host);
+                    let (name, resolved) = resolve(&access, &client, reference, &platform)?;
+                    policy()?.check("docker", &store::text(&name))?;
+                    push::prepare_fetched(&self.paths, &client, &resolved, &name, wish, &guard.cancel)?
+                }
+                other => {
+                    let archived = self.archived(other, &request.from, &guard.cancel)?;
+                    push::prepare_archived(&self.paths, &archived, wish, &guard.cancel)?
+                }
+            };
+            self.deliver(&image, &destination, &request.to, &guard.cancel, progress)
+                .with_context(|| format!("copying {from} to {to}"))
+        };
+        guard.outcome(work())
+    }
+
+    /// Copies into the store.
+    fn copy_in(
+        &self,
+        source: &Source,
+        from: &str,
+        name: &str,
+        request: &CopyRequest,
+        progress: &mut dyn PullProgress,
+    ) -> Result<Digest> {
+        if request.all {
+            return Err(Error::unsupported("the store keeps the image of one platform, not all of an index").into());
+        }
+        store::full_name(name)?;
+        let image = match source {
+            Source::Registry { reference, .. } => {
+                let name = format!("docker://{reference}");
+                self.ensure_image(&name, PullPolicy::Always, &request.from, progress)?
+            }
+            Source::Storage { name } => ImageStore::new(&self.paths).find(name)?,
+            other => self.image_from_archive(other, &request.from, progress)?,
+        };
+        let store = ImageStore::new(&self.paths);
+        store.tag(&image.id, name).with_context(|| format!("copying {from} to containers-storage:{name}"))?;
+        Ok(image.record.manifest)
+    }
+
+    /// Copies an index with all its images, from registry to registry, as they are.
+    fn copy_all(
+        &self,
+        source: &Source,
+        destination: &Source,
+        request: &CopyRequest,
+        stop: &Cancel,
+        progress: &mut dyn PullProgress,
+    ) -> Result<Digest> {
+        let (Source::Registry { reference: from, .. }, Source::Registry { reference: to, .. }) = (source, destination)
+        else {
+            return Err(Error::unsupported("all images of an index are copied between registries only").into());
+        };
+        if request.wish != Wish::default() {
+            return Err(Error::unsupported("images of an index are copied as they are").into());
+        }
+        let to = to.qualified(DOCKER_HUB)?.or_latest();
+        let (access, target) = (self.registries(&request.from)?, self.registries(&request.to)?);
+        let (reader, writer) = (access.client(stop)?, target.client(stop)?);
+        let host = Platform::host();
+        let (name, resolved) = resolve(&access, &reader, from, &host)?;
+        policy()?.check("docker", &store::text(&name))?;
+        let mut copy = |name: &Reference, place: &Reference| {
+            let resolved = reader.resolve(name, &host)?;
+            let image = push::prepare_fetched(&self.paths, &reader, &resolved, name, Wish::default(), stop)?;
+            push::push(&self.paths, &writer, &image, place, progress)
+        };
+        let Some(bytes) = &resolved.index else { return copy(&name, &to) };
+        let Document::Index(index) = Document::parse(bytes, None)? else {
+            return Err(Error::state("the index is not one").into());
+        };
+        for (at, entry) in index.manifests.iter().enumerate() {
+            let digest = &entry.descriptor.digest;
+            copy(&name.with_digest(digest.clone()), &to.with_digest(digest.clone()))
+                .with_context(|| format!("copying image {}/{} from manifest list", at + 1, index.manifests.len()))?;
+        }
+        push::push_index(&writer, &to, &index.media_type, bytes)
+    }
+
+    /// Brings a prepared image to where it goes.
+    fn deliver(
+        &self,
+        image: &Prepared,
+        destination: &Source,
+        options: &RegistryOptions,
+        stop: &Cancel,
+        progress: &mut dyn PullProgress,
+    ) -> Result<Digest> {
+        if let Source::Registry { reference, .. } = destination {
+            let reference = reference.qualified(DOCKER_HUB)?.or_latest();
+            let client = self.registries(options)?.client(stop)?;
+            return push::push(&self.paths, &client, image, &reference, progress);
+        }
+        let (place, names) = written(destination, Vec::new())?;
+        push::write(image, place, &names)
+    }
+
+    /// The image of an archive or directory.
+    fn archived(&self, source: &Source, options: &RegistryOptions, stop: &Cancel) -> Result<Archived> {
+        let (path, selector, transport) =
+            super::archive::located(source).ok_or_else(|| Error::invalid("not an archive of images"))?;
+        policy()?.check(transport, path)?;
+        let tree = Tree::open(Path::new(path), &self.paths.tmp(), SPOOL, stop)?;
+        let platform = options.platform.clone().unwrap_or_else(Platform::host);
+        select(archive::read(&tree, &platform)?, selector)
+    }
+
+    /// Looks at an image where it is.
+    pub(crate) fn look_at_image(&self, name: &str, look: Look, options: &RegistryOptions) -> Result<Shown> {
+        let source: Source = name.parse()?;
+        let guard = Guard::new()?;
+        let work = || {
+            let (manifest_bytes, manifest, config, index, about) = match &source {
+                Source::Registry { reference, .. } => {
+                    let access = self.registries(options)?;
+                    let client = access.client(&guard.cancel)?;
+                    let platform = options.platform.clone().unwrap_or_else(Platform::host);
+                    let (name, resolved) = resolve(&access, &client, reference, &platform)?;
+                    let config = client.fetch_bytes(&resolved, &resolved.manifest.config)?;
+                    let mut about = Map::new();
+                    if look == Look::Summary {
+                        about.insert("Name".to_owned(), name.name().into());
+                        about.insert("Digest".to_owned(), resolved.digest.to_string().into());
+                        about.insert("RepoTags".to_owned(), client.tags(&name)?.into());
+                    }
+                    (resolved.manifest_bytes, resolved.manifest, config, resolved.index, about)
+                }
+                Source::Storage { name } => {
+                    let store = ImageStore::new(&self.paths);
+                    let image = store.find(name)?;
+                    let (bytes, manifest) = store.manifest(&image.record)?;
+                    (bytes, manifest, store.config_bytes(&image.record)?, None, Map::new())
+                }
+                other => {
+                    let image = self.archived(other, options, &guard.cancel)?;
+                    (image.manifest_bytes, image.manifest, image.config_bytes, None, Map::new())
+                }
+            };
+            let is_index = index.is_some();
+            let bytes = match look {
+                Look::Raw => index.unwrap_or(manifest_bytes),
+                Look::Config => config,
+                Look::Summary => {
+                    let summary = summary(about, &manifest_bytes, &manifest, &config)?;
+                    serde_json::to_vec(&summary).context("write what is known of the image")?
+                }
+            };
+            Ok(Shown { bytes, is_index })
+        };
+        guard.outcome(work())
+    }
+}
+
+/// What the copy is to be: a layout has only OCI's manifests, and what goes from a file over a wire is packed.
+fn shaped(wish: Wish, source: &Source, destination: &Source) -> Result<Wish> {
+    let wired = matches!(destination, Source::Registry { .. }) && !matches!(source, Source::Registry { .. });
+    let packing = match wish.packing {
+        None if wired => Some(Packing::new(Compression::Gzip, None)?),
+        packing => packing,
+    };
+    let oci = matches!(destination, Source::OciArchive { .. } | Source::OciLayout { .. });
+    Ok(Wish { format: if oci { Some(Family::Oci) } else { wish.format }, packing, ..wish })
+}
+
+/// What is known of an image, in skopeo's shape.
+fn summary(mut about: Map<String, Value>, bytes: &[u8], manifest: &Manifest, config: &[u8]) -> Result<Value> {
+    let whole: Value = serde_json::from_slice(config).context("parse the configuration")?;
+    let parsed = Config::parse(config)?;
+    about.entry("Digest").or_insert_with(|| Digest::of(bytes).to_string().into());
+    about.entry("RepoTags").or_insert_with(|| json!([]));
+    let inner = &whole["config"];
+    let layers: Vec<Value> = manifest
+        .layers
+        .iter()
+        .map(|layer| json!({"MIMEType": layer.media_type, "Digest": layer.digest, "Size": layer.size, "Annotations": null}))
+        .collect();
+    let text = |key: &str| whole.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    for (key, value) in [
+        ("Created", whole.get("created").cloned().unwrap_or(Value::Null)),
+        ("DockerVersion", text("docker_version").into()),
+        ("Labels", inner.get("Labels").cloned().unwrap_or(Value::Null)),
+        ("Architecture", parsed.platform.architecture.into()),
+        ("Os", parsed.platform.os.into()),
+        ("Layers", manifest.layers.iter().map(|layer| layer.digest.to_string()).collect::<Vec<_>>().into()),
+        ("LayersData", layers.into()),
+        ("Env", inner.get("Env").cloned().unwrap_or(Value::Null)),
+    ] {
+        about.insert(key.to_owned(), value);
+    }
+    Ok(Value::Object(about))
+}
