@@ -107,6 +107,7 @@ fn exec(place: &Path) {
 /// The most memory that the runtime's own process had, in KiB.
 fn peak(place: &Path, name: &str) -> i64 {
     let mut command = runtime(place, name, &["run", "-b", &path(place, "seccomp"), "peak"]);
+    #[allow(clippy::zombie_processes, reason = "reaped by wait4, which tells what it used")]
     let child = command.spawn().unwrap();
     let pid = i32::try_from(child.id()).unwrap();
     let mut usage: libc::rusage = peak_of(pid);

@@ -20,7 +20,7 @@ fn probe() -> String {
 fn carelessly(env: &TestEnv, words: &[&str]) -> Outcome {
     let mut command = env.root.command("sh");
     let script = "trap '' HUP INT PIPE USR1 CHLD; umask 077; exec 9</etc/passwd 8>&9; \
-                  export NOTIFY_SOCKET=/run/n LISTEN_FDS=1 LISTEN_PID=$$ SECRET=x; exec \"$@\"";
+                  export LISTEN_FDS=1 LISTEN_PID=1 SECRET=x; exec \"$@\"";
     command.args(["-c", script, "sh"]).arg(&env.root.binary);
     command.arg("--root").arg(&env.root.store).arg("--runroot").arg(&env.root.runtime).args(words);
     finished(command, b"")

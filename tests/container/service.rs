@@ -88,7 +88,10 @@ fn listening_sockets_are_handed_on() {
         let script = "echo $LISTEN_PID $LISTEN_FDS $LISTEN_FDNAMES; cat <&3 | wc -l";
         let run = env.dhow(&["run", "--rm", "--network", "none", "busybox", "sh", "-c", script]);
         let mut command = Command::new("sh");
-        command.args(["-c", "exec 3</etc/hostname; export LISTEN_PID=$$; exec \"$@\"", "sh"]).arg(run.get_program()).args(run.get_args());
+        command
+            .args(["-c", "exec 3</etc/hostname; export LISTEN_PID=$$; exec \"$@\"", "sh"])
+            .arg(run.get_program())
+            .args(run.get_args());
         command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "web");
         assert_eq!(finished(command, b"").lines(), ["1 1 web", "1"]);
