@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, Read, Seek as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -189,6 +189,8 @@ pub(crate) fn prepare_archived(paths: &Paths, image: &Archived, wish: Wish, stop
                 length => file.write_all(&buffer[..length]).with_context(|| format!("copy layer {digest}"))?,
             }
         }
+        // Who packs it anew reads from where it stands.
+        file.rewind().context("rewind a staged layer")?;
         let (descriptor, diff_id) = (layer.descriptor.clone(), diff_id.clone());
         layers.push(PreparedLayer { descriptor, diff_id, place: Place::Made(file) });
     }

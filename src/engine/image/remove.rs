@@ -17,7 +17,7 @@ impl Engine {
         let store = ImageStore::new(&self.paths);
         for name in names {
             store.tag(image, name)?;
-            if let Some(id) = store.resolve(name)? {
+            if let Some(id) = store.resolve_any(name)? {
                 self.note_image("tag", &id, name);
             }
         }
@@ -27,7 +27,7 @@ impl Engine {
     /// Takes names from an image; without names all of them.
     pub(crate) fn untag_image(&self, image: &str, names: &[String]) -> Result<Vec<String>> {
         let store = ImageStore::new(&self.paths);
-        let id = store.resolve(image)?.unwrap_or_default();
+        let id = store.resolve_any(image)?.unwrap_or_default();
         let taken = store.untag(image, names)?;
         taken.iter().for_each(|name| self.note_image("untag", &id, name));
         Ok(taken)
@@ -57,7 +57,7 @@ impl Engine {
             let users = users.get(id).map(Vec::as_slice).unwrap_or_default();
             Ok(users.iter().map(|user| user.as_str().to_owned()).collect())
         };
-        let id = store.resolve(name)?.unwrap_or_default();
+        let id = store.resolve_any(name)?.unwrap_or_default();
         let removed = store.remove(&lock, name, names, &mut of)?;
         removed.untagged.iter().for_each(|name| self.note_image("untag", &id, name));
         if let Some(id) = &removed.deleted {
