@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use super::merged;
 use crate::model::container::{ContainerConfig, ContainerState, ExitRecord, InitRecord};
 use crate::model::error::Error;
-use crate::model::health::Health;
+use crate::model::health::{Health, HealthConfig};
 use crate::model::id::Id;
 use crate::model::status::{Action, Status};
 use crate::runtime::cgroup::Cgroup;
@@ -51,7 +51,7 @@ impl Container {
             },
             Err(error) => return Err(error),
         };
-        let health = config.health.as_deref().map(|asked| super::health::read(paths, &config.id, asked, state.run));
+        let health = config.health.as_deref().map(|asked| health(paths, &config.id, asked, state.run));
         let mut read = Self { config, state, health };
         if read.state.status.is_alive() && read.state.monitor.is_none() {
             // The engine that started or replaced it was killed before it wrote down who it is.
@@ -102,6 +102,14 @@ impl Container {
         let path = paths.container(&self.config.id).join("exit.json");
         Ok(record::read::<ExitRecord>(&path)?.filter(|exit| exit.run == self.state.run))
     }
+}
+
+/// What is known of the health of run `run`; before its first check, that it starts.
+fn health(paths: &Paths, id: &Id, config: &HealthConfig, run: u64) -> Health {
+    // A torn record is replaced by the next check.
+    let record = record::read::<Health>(&paths.container(id).join("health.json")).ok().flatten();
+    let fresh = || Health::new(record::VERSION, run, config);
+    record.filter(|record| record.run == run).unwrap_or_else(fresh)
 }
 
 /// Whether an error says that a record is torn rather than unreadable or newer.

@@ -8,13 +8,9 @@ use super::container::{self, Container};
 use super::request::HealthRequest;
 use crate::image::store::Image;
 use crate::model::error::Error;
-use crate::model::health::{
-    Check, Health, HealthConfig, HealthStatus, INTERVAL, LOG_COUNT, LOG_SIZE, RETRIES, TIMEOUT,
-};
+use crate::model::health::{Check, HealthConfig, HealthStatus, INTERVAL, LOG_COUNT, LOG_SIZE, RETRIES, TIMEOUT};
 use crate::model::status::Status;
 use crate::monitor::client::AttachClient;
-use crate::state::paths::Paths;
-use crate::state::record;
 
 /// What the image says with what the user says about it. `None`: there is no check.
 pub(crate) fn resolve(request: &HealthRequest, image: Option<&Image>) -> Result<Option<Box<HealthConfig>>> {
@@ -52,14 +48,6 @@ pub(crate) fn resolve(request: &HealthRequest, image: Option<&Image>) -> Result<
         log_directory: request.log_directory.clone(),
         ..HealthConfig::new(check)
     })))
-}
-
-/// What is known of the health of run `run`; before its first check, that it starts.
-pub(crate) fn read(paths: &Paths, id: &crate::model::id::Id, config: &HealthConfig, run: u64) -> Health {
-    // A torn record is replaced by the next check.
-    let record = record::read::<Health>(&paths.container(id).join("health.json")).ok().flatten();
-    let fresh = || Health::new(record::VERSION, run, config);
-    record.filter(|record| record.run == run).unwrap_or_else(fresh)
 }
 
 /// The status that listings show: of a container that runs.
