@@ -13,6 +13,7 @@ fn from_the_registry_to_its_removal() {
     let name = registry.reference("day");
     let script = format!(
         "set -e
+        dhow rmi -a -f >/dev/null
         dhow pull -q --tls-verify=false {name} >/dev/null
         dhow run --rm --network none {name} id -u
         script -qec 'dhow run -it --rm --network none {name} tty' /dev/null </dev/null | tr -d '\\000\\004\\r\\b^D@'
