@@ -49,7 +49,7 @@ fn same(lines: &[String], expected: &str) {
 #[test]
 fn containerd_runs_executes_pauses_and_measures() {
     isolated(|env| {
-        require!(containerd, ctr);
+        require!(engines, containerd, ctr);
         let lines = session(
             env,
             "containerd",
@@ -105,7 +105,7 @@ kill %1; wait
 #[test]
 fn dockerd_runs_executes_updates_restarts_and_checks() {
     isolated(|env| {
-        require!(dockerd, docker, containerd);
+        require!(engines, dockerd, docker, containerd);
         let lines = session(
             env,
             "dockerd",
