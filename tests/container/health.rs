@@ -113,7 +113,8 @@ fn the_unhealthy_are_killed_stopped_or_started_again() {
             "test -e /again && touch /well; touch /again; trap 'exit 5' TERM; sleep 1000 & wait",
         );
         eventually("the second run is well", || inspect(env, "box")["State"]["Health"]["Status"] == "healthy");
-        assert_eq!(inspect(env, "box")["RestartCount"], 1);
+        // A check may come before the second run has said that it is well.
+        assert!(inspect(env, "box")["RestartCount"].as_u64() >= Some(1));
         end(env);
     });
 }
