@@ -294,17 +294,26 @@ impl Target<'_> {
             Some(view) => user.unwrap_or_else(|| view.owner_outside(uid, gid)),
         };
         let options = PlaceOptions { owner: &owner, overwrite: request.overwrite, special: self.view.is_some() };
-        within(self.root, self.view.is_some(), || {
-            // A stream of ours is what it is; another may be compressed.
-            let source: Box<dyn Read> = if foreign { compression::reader(source)? } else { Box::new(source) };
-            let mut archive = Archive::new(source, u64::MAX, false);
-            let placed = Placer::new(self.root, self.parent.clone(), options).run(&mut archive);
-            match placed {
-                Ok(0) | Err(_) if foreign && archive.total() < 512 => Err(no_archive().into()),
-                Err(error) if foreign && archive.total() > 0 && is_bad_header(&error) => Err(no_archive().into()),
-                done => done.map(drop),
-            }
-        })
+        within(self.root, self.view.is_some(), || place(self.root, &self.parent, options, source, foreign))
+    }
+}
+
+/// Places the members of an archive below a directory of a tree. A stream of ours is what it is; one that is foreign may be
+/// compressed, or no archive.
+pub(super) fn place(
+    root: BorrowedFd<'_>,
+    parent: &[u8],
+    options: PlaceOptions<'_>,
+    source: impl Read,
+    foreign: bool,
+) -> Result<()> {
+    let source: Box<dyn Read> = if foreign { compression::reader(source)? } else { Box::new(source) };
+    let mut archive = Archive::new(source, u64::MAX, false);
+    let placed = Placer::new(root, parent.to_vec(), options).run(&mut archive);
+    match placed {
+        Ok(0) | Err(_) if foreign && archive.total() < 512 => Err(no_archive().into()),
+        Err(error) if foreign && archive.total() > 0 && is_bad_header(&error) => Err(no_archive().into()),
+        done => done.map(drop),
     }
 }
 

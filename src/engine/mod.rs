@@ -58,6 +58,7 @@ pub(crate) mod update;
 pub(crate) mod userns;
 pub(crate) mod view;
 pub(crate) mod volume;
+pub(crate) mod volume_content;
 pub(crate) mod volumes;
 pub(crate) mod wait;
 

@@ -27,7 +27,7 @@ pub(crate) struct Mounted {
 impl Engine {
     /// Mounts the container that `name` means, unless it is, and says where.
     pub(crate) fn mount_container(&self, name: &str) -> Result<PathBuf> {
-        self.check_mounts()?;
+        self.check_mounts("mount")?;
         let locked = self.lock(name)?;
         let dir = locked.dir();
         if let Some(path) = merged::mounted(&dir)? {
@@ -51,7 +51,7 @@ impl Engine {
 
     /// Unmounts it; one that is not mounted is fine.
     pub(crate) fn unmount_container(&self, name: &str) -> Result<Id> {
-        self.check_mounts()?;
+        self.check_mounts("mount")?;
         let locked = self.lock(name)?;
         let was_mounted = merged::mounted(&locked.dir())?.is_some();
         merged::detach(&locked.dir())?;
@@ -63,7 +63,7 @@ impl Engine {
 
     /// The containers that are mounted, the oldest first.
     pub(crate) fn mounted_containers(&self) -> Result<Vec<Mounted>> {
-        self.check_mounts()?;
+        self.check_mounts("mount")?;
         let mut all = Vec::new();
         for listed in self.list()? {
             if let super::list::Listed::Container(read) = listed
@@ -77,9 +77,10 @@ impl Engine {
     }
 
     /// An ordinary user's mount would be seen by nobody, but in a shell of `unshare`.
-    pub(in crate::engine) fn check_mounts(&self) -> Result<()> {
+    pub(in crate::engine) fn check_mounts(&self, command: &str) -> Result<()> {
         if self.privilege.is_rootless() && Privilege::unshared().is_none() {
-            let message = "cannot run command \"dhow mount\" in rootless mode, must execute `dhow unshare` first";
+            let message =
+                format!("cannot run command \"dhow {command}\" in rootless mode, must execute `dhow unshare` first");
             return Err(Error::invalid(message).into());
         }
         Ok(())

@@ -80,3 +80,67 @@ fn options_that_mean_nothing_are_refused() {
         }
     });
 }
+
+#[test]
+fn what_is_in_a_volume_goes_out_and_comes_in() {
+    isolated(|env| {
+        stage::busybox(env);
+        let archive = env.place.join("volume.tar").display().to_string();
+        let run = |volume: &str, script: &str| {
+            env.run(&["run", "--rm", "--network", "none", "-v", volume, "busybox", "sh", "-c", script]).ok()
+        };
+        run("from:/v", "mkdir -m 711 /v/dir; echo text >/v/dir/file; chown 7:8 /v/dir/file; ln -s dir/file /v/link");
+        env.run(&["volume", "export", "from", "-o", &archive]).ok();
+        env.run(&["volume", "create", "to"]).ok();
+        run("to:/v", "echo old >/v/old");
+        env.run(&["volume", "import", "to", &archive]).ok();
+        let script = "stat -c '%a %u %g' /v/dir /v/dir/file; readlink /v/link; cat /v/link /v/old";
+        assert_eq!(run("to:/v", script), "711 0 0\n644 7 8\ndir/file\ntext\nold");
+        let mounted = env.run(&["volume", "mount", "to"]).ok();
+        assert_eq!(std::fs::read_to_string(format!("{mounted}/dir/file")).unwrap(), "text\n");
+        env.run(&["volume", "unmount", "to"]).ok();
+        env.run(&["volume", "rm", "from", "to"]).ok();
+        env.run(&["volume", "export", "to"]).fails(125, "no such volume to");
+    });
+}
+
+#[test]
+fn a_link_in_a_volume_leads_no_import_out_of_it() {
+    isolated(|env| {
+        let outside = env.place.join("outside");
+        std::fs::create_dir(&outside).unwrap();
+        env.run(&["volume", "create", "trap"]).ok();
+        let data = env.run(&["volume", "mount", "trap"]).ok();
+        std::os::unix::fs::symlink(&outside, format!("{data}/out")).unwrap();
+        let tree = env.place.join("tree");
+        std::fs::create_dir_all(tree.join("out")).unwrap();
+        std::fs::write(tree.join("out/file"), "in").unwrap();
+        let archive = env.place.join("trap.tar").display().to_string();
+        let tar =
+            std::process::Command::new("tar").args(["-C"]).arg(&tree).args(["-cf", &archive, "out/file"]).status();
+        assert!(tar.unwrap().success());
+        // Whether it is refused or takes the link's place: nothing is written where the link leads.
+        drop(env.run(&["volume", "import", "trap", &archive]));
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+        env.run(&["volume", "rm", "trap"]).ok();
+    });
+}
+
+#[test]
+fn a_bind_volume_exports_its_device_and_a_tmpfs_nothing() {
+    isolated(|env| {
+        let source = env.place.join("source");
+        std::fs::create_dir(&source).unwrap();
+        std::fs::write(source.join("file"), "there").unwrap();
+        let device = format!("device={}", source.display());
+        env.run(&["volume", "create", "-o", "type=none", "-o", "o=bind", "-o", &device, "bound"]).ok();
+        assert_eq!(env.run(&["volume", "mount", "bound"]).ok(), source.display().to_string());
+        let archive = env.place.join("bound.tar");
+        env.run(&["volume", "export", "bound", "-o", &archive.display().to_string()]).ok();
+        let bytes = std::fs::read(&archive).unwrap();
+        assert!(bytes.windows(5).any(|window| window == b"there"));
+        env.run(&["volume", "create", "-o", "type=tmpfs", "fleeting"]).ok();
+        env.run(&["volume", "export", "fleeting"]).fails(125, "is a fresh tmpfs for each container");
+        env.run(&["volume", "rm", "bound", "fleeting"]).ok();
+    });
+}

@@ -35,7 +35,7 @@ impl Engine {
 
     /// Mounts the image that `name` means, unless it is, and says where.
     pub(crate) fn mount_image(&self, name: &str) -> Result<PathBuf> {
-        self.check_mounts()?;
+        self.check_mounts("image mount")?;
         let store = ImageStore::new(&self.paths);
         // Nobody removes the image until it can be seen that it is mounted.
         let _lock = store.lock()?;
@@ -64,7 +64,7 @@ impl Engine {
 
     /// Unmounts it; gives its id where it was mounted.
     pub(crate) fn unmount_image(&self, name: &str) -> Result<Option<String>> {
-        self.check_mounts()?;
+        self.check_mounts("image unmount")?;
         let store = ImageStore::new(&self.paths);
         let _lock = store.lock()?;
         let id = store.resolve(name)?.ok_or_else(|| store::unknown(name))?;
@@ -84,7 +84,7 @@ impl Engine {
 
     /// The images that are mounted, by their ids.
     pub(crate) fn mounted_images(&self) -> Result<Vec<MountedImage>> {
-        self.check_mounts()?;
+        self.check_mounts("image mount")?;
         let mut all = Vec::new();
         for listed in ImageStore::new(&self.paths).list()?.images {
             if let Some(path) = self.image_mount(&listed.record.id)? {
