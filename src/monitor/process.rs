@@ -16,7 +16,7 @@ use crate::model::container::ProcessRef;
 use crate::model::error::Error;
 use crate::model::log::{LogConfig, LogDriver};
 use crate::runtime::capability::{self, CapSet};
-use crate::runtime::create::{CreateRequest, Init, Rootfs, create, sources};
+use crate::runtime::create::{CreateRequest, Init, Rootfs, Ways, create, sources};
 use crate::runtime::exec::{ExecRequest, exec};
 use crate::runtime::rootfs::idmapped;
 use crate::runtime::stdio::Stdio;
@@ -75,6 +75,7 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
             seccomp_cache: config.seccomp_cache.as_deref(),
             subject: None,
             gate: None,
+            ways: Ways::default(),
         })
     };
     let mut init = match made {
@@ -142,6 +143,7 @@ pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Ve
             seccomp_cache: config.seccomp_cache.as_deref(),
             subject: None,
             bound: source.bound,
+            keep_keyring: false,
         })?
     };
     let ends = with_terminal(ends, child.terminal)?;

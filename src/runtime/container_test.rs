@@ -11,7 +11,7 @@ use oci_spec::runtime::{Process, Spec};
 use serde_json::{Value, json};
 
 use super::cgroup::Cgroup;
-use super::create::{CreateRequest, Init, Rootfs, create, sources};
+use super::create::{CreateRequest, Init, Rootfs, Ways, create, sources};
 use super::exec::{ExecRequest, exec};
 use super::stdio::Stdio;
 use crate::model::error::{Error, ErrorKind};
@@ -142,6 +142,7 @@ fn made(bundle: &Bundle, spec: &Spec, stdio: Stdio) -> anyhow::Result<Init> {
         seccomp_cache: None,
         subject: None,
         gate: None,
+        ways: Ways::default(),
     })
 }
 
@@ -365,6 +366,7 @@ fn another_process_joins() {
                     seccomp_cache: None,
                     subject: None,
                     bound: false,
+                    keep_keyring: false,
                 })
             };
             let joined = |args: &[&str], stdio| seen(init.pid, args, stdio);

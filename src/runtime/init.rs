@@ -17,6 +17,7 @@ use rustix::fs::Mode;
 use super::cgroup;
 use super::channel::{Channel, Message};
 use super::confine::{self, Confinement, give_up, new_keyring};
+use super::create::Ways;
 use super::gate::Gate;
 use super::hook::{Point, Subject};
 use super::namespace::{Numbers, Plan};
@@ -24,12 +25,12 @@ use super::rootfs::cgroup::View;
 use super::rootfs::device::Node;
 use super::rootfs::mount::Mounting;
 use super::rootfs::plan::{Kind, Planned};
+use super::rootfs::target::{self, Leaf};
 use super::rootfs::{device, mask, mount, pivot};
 use super::seccomp::Program;
 use super::stdio::Stdio;
 use super::sysctl::{self, Setting, When};
 use super::{idmap, terminal};
-use crate::model::error::{Error, ErrorKind};
 use crate::sys::clone::{Namespaces, unshare};
 use crate::sys::exec::close_all_but;
 use crate::sys::proc::Proc;
@@ -75,6 +76,7 @@ pub(crate) struct Init<'a> {
     pub(crate) subject: Option<&'a Subject<'a>>,
     /// Where the start is waited for when the parent is gone.
     pub(crate) gate: Option<Gate>,
+    pub(crate) ways: Ways,
     pub(crate) channel: Channel,
 }
 
@@ -136,7 +138,9 @@ impl Init<'_> {
         }
         own::hide().context("hide from others")?;
         rustix::process::setsid().context("start a session")?;
-        new_keyring()?;
+        if !self.ways.keep_keyring {
+            new_keyring()?;
+        }
         if !self.joined {
             self.namespaces.join_others()?;
         }
@@ -216,11 +220,19 @@ impl Init<'_> {
         let paths = |paths: Option<&Option<Vec<String>>>| paths.and_then(Option::as_deref).unwrap_or_default().to_vec();
         mask::make_read_only(root, &paths(linux.map(|linux| linux.readonly_paths())))?;
         mask::mask(root, &paths(linux.map(|linux| linux.masked_paths())))?;
+        if self.ways.make_directory {
+            // Where it cannot be made, going there says why.
+            drop(target::ensure(root, self.process.cwd(), Leaf::Directory));
+        }
         if self.spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false) {
             mount::make_read_only(root)?;
         }
         self.run_hooks()?;
-        pivot::pivot(root)?;
+        if self.ways.no_pivot {
+            pivot::move_over(root, self.place.is_some())?;
+        } else {
+            pivot::pivot(root)?;
+        }
         Ok(held)
     }
 
@@ -234,7 +246,7 @@ impl Init<'_> {
         subject.run(Point::CreateContainer, self.spec, Some(own_pid()))
     }
 
-    /// Refuses a command that is not there while its maker still listens, as callers of bundles expect; one that a hook
+    /// Refuses a command that nobody can execute while its maker still listens, as callers of bundles expect; one that a hook
     /// may yet make, or that is named from the working directory, is looked up later.
     fn find_command(&self) -> Result<()> {
         let args = confine::strings(self.process.args().iter().flatten())?;
@@ -244,13 +256,7 @@ impl Init<'_> {
         if relative || !Point::StartContainer.of(self.spec).is_empty() {
             return Ok(());
         }
-        match confine::find(&args, &env) {
-            Err(error) if error.downcast_ref::<Error>().is_some_and(|error| error.kind == ErrorKind::NoCommand) => {
-                Err(error)
-            }
-            // What root may not execute, the user may.
-            _ => Ok(()),
-        }
+        confine::check(&args, &env)
     }
 
     /// Waits to be started: by the parent, or at the gate by anybody who may.
@@ -264,7 +270,10 @@ impl Init<'_> {
     fn leave_host(&self, root: &OwnedFd) -> Result<()> {
         let linux = self.spec.linux().as_ref();
         let propagation = linux.and_then(|linux| linux.rootfs_propagation().as_deref()).and_then(pivot::propagation);
-        pivot::leave_host(root.as_fd(), propagation)
+        if !self.ways.no_pivot {
+            pivot::leave_host()?;
+        }
+        pivot::propagate(root.as_fd(), propagation)
     }
 
     /// Writes what belongs to the namespaces, and gives the descriptors of the command.

@@ -138,6 +138,8 @@ docker run --rm -u 33:34 $run box sh -c 'id -u; echo x > /dev/stdout'
 docker run --rm --read-only --tmpfs /tmp $run box sh -c 'touch /x 2>/dev/null || touch /tmp/x && echo ok'
 docker run --rm --cap-drop all --security-opt no-new-privileges $run box grep -E 'CapBnd|NoNew|Seccomp:' /proc/self/status
 docker ps -aq; ls /run/docker/runtime-dhow/moby /var/run/docker/runtime-dhow/moby 2>/dev/null | grep -v ':$' | grep .
+# Its last shim may be at work still.
+for i in $(seq 100); do ls -d /sys/fs/cgroup/pids/dk/*/ >/dev/null 2>&1 || break; sleep 0.05; done
 kill $(cat /run/docker.pid); wait
 rmdir /sys/fs/cgroup/*/dk 2>/dev/null || true # the caller's parent is its to remove
 "#,

@@ -62,10 +62,10 @@ pub(crate) struct BundleArgs {
     /// Pass on N more descriptors, from 3 on
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) preserve_fds: u32,
-    /// Keep the root of the host (refused: the root is always changed)
+    /// Change to the root without pivot_root, as an initial ramdisk needs it; less secure
     #[arg(long)]
     pub(crate) no_pivot: bool,
-    /// Share the session keyring (refused: containers have their own)
+    /// Stay in the session keyring of the caller
     #[arg(long)]
     pub(crate) no_new_keyring: bool,
 }
