@@ -22,7 +22,7 @@ use super::rootfs::plan::{self, Planned};
 use super::rootfs::{device, mount};
 use super::seccomp::notify;
 use super::stdio::Stdio;
-use super::{idmap, init, seccomp, sysctl, validate};
+use super::{idmap, init, netdevice, seccomp, sysctl, validate};
 use crate::model::error::Error;
 use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3, enter, unshare};
 use crate::sys::exec::leave;
@@ -219,8 +219,14 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
             let new_user = namespaces.new.contains(Namespaces::USER);
             let maps = new_user.then_some((uids, gids));
             drop(request.gate);
-            let company =
-                Company { pid, channel: &ours, spec, placement: &placement, subject: request.subject.as_ref() };
+            let company = Company {
+                pid,
+                pidfd: pidfd.as_fd(),
+                channel: &ours,
+                spec,
+                placement: &placement,
+                subject: request.subject.as_ref(),
+            };
             match company.accompany(maps, &mounts, &sources) {
                 Ok((terminal, start_time)) => Ok(Init { pid, pidfd, start_time, terminal, channel: Some(ours) }),
                 Err(error) => {
@@ -413,6 +419,7 @@ type Maps<'a> = (&'a [LinuxIdMapping], &'a [LinuxIdMapping]);
 /// Who stays with init until it is ready.
 struct Company<'a> {
     pid: i32,
+    pidfd: BorrowedFd<'a>,
     channel: &'a Channel,
     spec: &'a Spec,
     placement: &'a Placement<'a>,
@@ -449,8 +456,11 @@ impl Company<'_> {
         }
     }
 
-    /// The hooks of the runtime's namespaces.
+    /// Hands over links, and runs the hooks of the runtime's namespaces.
     fn run_hooks(&self) -> Result<()> {
+        if let Some(devices) = self.spec.linux().as_ref().and_then(|linux| linux.net_devices().as_ref()) {
+            netdevice::hand_over(devices, self.pid, self.pidfd)?;
+        }
         let Some(subject) = self.subject else { return Ok(()) };
         subject.run(Point::Prestart, self.spec, Some(self.pid))?;
         subject.run(Point::CreateRuntime, self.spec, Some(self.pid))

@@ -238,11 +238,13 @@ impl Init<'_> {
 
     /// The hooks that come before the root is changed: those of the parent, then those of this namespace.
     fn run_hooks(&self) -> Result<()> {
-        let Some(subject) = self.subject else { return Ok(()) };
-        if [Point::Prestart, Point::CreateRuntime].iter().any(|point| !point.of(self.spec).is_empty()) {
+        let devices = self.spec.linux().as_ref().and_then(|linux| linux.net_devices().as_ref());
+        let hooked = [Point::Prestart, Point::CreateRuntime].iter().any(|point| !point.of(self.spec).is_empty());
+        if hooked || devices.is_some_and(|devices| !devices.is_empty()) {
             self.channel.send(&Message::Hooks)?;
             self.channel.expect(&Message::Hooked)?;
         }
+        let Some(subject) = self.subject else { return Ok(()) };
         subject.run(Point::CreateContainer, self.spec, Some(own_pid()))
     }
 

@@ -9,6 +9,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use serde_json::json;
 
 use super::bundle::{Bundle, Runtime, read};
+use crate::require;
 use crate::support::env::{UID, eventually, finished, program};
 use crate::support::{TestEnv, isolated};
 
@@ -86,6 +87,35 @@ fn a_root_is_changed_without_exchange_where_asked() {
             assert_eq!(lines, pivoted);
             assert_eq!(lines.iter().filter(|line| seen.contains(&line.as_str())).count(), seen.len(), "{lines:?}");
         }
+        assert!(oci.is_empty());
+    });
+}
+
+#[test]
+fn a_link_of_the_host_moves_with_its_addresses() {
+    isolated(|env| {
+        require!(ip);
+        let ip = |words: &str| {
+            let mut command = env.root.command("ip");
+            command.args(words.split(' '));
+            finished(command, b"").ok()
+        };
+        ip("link add host0 type veth peer name host1");
+        ip("link set host1 up");
+        ip("address add 10.9.8.7/24 dev host0");
+        ip("address add fd00::7/64 dev host0 nodad");
+        ip("address add 169.254.9.9/16 dev host0 scope link");
+        ip("link set host0 up");
+        let (oci, bundle) = (Runtime::dhow(env), Bundle::new(env, "b"));
+        bundle.config(
+            "busybox ip -o address show dev lan0; busybox ip link show dev lan0",
+            json!({"linux": {"netDevices": {"host0": {"name": "lan0"}}}}),
+        );
+        let seen = oci.with(&bundle, &["run", "c1"]).text();
+        let has = |text: &str| seen.contains(text);
+        assert!(has("inet 10.9.8.7/24") && has("inet6 fd00::7/64") && !has("169.254") && has("UP,"), "{seen}");
+        // It went with the namespace, as all links do that are not hardware.
+        assert!(!ip("-o link").contains("host0"));
         assert!(oci.is_empty());
     });
 }
