@@ -11,8 +11,9 @@ use oci_spec::runtime::{Process, Spec};
 use serde_json::{Value, json};
 
 use super::cgroup::Cgroup;
-use super::create::{CreateRequest, Init, Rootfs, Ways, create, sources};
+use super::create::{CreateRequest, Init, Rootfs, create, sources};
 use super::exec::{ExecRequest, exec};
+use super::init::Ways;
 use super::stdio::Stdio;
 use crate::model::error::{Error, ErrorKind};
 use crate::sys::{pidfd, process};

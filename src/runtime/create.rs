@@ -107,18 +107,7 @@ pub(crate) struct CreateRequest<'a> {
     pub(crate) subject: Option<Subject<'a>>,
     /// Where init waits for its start when its maker is gone; without it, for its maker.
     pub(crate) gate: Option<Gate>,
-    pub(crate) ways: Ways,
-}
-
-/// What callers of bundles may want otherwise.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Ways {
-    /// Stay in the session keyring of the caller.
-    pub(crate) keep_keyring: bool,
-    /// Change to the root by chroot(2): there is none to exchange with in an initial ramdisk.
-    pub(crate) no_pivot: bool,
-    /// Make the working directory where it is missing.
-    pub(crate) make_directory: bool,
+    pub(crate) ways: init::Ways,
 }
 
 /// A container's first process.

@@ -17,7 +17,6 @@ use rustix::fs::Mode;
 use super::cgroup;
 use super::channel::{Channel, Message};
 use super::confine::{self, Confinement, give_up, new_keyring};
-use super::create::Ways;
 use super::gate::Gate;
 use super::hook::{Point, Subject};
 use super::namespace::{Numbers, Plan};
@@ -41,6 +40,17 @@ pub(crate) enum Root {
     Open(OwnedFd),
     /// To be opened by init: its parent had no rights.
     Path(PathBuf),
+}
+
+/// What callers of bundles may want otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ways {
+    /// Stay in the session keyring of the caller.
+    pub(crate) keep_keyring: bool,
+    /// Change to the root by chroot(2): there is none to exchange with in an initial ramdisk.
+    pub(crate) no_pivot: bool,
+    /// Make the working directory where it is missing.
+    pub(crate) make_directory: bool,
 }
 
 /// All that init needs, made before it is born.

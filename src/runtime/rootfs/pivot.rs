@@ -58,7 +58,7 @@ pub(crate) fn move_over(root: BorrowedFd<'_>, elsewhere: bool) -> Result<()> {
         let point = line.split(' ').nth(4).unwrap_or("/");
         if point != "/" {
             // Gone with its parent, locked by another user namespace, or in the new root: all is well.
-            drop(detach(&point.replace("\\040", " ")));
+            drop(detach(point.replace("\\040", " ")));
         }
     }
     rustix::process::fchdir(root).context("enter the root")?;
