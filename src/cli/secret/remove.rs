@@ -26,7 +26,7 @@ impl Run<Context> for RemoveArgs {
     fn run(self, context: &Context) -> anyhow::Result<u8> {
         let engine = context.engine()?;
         let names = match (self.all, self.names.is_empty()) {
-            (true, false) => anyhow::bail!("`dhow secret rm` takes no arguments with --all"),
+            (true, false) => anyhow::bail!("`dhow secret rm` requires one argument, or the --all flag"),
             (false, true) => anyhow::bail!("`dhow secret rm` requires one argument, or the --all flag"),
             (false, false) => self.names,
             (true, true) => {
