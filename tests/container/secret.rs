@@ -47,8 +47,18 @@ fn a_container_sees_what_it_was_given_and_nobody_else_does() {
         assert_eq!(run("source=one,type=env,target=FOO", "echo $FOO").ok(), WORDS);
         run("nope", "true").fails(125, "no secret with name or id \"nope\": no such secret");
         // Users of a namespace of their own get it as theirs.
-        let words =
-            ["run", "--rm", "--network", "none", "--uidmap", "0:100000:1000", "--secret", "one,uid=3,mode=0400", "-u", "3"];
+        let words = [
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "--uidmap",
+            "0:100000:1000",
+            "--secret",
+            "one,uid=3,mode=0400",
+            "-u",
+            "3",
+        ];
         assert_eq!(env.run(&[&words[..], &["busybox", "cat", "/run/secrets/one"]].concat()).ok(), WORDS);
 
         let words =
