@@ -27,7 +27,11 @@ impl Engine {
 
     /// Stops container `id`; one that does not run is left as it is, but no policy starts it again.
     pub(crate) fn stop_id(&self, id: &Id, timeout: Option<u32>) -> Result<()> {
-        let mut locked = self.lock_id(id)?;
+        self.stop_locked(self.lock_id(id)?, timeout)
+    }
+
+    fn stop_locked(&self, mut locked: Locked, timeout: Option<u32>) -> Result<()> {
+        let id = &locked.id().clone();
         let next = locked.check(Action::Stop)?;
         if !locked.state.status.is_alive() {
             if locked.state.restart_at.take().is_some() || !locked.state.stopped_by_user {
@@ -80,8 +84,11 @@ impl Engine {
     /// Stops the container and starts it again.
     pub(crate) fn restart(&self, name: &str, timeout: Option<u32>) -> Result<Id> {
         let id = container::find(&self.paths, name)?;
-        self.note_container(&self.lock_id(&id)?.config, "restart");
-        self.stop_id(&id, timeout)?;
+        let mut locked = self.lock_id(&id)?;
+        self.note_container(&locked.config, "restart");
+        let (pid, start_time) = process::own().context("read the own start time")?;
+        locked.state.restarter = Some(ProcessRef { pid, start_time });
+        self.stop_locked(locked, timeout)?;
         self.start_detached(&id)?;
         Ok(id)
     }
