@@ -5,6 +5,7 @@
 mod support;
 
 mod bad_input;
+mod boot;
 mod clone;
 mod commit;
 mod complete;
