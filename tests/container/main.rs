@@ -40,6 +40,7 @@ mod service;
 mod stage;
 mod startup;
 mod stream;
+mod sweep;
 mod system;
 mod update;
 mod visible;

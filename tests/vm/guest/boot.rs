@@ -31,6 +31,13 @@ fn start() -> String {
     script + "dhow stop c\n"
 }
 
+/// Waits until the user's unit has done its work.
+fn started() {
+    let state = || login(USER, "systemctl --user is-active dhow-boot").text();
+    eventually("the unit has ended", || state() != "activating");
+    assert_eq!(state(), "active", "{}", login(USER, "systemctl --user status dhow-boot"));
+}
+
 const RUNNING: &str = "dhow ps --format '{{.Names}}' | sort | tr '\\n' ' '";
 
 #[test]
@@ -73,13 +80,13 @@ fn a_lingering_users_unit_brings_back_what_ran() {
     next_boot();
     // As a boot starts it for who lingers.
     command(&["systemctl", "start", &manager]).ok();
-    eventually("the unit has started them", || login(USER, "systemctl --user is-active dhow-boot").text() == "active");
+    started();
     assert_eq!(login(USER, RUNNING).ok(), "a b d ");
     // This time in good order.
     command(&["systemctl", "stop", &manager]).ok();
     next_boot();
     command(&["systemctl", "start", &manager]).ok();
-    eventually("the unit has started them", || login(USER, "systemctl --user is-active dhow-boot").text() == "active");
+    started();
     assert_eq!(login(USER, RUNNING).ok(), "a b d ");
     login(USER, "dhow rm -f -a -t 0; dhow system boot-unit --remove").ok();
     command(&["umount", BOOT_ID]).ok();
