@@ -25,13 +25,7 @@ pub(crate) struct Wanted {
 
 /// What happened now to a container.
 pub(crate) fn of_container(config: &ContainerConfig, status: &str) -> Event {
-    Event {
-        id: config.id.to_string(),
-        image: config.image.as_ref().map(|image| image.name.clone()).unwrap_or_default(),
-        name: config.name.clone(),
-        attributes: Some(config.labels.clone()),
-        ..Event::new("container", status)
-    }
+    Event::of_container(config, status)
 }
 
 impl Engine {

@@ -191,6 +191,7 @@ impl Engine {
             groups: config.group_add.clone(),
             capabilities: prepared.requested,
             notify,
+            ready_when_healthy: manager.as_ref().and_then(Manager::when_healthy),
             health: config.health.as_deref().cloned(),
             stop: Some((config.stop_signal, config.stop_timeout)),
             stays: matches!(config.cgroups, CgroupsMode::NoConmon | CgroupsMode::Split),

@@ -81,6 +81,9 @@ pub(crate) struct MonitorConfig {
     /// The container's notification socket.
     #[serde(default)]
     pub(crate) notify: Option<NotifyConfig>,
+    /// The service manager that is told when a check has succeeded, in the form of `NOTIFY_SOCKET`.
+    #[serde(default)]
+    pub(crate) ready_when_healthy: Option<String>,
     /// Checks to make while the container runs.
     #[serde(default)]
     pub(crate) health: Option<HealthConfig>,
@@ -180,6 +183,7 @@ impl MonitorConfig {
             groups: Vec::new(),
             capabilities: Vec::new(),
             notify: None,
+            ready_when_healthy: None,
             health: None,
             started_at: None,
             stop: None,

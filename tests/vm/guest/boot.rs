@@ -35,7 +35,7 @@ fn start() -> String {
 fn started() {
     let state = || login(USER, "systemctl --user is-active dhow-boot").text();
     eventually("the unit has ended", || state() != "activating");
-    assert_eq!(state(), "active", "{}", login(USER, "systemctl --user status dhow-boot"));
+    assert_eq!(state(), "active", "{}", shell("journalctl -q -b -o cat _UID=1000 | tail -n 20"));
 }
 
 const RUNNING: &str = "dhow ps --format '{{.Names}}' | sort | tr '\\n' ' '";
