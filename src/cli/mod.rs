@@ -3,7 +3,7 @@
 //! The tree of commands is a static table; only the command that is asked for builds its definitions, and only a
 //! command that asks for the engine opens the store.
 
-mod complete;
+pub(crate) mod complete;
 mod container;
 mod context;
 mod diff;
@@ -12,8 +12,6 @@ pub(crate) mod flags;
 mod globals;
 mod image;
 mod inspect;
-#[cfg(test)]
-mod manual;
 mod outcome;
 pub(crate) mod output;
 mod progress;
@@ -72,12 +70,14 @@ const ENTRIES: [Entry<Context>; COUNT] = {
 };
 
 /// Everything that can be typed.
-static TREE: Tree<Context> = Tree {
+pub(crate) static TREE: Tree<Context> = Tree {
     name: "dhow",
     about: "Manage containers and images",
     globals: GlobalArgs::augment_args,
     entries: &ENTRIES,
     groups: GROUPS,
+    after: "Engines run dhow as their OCI runtime: `dhow oci`, or dhow under the name runc, crun or dhow-runtime.\n\
+            See dhow-oci(1).",
 };
 
 /// Runs the command line `args`, the program's name first.

@@ -1,7 +1,7 @@
 //! Health checks as users ask for them. The monitor makes the checks and owns `health.json`; here is what is asked of it,
 //! and what others read.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::Engine;
 use super::container::{self, Container};
@@ -118,7 +118,8 @@ pub(crate) fn shown(read: &Container) -> Option<HealthStatus> {
 impl Engine {
     /// Has the monitor of the container that `name` means make a check now. Whether it succeeded.
     pub(crate) fn check_health(&self, name: &str) -> Result<bool> {
-        let id = container::find(&self.paths, name)?;
+        let id = container::find(&self.paths, name)
+            .with_context(|| format!("unable to look up {name} to perform a health check"))?;
         let read = self.read_healed(&id)?.ok_or_else(|| container::no_such(name))?;
         if read.config.health.is_none() {
             return Err(Error::invalid(format!("container {id} has no defined healthcheck")).into());

@@ -68,6 +68,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::model::id::Id;
+pub(crate) use crate::monitor::log::journal::is_there as has_journal;
 pub(crate) use crate::state::config::Config;
 pub(crate) use crate::state::config::storage::Storage;
 pub(crate) use crate::state::config::{is_hook_directory, mounts};

@@ -365,6 +365,10 @@ fn log(flags: &CreateFlags) -> Result<LogConfig, Error> {
     for option in &flags.log_opt {
         log.option(option)?;
     }
+    if log.driver == LogDriver::Journald && !crate::engine::has_journal() {
+        return Err(Error::unavailable("--log-driver journald: there is no journal on this host")
+            .hint("k8s-file keeps the same log in a file"));
+    }
     if log.driver.is_passthrough() && flags.tty {
         return Err(Error::invalid(format!("--log-driver {} cannot be used with --tty", log.driver.name())));
     }
