@@ -27,19 +27,13 @@ pub(crate) struct Wanted {
 
 /// What happened now to a container.
 pub(crate) fn of_container(config: &ContainerConfig, status: &str) -> Event {
-    Event {
-        id: config.id.to_string(),
-        image: config.image.as_ref().map(|image| image.name.clone()).unwrap_or_default(),
-        name: config.name.clone(),
-        attributes: Some(config.labels.clone()),
-        ..Event::new("container", status)
-    }
+    Event::of_container(config, status)
 }
 
 /// What a container's monitor tells, and where.
 pub(super) fn told(engine: &Engine, config: &ContainerConfig) -> Option<Told> {
     let wanted = engine.events != Logger::None;
-    wanted.then(|| Told { log: engine.event_log(), base: of_container(config, "") })
+    wanted.then(|| Told { log: engine.event_log(), container: engine.paths.container(&config.id).join("config.json") })
 }
 
 impl Engine {

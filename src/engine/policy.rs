@@ -54,6 +54,19 @@ pub(crate) fn may_restart(config: &ContainerConfig) -> bool {
     config.restart.kind != RestartKind::No || config.health.as_deref().is_some_and(by_health)
 }
 
+/// Whether the container is to run again after a boot, as it was before or because its policy says so.
+pub(crate) fn starts_on_boot(config: &ContainerConfig, state: &ContainerState) -> bool {
+    match config.restart.kind {
+        RestartKind::No => false,
+        RestartKind::Always => true,
+        RestartKind::UnlessStopped => !state.stopped_by_user,
+        // Its run did not fail and was not stopped: it was cut short.
+        RestartKind::OnFailure => {
+            !state.stopped_by_user && (state.status.is_alive() || state.cause == Some(EndCause::Terminated))
+        }
+    }
+}
+
 /// How long to wait before a restart; `None` where the policy asks for none.
 pub(crate) fn restart_delay(policy: RestartPolicy, state: &ContainerState) -> Option<Duration> {
     if state.stopped_by_user || state.status != Status::Exited {

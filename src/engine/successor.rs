@@ -28,7 +28,7 @@ pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
         ports: super::start::relayed(config),
         timeout: remaining(&locked.config, locked.state.started_at),
         adopt: Some(init),
-        bundle: if config.health.is_some() { locked.dir().join("bundle") } else { std::path::PathBuf::new() },
+        bundle: locked.dir().join("bundle"),
         seccomp_cache: Some(engine.paths.cache()),
         user: config.user.clone(),
         groups: config.group_add.clone(),

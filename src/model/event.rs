@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::container::ContainerConfig;
 use super::error::Error;
+use super::health::HealthStatus;
 
 /// Who keeps events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,12 +66,17 @@ pub(crate) struct Event {
     /// What it happened to: `container`, `image`, `volume`.
     #[serde(rename = "Type")]
     pub(crate) kind: String,
-    /// Of `health_status`: which it is now.
-    #[serde(rename = "health_status", default, skip_serializing_if = "String::is_empty")]
-    pub(crate) health_status: String,
     /// A container's labels.
     #[serde(default)]
     pub(crate) attributes: Option<BTreeMap<String, String>>,
+    /// Of `health_status`: what a check found.
+    #[serde(rename = "health_status", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) health_status: Option<HealthStatus>,
+    #[serde(rename = "health_failing_streak", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) health_failing_streak: Option<u32>,
+    /// The check as JSON, where events are the destination of its log.
+    #[serde(rename = "health_log", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) health_log: Option<String>,
 }
 
 impl Event {
@@ -83,8 +90,21 @@ impl Event {
             status: status.to_owned(),
             time: Timestamp::now(),
             kind: kind.to_owned(),
-            health_status: String::new(),
             attributes: None,
+            health_status: None,
+            health_failing_streak: None,
+            health_log: None,
+        }
+    }
+
+    /// What happened now to a container.
+    pub(crate) fn of_container(config: &ContainerConfig, status: &str) -> Self {
+        Self {
+            id: config.id.to_string(),
+            image: config.image.as_ref().map(|image| image.name.clone()).unwrap_or_default(),
+            name: config.name.clone(),
+            attributes: Some(config.labels.clone()),
+            ..Self::new("container", status)
         }
     }
 
@@ -95,8 +115,14 @@ impl Event {
         match self.kind.as_str() {
             "container" => {
                 line.push_str(&format!(" {id} (image={}, name={}", self.image, self.name));
-                if !self.health_status.is_empty() {
-                    line.push_str(&format!(", health_status={}", self.health_status));
+                if let Some(status) = self.health_status {
+                    line.push_str(&format!(", health_status={}", status.as_str()));
+                }
+                if let Some(streak) = self.health_failing_streak {
+                    line.push_str(&format!(", health_failing_streak={streak}"));
+                }
+                if let Some(log) = &self.health_log {
+                    line.push_str(&format!(", health_log={log}"));
                 }
                 for (key, value) in self.attributes.iter().flatten() {
                     line.push_str(&format!(", {key}={value}"));

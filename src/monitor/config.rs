@@ -15,6 +15,7 @@ use crate::model::log::LogConfig;
 use crate::model::port::PortMapping;
 use crate::runtime::cgroup::Cgroup;
 use crate::state::event::Log;
+use crate::state::record;
 use crate::sys::mount::OverlayDirs;
 
 /// The version of this message; fields may be added with a default, never changed.
@@ -89,6 +90,9 @@ pub(crate) struct MonitorConfig {
     /// The container's notification socket.
     #[serde(default)]
     pub(crate) notify: Option<NotifyConfig>,
+    /// The service manager that is told when a check has succeeded, in the form of `NOTIFY_SOCKET`.
+    #[serde(default)]
+    pub(crate) ready_when_healthy: Option<String>,
     /// Checks to make while the container runs.
     #[serde(default)]
     pub(crate) health: Option<HealthConfig>,
@@ -115,18 +119,20 @@ pub(crate) struct MonitorConfig {
     pub(crate) exec: Option<ExecSource>,
 }
 
-/// The log of events, and what all events of this container have.
+/// The log of events, and the record of the container, which tells its name of the moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Told {
     pub(crate) log: Log,
-    pub(crate) base: Event,
+    pub(crate) container: PathBuf,
 }
 
 impl MonitorConfig {
     /// Writes down that something happened to the container.
     pub(crate) fn tell(&self, status: &str, with: impl FnOnce(&mut Event)) {
         let Some(told) = &self.told else { return };
-        let mut event = Event { status: status.to_owned(), time: Timestamp::now(), ..told.base.clone() };
+        // A container without its record is gone, and nobody asks for its events.
+        let Ok(Some(container)) = record::read(&told.container) else { return };
+        let mut event = Event::of_container(&container, status);
         with(&mut event);
         told.log.tell(&[event]);
     }
@@ -207,6 +213,7 @@ impl MonitorConfig {
             groups: Vec::new(),
             capabilities: Vec::new(),
             notify: None,
+            ready_when_healthy: None,
             health: None,
             started_at: None,
             stop: None,

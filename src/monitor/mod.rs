@@ -289,6 +289,7 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
         relay,
         notify,
         health: Watchman::new(config, reference),
+        reload: Some((config, reference)),
         signals,
         stop,
         start,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::lock::Lock;
 use super::paths::Paths;
 use crate::model::event::{Event, Logger};
+use crate::model::health::HealthStatus;
 use crate::sys::journal::{Journal, put};
 
 /// Bytes after which a log goes aside: with the one before, some ten thousand events are there.
@@ -63,7 +64,7 @@ fn record(event: &Event) -> Vec<u8> {
     field("PODMAN_ID", &event.id);
     field("PODMAN_NAME", &event.name);
     field("PODMAN_IMAGE", &event.image);
-    field("PODMAN_HEALTH_STATUS", &event.health_status);
+    field("PODMAN_HEALTH_STATUS", event.health_status.map_or("", HealthStatus::as_str));
     if let Some(code) = event.container_exit_code {
         field("PODMAN_EXIT_CODE", &code.to_string());
     }
