@@ -32,6 +32,7 @@ mod limit;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod merged;
+mod migrate;
 pub(crate) mod mount;
 pub(crate) mod naming;
 pub(crate) mod network;

@@ -19,6 +19,7 @@ mod filter;
 mod foreground;
 mod health;
 mod hostile;
+mod init;
 mod interactive;
 mod kill;
 mod lifecycle;
