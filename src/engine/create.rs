@@ -141,7 +141,7 @@ impl Engine {
         let defaults = ImageDefaults::of(image);
         let (entrypoint, command) = merge_command(request, &defaults)?;
         let systemd = request.systemd.applies(entrypoint.iter().flatten().chain(&command).next().map(String::as_str));
-        let mut mounts = without_duplicates(request.mounts.clone())?;
+        let mut mounts = without_duplicates(super::glob::expanded(request.mounts.clone())?)?;
         let inherited = super::volume::of_containers(self, &request.volumes_from)?;
         let declared = defaults.volumes.iter().filter_map(|mount| match request.image_volumes {
             ImageVolumes::Anonymous => Some(mount.clone()),
