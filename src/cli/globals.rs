@@ -28,8 +28,8 @@ pub(crate) struct GlobalArgs {
     /// The same as --log-level debug
     #[arg(short = 'D', long, hide = true)]
     debug: bool,
-    /// Directories of hooks, which are not run
-    #[arg(long, value_name = "DIR", hide = true)]
+    /// Directories in which hooks are defined, oci-hooks(5)
+    #[arg(long, value_name = "DIR")]
     pub(crate) hooks_dir: Vec<PathBuf>,
     /// Refused, as --url
     #[arg(short = 'H', long, value_name = "URL", hide = true)]

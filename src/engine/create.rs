@@ -153,6 +153,12 @@ impl Engine {
                 mounts.push(further);
             }
         }
+        let candidate = super::hook::Candidate {
+            annotations: &request.annotations,
+            command: entrypoint.iter().flatten().chain(&command).next().map(String::as_str),
+            has_bind_mounts: mounts.iter().any(|mount| matches!(mount.source, Source::Bind { .. })),
+        };
+        let hooks = super::hook::chosen(&request.hook_dirs, &candidate, !self.privilege.is_rootless())?;
         let mut anonymous = Vec::new();
         for mount in &mut mounts {
             if let Source::Volume { name: name @ None, .. } = &mut mount.source {
@@ -257,6 +263,7 @@ impl Engine {
             device_rules: request.device_rules.clone(),
             ulimits: request.ulimits.clone(),
             sysctls: request.sysctls.clone(),
+            hooks,
             names: request.names.clone(),
             restart: request.restart,
             health: super::health::resolve(&request.health, image)?,

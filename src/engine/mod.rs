@@ -25,6 +25,7 @@ pub(crate) mod foreground;
 pub(crate) mod glob;
 mod heal;
 pub(crate) mod health;
+pub(crate) mod hook;
 pub(crate) mod image;
 pub(crate) mod info;
 pub(crate) mod inspect;
@@ -70,8 +71,8 @@ use anyhow::Result;
 
 use crate::model::id::Id;
 pub(crate) use crate::state::config::Config;
+pub(crate) use crate::state::config::mounts;
 pub(crate) use crate::state::config::storage::Storage;
-pub(crate) use crate::state::config::{is_hook_directory, mounts};
 use crate::state::paths::Paths;
 pub(crate) use crate::state::privilege::Privilege;
 use container::Locked;

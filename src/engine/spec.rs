@@ -143,6 +143,8 @@ pub(crate) fn generate(config: &ContainerConfig, facts: &Facts) -> Result<Spec> 
         .linux(linux)
         .build()
         .context("build the specification")?;
+    // The builder's default is an empty object.
+    spec.set_hooks(config.hooks.as_deref().cloned());
     if config.uts == Namespace::Private {
         spec.set_hostname(Some(hostname(config)));
     } else {

@@ -212,6 +212,10 @@ impl Engine {
         activation::announce(preserved.len(), &mut prepared.facts.environment);
         let spec = super::spec::generate(&locked.config, &prepared.facts)?;
         let config = &locked.config;
+        if config.hooks.is_some() {
+            // Where hooks look for the root.
+            make_dir(&bundle.join(&prepared.facts.root))?;
+        }
         record::write(&bundle.join("config.json"), &spec, Durability::Lazy)?;
         let mounted = super::merged::mounted(&dir)?;
         let connects = matches!(config.network, NetworkMode::Bridge(_) | NetworkMode::Pasta(_));
@@ -242,6 +246,7 @@ impl Engine {
             groups: config.group_add.clone(),
             capabilities: prepared.requested,
             notify,
+            hooks: config.hooks.is_some(),
             health: config.health.as_deref().cloned(),
             stop: Some((config.stop_signal, config.stop_timeout)),
             stays: matches!(config.cgroups, CgroupsMode::NoConmon | CgroupsMode::Split),

@@ -30,6 +30,12 @@ pub(crate) fn tidy(engine: &Engine, locked: &mut Locked) -> Result<()> {
             first.get_or_insert(error);
         }
     };
+    if locked.config.hooks.is_some()
+        && let Err(error) = super::hook::after_stop(locked)
+        && locked.state.error.is_empty()
+    {
+        locked.state.error = format!("{error:#}");
+    }
     note(super::network::disconnect(engine, locked));
     note(remove_cgroup(locked));
     let run = locked.run_dir();

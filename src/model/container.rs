@@ -328,6 +328,9 @@ pub(crate) struct ContainerConfig {
     pub(crate) device_rules: Vec<DeviceRule>,
     pub(crate) ulimits: Vec<Ulimit>,
     pub(crate) sysctls: BTreeMap<String, String>,
+    /// Programs of the administrator at points of its life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hooks: Option<Box<oci_spec::runtime::Hooks>>,
     pub(crate) names: Names,
     pub(crate) restart: RestartPolicy,
     #[serde(default, skip_serializing_if = "Option::is_none")]

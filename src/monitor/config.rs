@@ -81,6 +81,9 @@ pub(crate) struct MonitorConfig {
     /// The container's notification socket.
     #[serde(default)]
     pub(crate) notify: Option<NotifyConfig>,
+    /// The specification has hooks.
+    #[serde(default)]
+    pub(crate) hooks: bool,
     /// Checks to make while the container runs.
     #[serde(default)]
     pub(crate) health: Option<HealthConfig>,
@@ -180,6 +183,7 @@ impl MonitorConfig {
             groups: Vec::new(),
             capabilities: Vec::new(),
             notify: None,
+            hooks: false,
             health: None,
             started_at: None,
             stop: None,

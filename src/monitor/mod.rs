@@ -264,7 +264,11 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
             if !config.start_immediately {
                 write_init(config, reference, Stage::Started)?;
             }
-            init.start()
+            init.start()?;
+            if config.hooks {
+                process::tell_started(config, reference)?;
+            }
+            Ok(())
         })
     });
     let durability = if config.durable { Durability::Synced } else { Durability::Lazy };

@@ -18,6 +18,7 @@ mod exec;
 mod filter;
 mod foreground;
 mod health;
+mod hook;
 mod hostile;
 mod init;
 mod interactive;
