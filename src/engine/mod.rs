@@ -49,7 +49,8 @@ pub(crate) mod request;
 mod require;
 pub(crate) mod reset;
 pub(crate) mod rootfs;
-pub(crate) mod session;
+pub(crate) mod secret;
+mod session;
 pub(crate) mod spec;
 pub(crate) mod start;
 pub(crate) mod stats;
@@ -70,6 +71,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::model::id::Id;
+pub(crate) use crate::monitor::log::journal::is_there as has_journal;
 pub(crate) use crate::state::config::Config;
 pub(crate) use crate::state::config::mounts;
 pub(crate) use crate::state::config::storage::Storage;

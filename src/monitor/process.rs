@@ -19,6 +19,7 @@ use crate::runtime::capability::{self, CapSet};
 use crate::runtime::create::{CreateRequest, Init, Rootfs, create, sources};
 use crate::runtime::exec::{ExecRequest, exec};
 use crate::runtime::hook::{Point, Subject};
+use crate::runtime::init::Ways;
 use crate::runtime::rootfs::idmapped;
 use crate::runtime::stdio::Stdio;
 use crate::runtime::{account, bundle, idmap, owner, terminal, user};
@@ -76,6 +77,7 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
             seccomp_cache: config.seccomp_cache.as_deref(),
             subject: config.hooks.then(|| subject(config, &spec)),
             gate: None,
+            ways: Ways::default(),
         })
     };
     let mut init = match made {
@@ -155,6 +157,7 @@ pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Ve
             seccomp_cache: config.seccomp_cache.as_deref(),
             subject: None,
             bound: source.bound,
+            keep_keyring: false,
         })?
     };
     let ends = with_terminal(ends, child.terminal)?;

@@ -13,7 +13,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{IOPriorityClass, LinuxMemoryPolicy, LinuxPersonality, LinuxPersonalityDomain, Process};
-use rustix::fs::{FileType, Mode};
+use rustix::fs::{FileType, Mode, StatVfsMountFlags};
 use rustix::io::Errno;
 use rustix::process::Signal;
 
@@ -206,6 +206,15 @@ pub(crate) fn give_up(channel: &Channel, error: &anyhow::Error) -> ! {
 
 /// Finds the command as execvp(3) does.
 pub(crate) fn find(args: &[CString], env: &[CString]) -> Result<CString> {
+    find_by(args, env, executable)
+}
+
+/// Refuses a command that no user could execute.
+pub(crate) fn check(args: &[CString], env: &[CString]) -> Result<()> {
+    find_by(args, env, executable_by_somebody).map(drop)
+}
+
+fn find_by(args: &[CString], env: &[CString], executable: impl Fn(&CStr) -> Result<(), Errno>) -> Result<CString> {
     let Some(name) = args.first().filter(|name| !name.is_empty()) else {
         bail!(Error::new(ErrorKind::NoCommand, "no command specified"));
     };
@@ -239,6 +248,18 @@ fn executable(path: &CStr) -> Result<(), Errno> {
         return Err(Errno::ACCESS);
     }
     may_execute(rustix::fs::CWD, path).map_err(known)
+}
+
+/// Whether some user may execute the file at `path`, as far as root can tell.
+fn executable_by_somebody(path: &CStr) -> Result<(), Errno> {
+    let stat = match rustix::fs::stat(path) {
+        // A file system whose server does not trust root.
+        Err(Errno::ACCESS) => return Ok(()),
+        stat => stat?,
+    };
+    let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    let forbidden = || rustix::fs::statvfs(path).is_ok_and(|at| at.f_flag.contains(StatVfsMountFlags::NOEXEC));
+    if regular && stat.st_mode & 0o111 != 0 && !forbidden() { Ok(()) } else { Err(Errno::ACCESS) }
 }
 
 /// Says in the words that callers know why a command cannot be executed, and with which exit code.

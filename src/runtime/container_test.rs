@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::cgroup::Cgroup;
 use super::create::{CreateRequest, Init, Rootfs, create, sources};
 use super::exec::{ExecRequest, exec};
+use super::init::Ways;
 use super::stdio::Stdio;
 use crate::model::error::{Error, ErrorKind};
 use crate::sys::{pidfd, process};
@@ -142,6 +143,7 @@ fn made(bundle: &Bundle, spec: &Spec, stdio: Stdio) -> anyhow::Result<Init> {
         seccomp_cache: None,
         subject: None,
         gate: None,
+        ways: Ways::default(),
     })
 }
 
@@ -365,6 +367,7 @@ fn another_process_joins() {
                     seccomp_cache: None,
                     subject: None,
                     bound: false,
+                    keep_keyring: false,
                 })
             };
             let joined = |args: &[&str], stdio| seen(init.pid, args, stdio);

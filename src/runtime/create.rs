@@ -22,7 +22,7 @@ use super::rootfs::plan::{self, Planned};
 use super::rootfs::{device, mount};
 use super::seccomp::notify;
 use super::stdio::Stdio;
-use super::{idmap, init, seccomp, sysctl, validate};
+use super::{idmap, init, netdevice, seccomp, sysctl, validate};
 use crate::model::error::Error;
 use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3, enter, unshare};
 use crate::sys::exec::leave;
@@ -107,6 +107,7 @@ pub(crate) struct CreateRequest<'a> {
     pub(crate) subject: Option<Subject<'a>>,
     /// Where init waits for its start when its maker is gone; without it, for its maker.
     pub(crate) gate: Option<Gate>,
+    pub(crate) ways: init::Ways,
 }
 
 /// A container's first process.
@@ -200,6 +201,7 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
             namespaces: &namespaces,
             subject: request.subject.as_ref(),
             gate: request.gate,
+            ways: request.ways,
             channel: theirs,
         }),
         Cloned::Parent { pid, pidfd } => {
@@ -207,13 +209,19 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
             let new_user = namespaces.new.contains(Namespaces::USER);
             let maps = new_user.then_some((uids, gids));
             drop(request.gate);
-            let company =
-                Company { pid, channel: &ours, spec, placement: &placement, subject: request.subject.as_ref() };
+            let company = Company {
+                pid,
+                pidfd: pidfd.as_fd(),
+                channel: &ours,
+                spec,
+                placement: &placement,
+                subject: request.subject.as_ref(),
+            };
             match company.accompany(maps, &mounts, &sources) {
                 Ok((terminal, start_time)) => Ok(Init { pid, pidfd, start_time, terminal, channel: Some(ours) }),
                 Err(error) => {
                     end(&pidfd);
-                    Err(error)
+                    Err(starved(request.cgroup).unwrap_or(error))
                 }
             }
         }
@@ -280,6 +288,13 @@ fn time_offsets(linux: &Linux, new: Namespaces) -> Result<Option<String>> {
         text.push_str(&format!("{clock} {seconds} {nanoseconds}\n"));
     }
     Ok(Some(text))
+}
+
+/// Says that the first process was killed for want of memory, if it was.
+fn starved(cgroup: &Cgroup) -> Option<anyhow::Error> {
+    let killed = cgroup.oom_kills().is_ok_and(|kills| kills > 0);
+    let message = "the memory limit is too small: the container was killed before its command could start";
+    killed.then(|| Error::invalid(message).hint("give it a higher memory limit").into())
 }
 
 /// Kills and reaps a child that did not come so far. Both may find it gone.
@@ -401,6 +416,7 @@ type Maps<'a> = (&'a [LinuxIdMapping], &'a [LinuxIdMapping]);
 /// Who stays with init until it is ready.
 struct Company<'a> {
     pid: i32,
+    pidfd: BorrowedFd<'a>,
     channel: &'a Channel,
     spec: &'a Spec,
     placement: &'a Placement<'a>,
@@ -437,8 +453,11 @@ impl Company<'_> {
         }
     }
 
-    /// The hooks of the runtime's namespaces.
+    /// Hands over links, and runs the hooks of the runtime's namespaces.
     fn run_hooks(&self) -> Result<()> {
+        if let Some(devices) = self.spec.linux().as_ref().and_then(|linux| linux.net_devices().as_ref()) {
+            netdevice::hand_over(devices, self.pid, self.pidfd)?;
+        }
         let Some(subject) = self.subject else { return Ok(()) };
         subject.run(Point::Prestart, self.spec, Some(self.pid))?;
         subject.run(Point::CreateRuntime, self.spec, Some(self.pid))

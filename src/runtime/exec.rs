@@ -46,6 +46,8 @@ pub(crate) struct ExecRequest<'a> {
     pub(crate) subject: Option<Subject<'a>>,
     /// The process dies with this one.
     pub(crate) bound: bool,
+    /// Stay in the session keyring of the caller.
+    pub(crate) keep_keyring: bool,
 }
 
 /// A process that was executed; our child.
@@ -117,6 +119,7 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
             cgroup_follows: placement.follows,
             processors: last.as_ref(),
             bound: request.bound,
+            keep_keyring: request.keep_keyring,
             channel: theirs,
         }
         .main(),
@@ -191,6 +194,7 @@ struct Joining<'a> {
     /// Where it runs from the command on.
     processors: Option<&'a CpuSet>,
     bound: bool,
+    keep_keyring: bool,
     channel: Channel,
 }
 
@@ -209,7 +213,9 @@ impl Joining<'_> {
         }
         let this = proc.this().context("open this process in /proc")?;
         rustix::process::setsid().context("start a session")?;
-        new_keyring()?;
+        if !self.keep_keyring {
+            new_keyring()?;
+        }
         if self.cgroup_follows {
             self.channel.expect(&Message::Joined)?;
         }

@@ -24,12 +24,12 @@ use super::rootfs::cgroup::View;
 use super::rootfs::device::Node;
 use super::rootfs::mount::Mounting;
 use super::rootfs::plan::{Kind, Planned};
+use super::rootfs::target::{self, Leaf};
 use super::rootfs::{device, mask, mount, pivot};
 use super::seccomp::Program;
 use super::stdio::Stdio;
 use super::sysctl::{self, Setting, When};
 use super::{idmap, terminal};
-use crate::model::error::{Error, ErrorKind};
 use crate::sys::clone::{Namespaces, unshare};
 use crate::sys::exec::close_all_but;
 use crate::sys::proc::Proc;
@@ -40,6 +40,17 @@ pub(crate) enum Root {
     Open(OwnedFd),
     /// To be opened by init: its parent had no rights.
     Path(PathBuf),
+}
+
+/// What callers of bundles may want otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ways {
+    /// Stay in the session keyring of the caller.
+    pub(crate) keep_keyring: bool,
+    /// Change to the root by chroot(2): there is none to exchange with in an initial ramdisk.
+    pub(crate) no_pivot: bool,
+    /// Make the working directory where it is missing.
+    pub(crate) make_directory: bool,
 }
 
 /// All that init needs, made before it is born.
@@ -75,6 +86,7 @@ pub(crate) struct Init<'a> {
     pub(crate) subject: Option<&'a Subject<'a>>,
     /// Where the start is waited for when the parent is gone.
     pub(crate) gate: Option<Gate>,
+    pub(crate) ways: Ways,
     pub(crate) channel: Channel,
 }
 
@@ -136,7 +148,9 @@ impl Init<'_> {
         }
         own::hide().context("hide from others")?;
         rustix::process::setsid().context("start a session")?;
-        new_keyring()?;
+        if !self.ways.keep_keyring {
+            new_keyring()?;
+        }
         if !self.joined {
             self.namespaces.join_others()?;
         }
@@ -216,25 +230,35 @@ impl Init<'_> {
         let paths = |paths: Option<&Option<Vec<String>>>| paths.and_then(Option::as_deref).unwrap_or_default().to_vec();
         mask::make_read_only(root, &paths(linux.map(|linux| linux.readonly_paths())))?;
         mask::mask(root, &paths(linux.map(|linux| linux.masked_paths())))?;
+        if self.ways.make_directory {
+            // Where it cannot be made, going there says why.
+            drop(target::ensure(root, self.process.cwd(), Leaf::Directory));
+        }
         if self.spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false) {
             mount::make_read_only(root)?;
         }
         self.run_hooks()?;
-        pivot::pivot(root)?;
+        if self.ways.no_pivot {
+            pivot::move_over(root, self.place.is_some())?;
+        } else {
+            pivot::pivot(root)?;
+        }
         Ok(held)
     }
 
     /// The hooks that come before the root is changed: those of the parent, then those of this namespace.
     fn run_hooks(&self) -> Result<()> {
-        let Some(subject) = self.subject else { return Ok(()) };
-        if [Point::Prestart, Point::CreateRuntime].iter().any(|point| !point.of(self.spec).is_empty()) {
+        let devices = self.spec.linux().as_ref().and_then(|linux| linux.net_devices().as_ref());
+        let hooked = [Point::Prestart, Point::CreateRuntime].iter().any(|point| !point.of(self.spec).is_empty());
+        if hooked || devices.is_some_and(|devices| !devices.is_empty()) {
             self.channel.send(&Message::Hooks)?;
             self.channel.expect(&Message::Hooked)?;
         }
+        let Some(subject) = self.subject else { return Ok(()) };
         subject.run(Point::CreateContainer, self.spec, Some(own_pid()))
     }
 
-    /// Refuses a command that is not there while its maker still listens, as callers of bundles expect; one that a hook
+    /// Refuses a command that nobody can execute while its maker still listens, as callers of bundles expect; one that a hook
     /// may yet make, or that is named from the working directory, is looked up later.
     fn find_command(&self) -> Result<()> {
         let args = confine::strings(self.process.args().iter().flatten())?;
@@ -244,13 +268,7 @@ impl Init<'_> {
         if relative || !Point::StartContainer.of(self.spec).is_empty() {
             return Ok(());
         }
-        match confine::find(&args, &env) {
-            Err(error) if error.downcast_ref::<Error>().is_some_and(|error| error.kind == ErrorKind::NoCommand) => {
-                Err(error)
-            }
-            // What root may not execute, the user may.
-            _ => Ok(()),
-        }
+        confine::check(&args, &env)
     }
 
     /// Waits to be started: by the parent, or at the gate by anybody who may.
@@ -264,7 +282,10 @@ impl Init<'_> {
     fn leave_host(&self, root: &OwnedFd) -> Result<()> {
         let linux = self.spec.linux().as_ref();
         let propagation = linux.and_then(|linux| linux.rootfs_propagation().as_deref()).and_then(pivot::propagation);
-        pivot::leave_host(root.as_fd(), propagation)
+        if !self.ways.no_pivot {
+            pivot::leave_host()?;
+        }
+        pivot::propagate(root.as_fd(), propagation)
     }
 
     /// Writes what belongs to the namespaces, and gives the descriptors of the command.

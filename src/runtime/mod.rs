@@ -14,6 +14,7 @@ pub(crate) mod idmap;
 pub(crate) mod init;
 pub(crate) mod lsm;
 pub(crate) mod namespace;
+pub(crate) mod netdevice;
 pub(crate) mod oci;
 pub(crate) mod owner;
 pub(crate) mod reaper;

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 
 use super::rootfs::pivot;
-use super::{hook, schedule};
+use super::{hook, netdevice, schedule};
 use crate::model::error::Error;
 
 /// Refuses what cannot be run.
@@ -31,18 +31,19 @@ pub(crate) fn spec(spec: &Spec) -> Result<()> {
         }
     }
     let Some(linux) = spec.linux() else { bail!(Error::invalid("the specification is not for Linux")) };
-    for (asked, name) in [
-        (linux.intel_rdt().is_some(), "linux.intelRdt"),
-        (linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty()), "linux.netDevices"),
-    ] {
-        if asked {
-            bail!(Error::unsupported(format!("{name} is not supported")));
+    if linux.intel_rdt().is_some() {
+        bail!(Error::unsupported("linux.intelRdt is not supported"));
+    }
+    let namespaces = linux.namespaces().as_deref().unwrap_or_default();
+    if let Some(devices) = linux.net_devices().as_ref().filter(|devices| !devices.is_empty()) {
+        if !namespaces.iter().any(|namespace| namespace.typ() == LinuxNamespaceType::Network) {
+            bail!(Error::invalid("linux.netDevices: the container has no network namespace of its own"));
         }
+        netdevice::check(devices)?;
     }
     if let Some(policy) = linux.memory_policy() {
         schedule::memory(policy)?;
     }
-    let namespaces = linux.namespaces().as_deref().unwrap_or_default();
     for (at, namespace) in namespaces.iter().enumerate() {
         if namespaces[..at].iter().any(|other| other.typ() == namespace.typ()) {
             bail!(Error::invalid(format!("linux.namespaces: duplicate namespace {}", namespace.typ())));

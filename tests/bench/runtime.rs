@@ -29,6 +29,15 @@ fn main() {
         assert_eq!(run, Ok(String::new()), "{name} does not run a container");
     }
     measure::head();
+    let floor = support::env::program("floor");
+    let root = path(&place, "seccomp") + "/rootfs";
+    let bare = Contender::new("the kernel's part alone", || {
+        let mut command = Command::new(&floor);
+        command.args([&root, "/bin/true"]);
+        command
+    });
+    let dhow = Contender::new("dhow", || runtime(&place, "dhow", &["run", "-b", &path(&place, "seccomp"), "one"]));
+    compare("run, seccomp", rounds(31), &[dhow, bare]);
     for what in ["plain", "seccomp"] {
         contest(&place, &format!("run, {what}"), &["run", "-b", &path(&place, what), "one"]);
     }

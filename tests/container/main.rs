@@ -36,6 +36,7 @@ mod readme;
 mod real_image;
 mod restart;
 mod rootless;
+mod secret;
 mod security;
 mod service;
 mod stage;

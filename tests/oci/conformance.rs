@@ -110,6 +110,7 @@ fn config_cases() -> Vec<Case> {
             "noatime",
         ),
         case("config#process", "cwd", process("cwd", json!("/tmp")), "pwd", "/tmp"),
+        case("config#process", "a cwd that is missing", process("cwd", json!("/a/b")), "pwd", "/a/b"),
         case(
             "config#process",
             "env is only what is given",

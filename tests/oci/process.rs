@@ -9,7 +9,8 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use serde_json::json;
 
 use super::bundle::{Bundle, Runtime, read};
-use crate::support::env::{UID, eventually, finished};
+use crate::require;
+use crate::support::env::{UID, eventually, finished, program};
 use crate::support::{TestEnv, isolated};
 
 fn sleeping(env: &TestEnv) -> (Runtime<'_>, Bundle) {
@@ -67,6 +68,76 @@ fn exec_runs_in_the_container_as_whom_it_is_told() {
         eventually("it is stopped", || oci.status("c1") == "stopped");
         oci.run(&["delete", "c1"]).ok();
         std::fs::remove_file(pid_file).unwrap();
+    });
+}
+
+#[test]
+fn a_root_is_changed_without_exchange_where_asked() {
+    isolated(|env| {
+        let oci = Runtime::dhow(env);
+        let bundle = Bundle::new(env, "b");
+        let script = "ls -d /bin /proc/self /dev/null; ls /usr 2>&1; cat /proc/self/mountinfo | wc -l; pwd";
+        let hook = json!([{"path": "/bin/sh", "args": ["sh", "-c", "cat > /dev/null; echo hooked"]}]);
+        let seen = ["/bin", "/dev/null", "/proc/self", "ls: /usr: No such file or directory"];
+        for change in [json!({}), json!({"hooks": {"createContainer": hook}})] {
+            bundle.config(script, change);
+            let pivoted = oci.with(&bundle, &["run", "c1"]).lines();
+            let lines = oci.with(&bundle, &["run", "--no-pivot", "c1"]).lines();
+            // The same tree, and of the host's no mount more than is seen by the usual way.
+            assert_eq!(lines, pivoted);
+            assert_eq!(lines.iter().filter(|line| seen.contains(&line.as_str())).count(), seen.len(), "{lines:?}");
+        }
+        assert!(oci.is_empty());
+    });
+}
+
+#[test]
+fn a_link_of_the_host_moves_with_its_addresses() {
+    isolated(|env| {
+        require!(ip);
+        let ip = |words: &str| {
+            let mut command = env.root.command("ip");
+            command.args(words.split(' '));
+            finished(command, b"").ok()
+        };
+        ip("link add host0 type veth peer name host1");
+        ip("link set host1 up");
+        ip("address add 10.9.8.7/24 dev host0");
+        ip("address add fd00::7/64 dev host0 nodad");
+        ip("address add 169.254.9.9/16 dev host0 scope link");
+        ip("link set host0 up");
+        let (oci, bundle) = (Runtime::dhow(env), Bundle::new(env, "b"));
+        bundle.config(
+            "busybox ip -o address show dev lan0; busybox ip link show dev lan0",
+            json!({"linux": {"netDevices": {"host0": {"name": "lan0"}}}}),
+        );
+        let seen = oci.with(&bundle, &["run", "c1"]).text();
+        let has = |text: &str| seen.contains(text);
+        assert!(has("inet 10.9.8.7/24") && has("inet6 fd00::7/64") && !has("169.254") && has("UP,"), "{seen}");
+        // It went with the namespace, as all links do that are not hardware.
+        assert!(!ip("-o link").contains("host0"));
+        assert!(oci.is_empty());
+    });
+}
+
+#[test]
+fn a_session_keyring_is_shared_only_when_asked_for() {
+    isolated(|env| {
+        let oci = Runtime::dhow(env);
+        let bundle = Bundle::new(env, "b");
+        let mut probe = env.root.command(program("probe").to_str().unwrap());
+        probe.arg("session");
+        let host = finished(probe, b"").ok();
+        bundle.config("exec sleep 100", json!({}));
+        for (name, option) in [("own", None), ("kept", Some("--no-new-keyring"))] {
+            let words: Vec<&str> = ["run", "-d"].into_iter().chain(option).chain([name]).collect();
+            let path = bundle.path.display().to_string();
+            oci.run(&[&words[..], &["--bundle", &path]].concat()).ok();
+            let seen = oci.run(&["exec", name, "probe", "session"]).ok();
+            assert!(seen.parse::<i64>().is_ok_and(|id| id > 0), "{seen}");
+            assert_eq!(seen == host, option.is_some(), "{name}: {seen:?}, the host {host:?}");
+            oci.run(&["delete", "-f", name]).ok();
+        }
     });
 }
 

@@ -28,6 +28,8 @@ fn a_bad_bundle_is_refused_by_its_field_before_anything_is_made() {
             (json!({"linux": {"uidMappings": [{"containerID": 0, "hostID": 1, "size": 1}]}}), "linux.uidMappings"),
             (json!({"linux": {"cgroupsPath": "/../x"}}), "linux.cgroupsPath"),
             (json!({"linux": {"sysctl": {"kernel.panic": "1"}}}), "kernel.panic"),
+            (json!({"linux": {"netDevices": {"nowhere": {}}}}), "the host has no link \"nowhere\""),
+            (json!({"linux": {"netDevices": {"a/b": {}}}}), "is no name of a link"),
             (json!({"mounts": [{"destination": "/proc/self", "type": "tmpfs"}]}), "mount on /proc/self"),
             (json!({"mounts": [{"destination": "/x", "type": "bind", "source": "/nowhere"}]}), "/nowhere"),
         ] {

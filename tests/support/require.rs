@@ -68,11 +68,6 @@ fn missing(need: &str) -> Option<String> {
             let asked = std::env::var_os("DHOW_TEST_VM").is_some();
             (!asked).then(|| "a second guest takes minutes: DHOW_TEST_VM=all asks for it".to_owned())
         }
-        // They pass with unpacked packages and not yet with installed ones: not a reason to hold up everything else.
-        "engines" => {
-            let asked = std::env::var_os("DHOW_TEST_ENGINES").is_some();
-            (!asked).then(|| "containerd and dockerd are asked for by DHOW_TEST_ENGINES=1".to_owned())
-        }
         "nft" | "ip" | "pasta" | "crun" | "runc" | "containerd" | "ctr" | "dockerd" | "docker" | "podman"
         | "skopeo" | "buildah" | "umoci" | "debootstrap" | "strace" | "busybox" | "newuidmap" => program_missing(need),
         "ext4" => program_missing("mke2fs"),

@@ -23,6 +23,7 @@ use crate::runtime::cgroup::{Cgroup, Host, is_unified, systemd};
 use crate::runtime::create::{self as make, CreateRequest, Init, Rootfs, sources};
 use crate::runtime::gate::{self, Gate};
 use crate::runtime::hook::{POINTS, Point};
+use crate::runtime::init::Ways;
 use crate::runtime::rootfs::{device, plan};
 use crate::runtime::seccomp::notify::Observer;
 use crate::runtime::stdio::Stdio;
@@ -118,14 +119,6 @@ fn started(container: &Container, record: &Record, spec: &Spec, pid: i32, comman
 
 /// Makes a container up to its start; the caller parks it. With `detached` its terminal must go to a socket.
 fn prepare(root: &Root, globals: &Globals, args: &BundleArgs, detached: bool) -> Result<Made> {
-    if args.no_pivot {
-        bail!(Error::unsupported("--no-pivot is not supported: the root is always changed"));
-    }
-    if args.no_new_keyring {
-        bail!(Error::unsupported(
-            "--no-new-keyring is not supported: every container has a session keyring of its own"
-        ));
-    }
     let container = root.container(&args.id)?;
     let bundle = std::fs::canonicalize(&args.bundle).with_context(|| format!("bundle {}", args.bundle.display()))?;
     let (config, spec) = read_config(&bundle)?;
@@ -141,10 +134,12 @@ fn prepare(root: &Root, globals: &Globals, args: &BundleArgs, detached: bool) ->
     let (spec, listening) = listen_fds(spec, args.preserve_fds)?;
     let preserve_fds = listening.into_iter().chain(preserved).collect();
 
+    let ways = Ways { keep_keyring: args.no_new_keyring, no_pivot: args.no_pivot, make_directory: true };
+
     root.make()?;
     container.claim()?;
     let mut made = Begun { container: &container, root, spec: &spec, record: None, cgroup_made: false, hooked: false };
-    let done = made.build(Material { bundle, rootfs, cgroup, scope, config: &config, preserve_fds }).and_then(
+    let done = made.build(Material { bundle, rootfs, cgroup, scope, config: &config, preserve_fds, ways }).and_then(
         |(init, lock)| {
             let Some(record) = made.record.clone() else { bail!("the record is missing") };
             let mut init = init;
@@ -184,6 +179,7 @@ struct Material<'a> {
     scope: Option<systemd::Planned>,
     config: &'a [u8],
     preserve_fds: Vec<OwnedFd>,
+    ways: Ways,
 }
 
 /// A container whose name is taken, and how far it came.
@@ -198,7 +194,7 @@ struct Begun<'a> {
 
 impl Begun<'_> {
     fn build(&mut self, material: Material<'_>) -> Result<(Init, Lock)> {
-        let Material { bundle, rootfs, cgroup, scope, config, preserve_fds } = material;
+        let Material { bundle, rootfs, cgroup, scope, config, preserve_fds, ways } = material;
         let (container, spec) = (self.container, self.spec);
         let lock = container.lock()?;
         let (pid, start_time) = process::own().context("look at this process")?;
@@ -213,6 +209,7 @@ impl Begun<'_> {
             cgroup,
             unit: scope.as_ref().map(|scope| scope.unit().to_owned()),
             maker: ProcessRef { pid, start_time },
+            keep_keyring: ways.keep_keyring,
             init: None,
         };
         container.write(&known)?;
@@ -244,6 +241,7 @@ impl Begun<'_> {
             seccomp_cache: Some(&cache),
             subject: Some(container.subject(&known)),
             gate: Some(gate),
+            ways,
         })?;
         drop(holder);
         known.init = Some(ProcessRef { pid: init.pid, start_time: init.start_time });

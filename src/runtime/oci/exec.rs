@@ -65,6 +65,7 @@ pub(crate) fn exec(root: &Root, args: &ExecArgs) -> Result<u8> {
         seccomp_cache: Some(&cache),
         subject: Some(container.subject(&record)),
         bound: false,
+        keep_keyring: record.keep_keyring,
     })?;
     if let Some(path) = &args.pid_file {
         write_pid_file(path, child.pid)?;

@@ -57,6 +57,9 @@ pub(crate) struct Record {
     pub(crate) unit: Option<String>,
     /// Who makes it.
     pub(crate) maker: ProcessRef,
+    /// Its processes stay in the session keyring of who makes them.
+    #[serde(default)]
+    pub(crate) keep_keyring: bool,
     /// Its first process, once there is one.
     #[serde(default)]
     pub(crate) init: Option<ProcessRef>,
@@ -317,6 +320,7 @@ mod tests {
             cgroup: Cgroup::none(),
             unit: None,
             maker: me,
+            keep_keyring: false,
             init: None,
         };
         container.write(&record).unwrap();

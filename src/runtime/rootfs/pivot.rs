@@ -42,11 +42,37 @@ pub(crate) fn pivot(root: BorrowedFd<'_>) -> Result<()> {
     rustix::process::pivot_root(".", ".").context("change the root")
 }
 
-/// Drops the old root, and gives the new one the `propagation` (`MS_SHARED` and the like) that the specification asks
-/// for. The kernel makes this wait for all processors, so it is not on the way to being ready.
-pub(crate) fn leave_host(root: BorrowedFd<'_>, propagation: Option<(u64, bool)>) -> Result<()> {
+/// Makes `root` the root where the old one cannot be left, as in an initial ramdisk: it is moved over `/` (unless it is
+/// there) and changed to. What else is mounted of the host's goes, as far as it is ours to unmount: a process that got
+/// out would find the ramdisk alone.
+pub(crate) fn move_over(root: BorrowedFd<'_>, elsewhere: bool) -> Result<()> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").context("read the mounts")?;
+    if elsewhere {
+        let top =
+            rustix::fs::open("/", rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())
+                .context("open the old root")?;
+        attach(root, top.as_fd()).context("move the root")?;
+    }
+    // Our own root is still the old one: what lies in the new one has these names too, and is not met by them.
+    for line in mounts.lines().rev() {
+        let point = line.split(' ').nth(4).unwrap_or("/");
+        if point != "/" {
+            // Gone with its parent, locked by another user namespace, or in the new root: all is well.
+            drop(detach(point.replace("\\040", " ")));
+        }
+    }
+    rustix::process::fchdir(root).context("enter the root")?;
+    rustix::process::chroot(".").context("change the root")
+}
+
+/// Drops the old root. The kernel makes this wait for all processors, so it is not on the way to being ready.
+pub(crate) fn leave_host() -> Result<()> {
     detach(".").context("leave the old root")?;
-    rustix::process::chdir("/").context("enter the root")?;
+    rustix::process::chdir("/").context("enter the root")
+}
+
+/// Gives the root the `propagation` (`MS_SHARED` and the like) that the specification asks for.
+pub(crate) fn propagate(root: BorrowedFd<'_>, propagation: Option<(u64, bool)>) -> Result<()> {
     if let Some((propagation, recursive)) = propagation {
         set_attr(root, recursive, MountAttr { propagation, ..MountAttr::default() })
             .context("set the propagation of the root")?;
