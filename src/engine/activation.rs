@@ -50,19 +50,14 @@ impl Manager {
     }
 }
 
-/// How many listening sockets the service manager handed to this process and to no other, from descriptor 3 on.
+/// How many listening sockets this process has of its service manager.
 pub(crate) fn listening() -> u32 {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
-    let ours = number("LISTEN_PID").is_some_and(|pid| pid == std::process::id());
-    number("LISTEN_FDS").filter(|_| ours).unwrap_or(0)
+    notify::listening(true)
 }
 
 /// Tells the container's first process of the sockets, if they are the `count` descriptors that it gets.
 pub(crate) fn announce(count: usize, environment: &mut Vec<String>) {
-    if count == 0 || usize::try_from(listening()).ok() != Some(count) {
-        return;
+    if count > 0 && usize::try_from(listening()).ok() == Some(count) {
+        environment.extend(notify::handed_on(count));
     }
-    environment.push("LISTEN_PID=1".to_owned());
-    environment.push(format!("LISTEN_FDS={count}"));
-    environment.extend(std::env::var("LISTEN_FDNAMES").ok().map(|names| format!("LISTEN_FDNAMES={names}")));
 }

@@ -29,7 +29,11 @@ impl Engine {
 
     /// `container cleanup`: finishes what a dead owner left, and unmounts. One that lives is refused.
     pub(crate) fn clean_container(&self, name: &str) -> Result<Id> {
-        let locked = self.lock(name)?;
+        let mut locked = self.lock(name)?;
+        if locked.state.status == Status::Initialized {
+            // What was made for its start is what there is to clean up.
+            super::undo::unmake(self, &mut locked)?;
+        }
         if locked.state.status.is_alive() {
             let id = locked.id();
             let message =
@@ -38,6 +42,20 @@ impl Engine {
         }
         merged::detach(&locked.dir())?;
         Ok(locked.id().clone())
+    }
+
+    /// `container cleanup --exec`: takes away what an exec session left that was killed. One that lives is left alone.
+    pub(crate) fn clean_session(&self, name: &str, session: &str) -> Result<()> {
+        let locked = self.lock(name)?;
+        let no_such =
+            || format!("container {} has no exec session with ID {session}: no such exec session", locked.id());
+        let parsed: Id = session.parse().map_err(|_| Error::not_found(no_such()))?;
+        // Taking the lock has swept those of a container that lives.
+        super::session::sweep(&locked.dir(), &locked.run_dir())?;
+        match locked.dir().join("exec").join(parsed.as_str()).exists() {
+            true => Err(Error::state(format!("exec session {session} is running: container state improper")).into()),
+            false => Err(Error::not_found(no_such()).into()),
+        }
     }
 
     /// Starts the container again as its policy says, after the back-off.

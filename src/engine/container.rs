@@ -84,6 +84,9 @@ impl Container {
                 .stopper
                 .is_none_or(|stopper| !crate::sys::process::is_alive(stopper.pid, stopper.start_time)));
         }
+        if status == Status::Initialized && self.init(paths)?.is_some_and(|record| record.started) {
+            return Ok(true);
+        }
         let dir = paths.container(&self.config.id);
         if status.is_alive() && !super::session::abandoned(&dir)?.is_empty() {
             return Ok(true);

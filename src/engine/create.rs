@@ -141,7 +141,7 @@ impl Engine {
         let defaults = ImageDefaults::of(image);
         let (entrypoint, command) = merge_command(request, &defaults)?;
         let systemd = request.systemd.applies(entrypoint.iter().flatten().chain(&command).next().map(String::as_str));
-        let mut mounts = without_duplicates(request.mounts.clone())?;
+        let mut mounts = without_duplicates(super::glob::expanded(request.mounts.clone())?)?;
         let inherited = super::volume::of_containers(self, &request.volumes_from)?;
         let declared = defaults.volumes.iter().filter_map(|mount| match request.image_volumes {
             ImageVolumes::Anonymous => Some(mount.clone()),
@@ -153,6 +153,12 @@ impl Engine {
                 mounts.push(further);
             }
         }
+        let candidate = super::hook::Candidate {
+            annotations: &request.annotations,
+            command: entrypoint.iter().flatten().chain(&command).next().map(String::as_str),
+            has_bind_mounts: mounts.iter().any(|mount| matches!(mount.source, Source::Bind { .. })),
+        };
+        let hooks = super::hook::chosen(&request.hook_dirs, &candidate, !self.privilege.is_rootless())?;
         let mut anonymous = Vec::new();
         for mount in &mut mounts {
             if let Source::Volume { name: name @ None, .. } = &mut mount.source {
@@ -262,6 +268,7 @@ impl Engine {
             device_rules: request.device_rules.clone(),
             ulimits: request.ulimits.clone(),
             sysctls: request.sysctls.clone(),
+            hooks,
             names: request.names.clone(),
             restart: request.restart,
             health,

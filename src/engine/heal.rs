@@ -8,11 +8,11 @@
 //! | alive | no monitor, `exit.json` of this run | it ended as that says |
 //! | alive | no monitor, init lives | a successor adopts it |
 //! | alive | no monitor, init is dead | it ended, its code is lost |
+//! | `Initialized` | init was let go | it runs, or ran |
+//! | `Initialized` | no monitor, no `exit.json` | it is as before that |
 //! | `Stopping` | the stopper is dead | it runs again |
 //! | any, `renaming` | its lock is free | the name that the record does not have is freed |
 //! | not alive, with effects | the starter is dead | the start is adopted when the command runs, else undone |
-
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -26,9 +26,6 @@ use crate::model::status::{Action, Status};
 use crate::state::record::Durability;
 use crate::state::{boot, lock};
 use crate::sys::process;
-
-/// How long a monitor that lost its engine may take to undo its start.
-const MONITOR_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Heals a locked container. `None` when that removed it. A restart policy goes on in a Cleanup of its own: a reader does
 /// not wait for a back-off.
@@ -57,9 +54,26 @@ pub(crate) fn settle(engine: &Engine, mut locked: Locked) -> Result<Option<Locke
         if here && adopt_start(engine, &mut locked)? {
             return Ok(Some(locked));
         }
-        undo_start(engine, &mut locked)?;
+        undo::start(engine, &mut locked)?;
         return Ok(Some(locked));
     }
+    if status == Status::Initialized {
+        let record = locked.snapshot().init(&engine.paths)?.filter(|_| here);
+        if record.as_ref().is_some_and(|record| record.started) {
+            // Its starter was killed before it could say so.
+            locked.state.status = Status::Running;
+            locked.state.started_at = Some(Timestamp::now());
+            locked.save(Durability::Lazy)?;
+            engine.note_container(&locked.config, "start");
+        } else if !here
+            || !lock::is_held(&monitor_lock(&engine.paths, locked.id()))?
+                && locked.snapshot().exit(&engine.paths)?.is_none()
+        {
+            undo::start(engine, &mut locked)?;
+            return Ok(Some(locked));
+        }
+    }
+    let status = locked.state.status;
     if here && lock::is_held(&monitor_lock(&engine.paths, locked.id()))? {
         let stopped = |stopper: ProcessRef| !process::is_alive(stopper.pid, stopper.start_time);
         if status == Status::Stopping && locked.state.stopper.is_none_or(stopped) {
@@ -128,16 +142,24 @@ fn conclude(engine: &Engine, locked: &mut Locked, exit: Option<ExitRecord>) -> R
     Ok(())
 }
 
-/// A start whose engine was killed after the monitor let the command go: the container runs, only the record lags.
+/// A start whose engine was killed after the monitor let the command go, or kept it: the container runs, or waits; only the
+/// record lags.
 fn adopt_start(engine: &Engine, locked: &mut Locked) -> Result<bool> {
     let path = monitor_lock(&engine.paths, locked.id());
-    let started = |record: &InitRecord| record.started && process::is_alive(record.init.pid, record.init.start_time);
+    let started = |record: &InitRecord| {
+        (record.started || record.kept) && process::is_alive(record.init.pid, record.init.start_time)
+    };
     if let Some(record) = locked.snapshot().init(&engine.paths)?.filter(started)
         && lock::is_held(&path)?
     {
-        locked.state.status = Status::Running;
         locked.state.init = Some(record.init);
         locked.state.monitor = record.monitor;
+        if record.kept {
+            locked.state.status = Status::Initialized;
+            locked.save(Durability::Lazy)?;
+            return Ok(true);
+        }
+        locked.state.status = Status::Running;
         locked.state.started_at.get_or_insert_with(Timestamp::now);
         locked.save(Durability::Lazy)?;
         engine.note_container(&locked.config, "start");
@@ -151,20 +173,6 @@ fn adopt_start(engine: &Engine, locked: &mut Locked) -> Result<bool> {
         return Ok(true);
     }
     Ok(false)
-}
-
-/// A start that came to nothing: the monitor sees that its engine is gone, kills init and ends; then the rest is undone.
-fn undo_start(engine: &Engine, locked: &mut Locked) -> Result<()> {
-    let path = monitor_lock(&engine.paths, locked.id());
-    if locked.state.boot == boot::id() {
-        lock::wait_free(&path, MONITOR_PATIENCE)?;
-    }
-    undo::end_init(engine, locked)?;
-    undo::tidy(engine, locked)?;
-    locked.state.effects = false;
-    locked.state.init = None;
-    locked.state.monitor = None;
-    locked.save(Durability::Lazy)
 }
 
 /// Heals the container that was read, if it needs it and nobody else works on it. Whether its record may have changed.

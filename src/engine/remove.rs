@@ -31,13 +31,17 @@ impl Engine {
                 _ => {}
             }
         }
-        let locked = match self.lock_id(id) {
+        let mut locked = match self.lock_id(id) {
             Err(error) if request.force && is_gone(&error) => return Ok(()),
             Err(error) if request.force && container::is_damage(&error) => {
                 return container::delete_damaged(&self.paths, id, || super::undo::by_id(self, id));
             }
             locked => locked?,
         };
+        if locked.state.status == Status::Initialized {
+            super::require::check_unused(self, id)?;
+            super::undo::unmake(self, &mut locked)?;
+        }
         self.remove_locked(locked, request)
     }
 

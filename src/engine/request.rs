@@ -247,6 +247,8 @@ pub(crate) struct CreateRequest {
     pub(crate) requires: Vec<String>,
     pub(crate) remove_image: bool,
     pub(crate) chroot_dirs: Vec<String>,
+    /// Where definitions of hooks are looked for.
+    pub(crate) hook_dirs: Vec<PathBuf>,
 }
 
 /// `exec`.

@@ -17,6 +17,7 @@ use oci_spec::runtime::{
 use super::volume::Content;
 use crate::model::container::{ContainerConfig, IdRange, Namespace, Security, UserNamespace};
 use crate::model::error::Error;
+use crate::model::mount::Source;
 
 /// The OCI version that the specification is written in.
 const VERSION: &str = "1.2.0";
@@ -142,6 +143,8 @@ pub(crate) fn generate(config: &ContainerConfig, facts: &Facts) -> Result<Spec> 
         .linux(linux)
         .build()
         .context("build the specification")?;
+    // The builder's default is an empty object.
+    spec.set_hooks(config.hooks.as_deref().cloned());
     if config.uts == Namespace::Private {
         spec.set_hostname(Some(hostname(config)));
     } else {
@@ -379,7 +382,17 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
         // After the mount's own: a volume that is read-only is not made writable by who mounts it.
         options.extend(content.options.clone());
         match &content.source {
-            None => list.push(mount(&asked.target, "tmpfs", Path::new("tmpfs"), options)?),
+            None => {
+                let kind = match asked.source {
+                    Source::Ramfs => "ramfs",
+                    Source::Devpts => {
+                        options.extend(["nosuid", "noexec", "newinstance", "ptmxmode=0666"].map(str::to_owned));
+                        "devpts"
+                    }
+                    _ => "tmpfs",
+                };
+                list.push(mount(&asked.target, kind, Path::new(kind), options)?);
+            }
             Some(source) if asked.overlay => {
                 let layer = super::volume::overlay_dir(&facts.dir, index);
                 // A colon would begin another lower directory.

@@ -1,7 +1,11 @@
 //! `start`: under the container's lock, with a deadline at each step. The intent (a new run number, `effects`) is written
 //! before anything is made outside; the end of the start is one write of the state.
+//!
+//! `init` is its first half: everything but the command is there, and the monitor keeps it for a later `start`, which is
+//! the second half.
 
 use std::fs;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -9,12 +13,14 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 
 use super::activation::{self, Manager};
+use super::attach::Attached;
 use super::container::Locked;
 use super::facts;
 use super::request::RemoveRequest;
 use super::volume::Content;
 use super::{Engine, owners};
 use crate::model::container::{ContainerConfig, ProcessRef, RootFs};
+use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
 use crate::model::port::PortMapping;
@@ -37,6 +43,13 @@ pub(crate) struct Streams<'a> {
     pub(crate) foreground: Option<OwnedFd>,
     /// The container's from 3 on (`--preserve-fds`).
     pub(crate) preserved: &'a [BorrowedFd<'a>],
+}
+
+/// How far a start goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    Initialized,
+    Running,
 }
 
 /// A container that was started with the caller's terminal or pipes on it.
@@ -63,9 +76,48 @@ impl Engine {
         if locked.state.status == Status::Running {
             return Ok(());
         }
+        if locked.state.status == Status::Initialized {
+            return self.release(&mut locked);
+        }
         // A user's start gives a policy all its tries again.
         locked.state.restarts = 0;
         self.start_locked(&mut locked, Streams::default()).map(drop)
+    }
+
+    /// Makes everything of the container that `name` means but lets its command wait for a start.
+    pub(crate) fn initialize(&self, name: &str) -> Result<Id> {
+        let locked = self.lock(name)?;
+        locked.check(Action::Init)?;
+        let mut locked = super::require::start(self, locked)?;
+        locked.check(Action::Init)?;
+        self.raise(&mut locked, Streams::default(), Until::Initialized)?;
+        Ok(locked.id().clone())
+    }
+
+    /// Starts a container that was initialized, with a client on it from its first byte on.
+    pub(crate) fn start_attached(&self, mut locked: Locked) -> Result<Attached> {
+        let client = AttachClient::connect(&locked.run_dir().join("attach"))?;
+        self.note_container(&locked.config, "attach");
+        self.release(&mut locked)?;
+        Ok(Attached { id: locked.id().clone(), client, tty: locked.config.tty })
+    }
+
+    /// Lets the command of a container go that was initialized. Where it cannot be executed, the container is as before.
+    fn release(&self, locked: &mut Locked) -> Result<()> {
+        locked.state.restarts = 0;
+        let addresses = addresses(locked);
+        let released = locked
+            .state
+            .monitor
+            .ok_or_else(|| Error::state("nobody keeps the container").into())
+            .and_then(|monitor| spawn::knock(&locked.run_dir(), monitor)?.start(&addresses));
+        match released {
+            Ok(started) => {
+                let manager = Manager::of(locked.config.notify);
+                self.started(locked, started.pid().as_raw_nonzero().get(), manager)
+            }
+            Err(error) => Err(self.abandon(locked, error)?),
+        }
     }
 
     /// Starts a locked container with a client on it from its first byte on; `preserved` are its descriptors from 3 on.
@@ -114,6 +166,10 @@ impl Engine {
     /// Starts a locked container. What a start that fails made is undone.
     pub(crate) fn start_locked(&self, locked: &mut Locked, streams: Streams<'_>) -> Result<Started> {
         locked.check(Action::Start)?;
+        self.raise(locked, streams, Until::Running)
+    }
+
+    fn raise(&self, locked: &mut Locked, streams: Streams<'_>, until: Until) -> Result<Started> {
         let dir = locked.dir();
         let health = locked.config.health.is_some().then_some("health.json");
         for name in ["exit.json", "init.json"].into_iter().chain(health) {
@@ -131,23 +187,27 @@ impl Engine {
         locked.save(Durability::Lazy)?;
         // The try counts from its end on: who reads the count that a policy ends with sees its last run.
         let tries = locked.state.restarts + u32::from(streams.again);
-        match self.launch(locked, cgroup, streams) {
+        match self.launch(locked, cgroup, streams, until) {
             Ok(started) => Ok(started),
             Err(error) => {
-                locked.state.error = format!("{error:#}");
                 locked.state.restarts = tries;
-                let ended = super::undo::end_init(self, locked);
-                let undone = super::undo::tidy(self, locked);
-                locked.state.effects = ended.is_err() || undone.is_err();
-                locked.state.init = None;
-                locked.state.monitor = None;
-                locked.save(Durability::Lazy)?;
-                Err(error)
+                Err(self.abandon(locked, error)?)
             }
         }
     }
 
-    fn launch(&self, locked: &mut Locked, cgroup: Cgroup, given: Streams<'_>) -> Result<Started> {
+    /// Undoes a start that failed, and gives its error back.
+    fn abandon(&self, locked: &mut Locked, error: anyhow::Error) -> Result<anyhow::Error> {
+        locked.state.error = format!("{error:#}");
+        let ended = super::undo::end_init(self, locked);
+        let undone = super::undo::tidy(self, locked);
+        locked.state.effects = ended.is_err() || undone.is_err();
+        locked.state.before_init();
+        locked.save(Durability::Lazy)?;
+        Ok(error)
+    }
+
+    fn launch(&self, locked: &mut Locked, cgroup: Cgroup, given: Streams<'_>, until: Until) -> Result<Started> {
         let Streams { foreground, preserved, again } = given;
         let dir = locked.dir();
         let run_dir = locked.run_dir();
@@ -161,6 +221,10 @@ impl Engine {
         activation::announce(preserved.len(), &mut prepared.facts.environment);
         let spec = super::spec::generate(&locked.config, &prepared.facts)?;
         let config = &locked.config;
+        if config.hooks.is_some() {
+            // Where hooks look for the root.
+            make_dir(&bundle.join(&prepared.facts.root))?;
+        }
         record::write(&bundle.join("config.json"), &spec, Durability::Lazy)?;
         let mounted = super::merged::mounted(&dir)?;
         let connects = matches!(config.network, NetworkMode::Bridge(_) | NetworkMode::Pasta(_));
@@ -175,7 +239,7 @@ impl Engine {
             told: super::event::told(self, config),
             log: config.log.clone(),
             durable: !config.remove,
-            start_immediately: !connects,
+            start_immediately: !connects && until == Until::Running,
             cleanup: super::policy::cleanup_arguments(self, &super::policy::run_of(locked)),
             bundle,
             map_root: mounted.is_none() && owners::by_mount(self, owners::maps(self, config)?.as_ref()),
@@ -194,6 +258,7 @@ impl Engine {
             capabilities: prepared.requested,
             notify,
             ready_when_healthy: manager.as_ref().and_then(Manager::when_healthy),
+            hooks: config.hooks.is_some(),
             health: config.health.as_deref().cloned(),
             stop: Some((config.stop_signal, config.stop_timeout)),
             stays: matches!(config.cgroups, CgroupsMode::NoConmon | CgroupsMode::Split),
@@ -215,24 +280,30 @@ impl Engine {
                 super::files::write_pid(std::path::Path::new(path), pid)?;
             }
         }
-        let started = if connects {
+        if connects {
             super::network::connect(self, locked, init)?;
-            let addresses: Vec<_> = locked
-                .state
-                .endpoints
-                .iter()
-                .flat_map(|endpoint| &endpoint.addresses)
-                .map(|at| at.address.ip())
-                .collect();
-            monitor.start(&addresses)?
-        } else {
-            monitor.running()?
+        }
+        let started = match until {
+            Until::Initialized => monitor.keep()?,
+            Until::Running if connects => monitor.start(&addresses(locked))?,
+            Until::Running => monitor.running()?,
         };
         let monitor = started.pid().as_raw_nonzero().get();
-        locked.state.status = Status::Running;
         locked.state.restarts += u32::from(again);
         locked.state.init = Some(init);
         locked.state.monitor = process::start_time(monitor).map(|start_time| ProcessRef { pid: monitor, start_time });
+        if until == Until::Initialized {
+            locked.state.status = Status::Initialized;
+            locked.save(Durability::Lazy)?;
+        } else {
+            self.started(locked, monitor, manager)?;
+        }
+        Ok(started)
+    }
+
+    /// Writes down that the container of the monitor with pid `monitor` runs.
+    fn started(&self, locked: &mut Locked, monitor: i32, manager: Option<Manager>) -> Result<()> {
+        locked.state.status = Status::Running;
         locked.state.started_at = Some(Timestamp::now());
         locked.save(Durability::Lazy)?;
         // Under the lock, as its end is: the lines are in this order.
@@ -240,7 +311,7 @@ impl Engine {
         if let Some(manager) = manager {
             manager.tell(monitor);
         }
-        Ok(started)
+        Ok(())
     }
 
     fn root_source(&self, config: &ContainerConfig, dir: &std::path::Path) -> Result<RootSource> {
@@ -252,6 +323,12 @@ impl Engine {
             },
         })
     }
+}
+
+/// The addresses of a container whose network is connected.
+fn addresses(locked: &Locked) -> Vec<IpAddr> {
+    let endpoints = locked.state.endpoints.iter();
+    endpoints.flat_map(|endpoint| &endpoint.addresses).map(|at| at.address.ip()).collect()
 }
 
 /// The ports that the monitor holds and relays; pasta binds its own.

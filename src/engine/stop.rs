@@ -41,14 +41,19 @@ impl Engine {
             return Ok(());
         }
         let paused = locked.state.status == Status::Paused;
-        let (pid, start_time) = process::own().context("read the own start time")?;
+        // What has not executed its command hears no signal but SIGKILL.
+        let deaf = locked.state.status == Status::Initialized;
+        if next == Status::Stopping {
+            let (pid, start_time) = process::own().context("read the own start time")?;
+            locked.state.stopper = Some(ProcessRef { pid, start_time });
+        }
         locked.state.status = next;
-        locked.state.stopper = Some(ProcessRef { pid, start_time });
         locked.state.stopped_by_user = true;
         locked.save(Durability::Lazy)?;
         let held = Held::open(&locked)?;
         self.note_container(&locked.config, "stop");
-        let (signal, grace) = (locked.config.stop_signal, timeout.unwrap_or(locked.config.stop_timeout));
+        let signal = locked.config.stop_signal;
+        let grace = if deaf { 0 } else { timeout.unwrap_or(locked.config.stop_timeout) };
         if grace > 0 {
             held.signal(signal)?;
         } else {
@@ -125,9 +130,14 @@ impl Engine {
         let id = container::find(&self.paths, name)?;
         let mut locked = self.lock_id(&id)?;
         self.note_container(&locked.config, "restart");
-        let (pid, start_time) = process::own().context("read the own start time")?;
-        locked.state.restarter = Some(ProcessRef { pid, start_time });
-        self.stop_locked(locked, timeout)?;
+        // What is prepared and not started has nothing to stop.
+        if locked.state.status != Status::Initialized {
+            let (pid, start_time) = process::own().context("read the own start time")?;
+            locked.state.restarter = Some(ProcessRef { pid, start_time });
+            self.stop_locked(locked, timeout)?;
+        } else {
+            drop(locked);
+        }
         self.start_detached(&id)?;
         Ok(id)
     }

@@ -6,15 +6,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::Engine;
-use super::container::Locked;
+use super::container::{Locked, monitor_lock};
 use crate::model::id::Id;
 use crate::network::driver::Remaining;
 use crate::network::rootless::Files;
 use crate::runtime::cgroup::Cgroup;
+use crate::state::record::Durability;
+use crate::state::{boot, lock};
 use crate::storage::tree;
 use crate::sys::process;
 
-/// How long a killed process may take to go.
+/// How long a killed process may take to go, or a monitor that lost its engine to undo its start.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Takes away what a run has outside: its network, its cgroup, its sockets. Collects errors and goes on.
@@ -28,6 +30,12 @@ pub(crate) fn tidy(engine: &Engine, locked: &mut Locked) -> Result<()> {
             first.get_or_insert(error);
         }
     };
+    if locked.config.hooks.is_some()
+        && let Err(error) = super::hook::after_stop(locked)
+        && locked.state.error.is_empty()
+    {
+        locked.state.error = format!("{error:#}");
+    }
     note(super::network::disconnect(engine, locked));
     note(remove_cgroup(locked));
     let run = locked.run_dir();
@@ -46,6 +54,31 @@ pub(crate) fn end_init(engine: &Engine, locked: &Locked) -> Result<()> {
         process::wait(&fd, Some(PATIENCE)).context("wait for init")?;
     }
     Ok(())
+}
+
+/// A start that came to nothing: the monitor sees that its engine is gone, kills init and ends; then the rest is undone.
+pub(crate) fn start(engine: &Engine, locked: &mut Locked) -> Result<()> {
+    let path = monitor_lock(&engine.paths, locked.id());
+    if locked.state.boot == boot::id() {
+        lock::wait_free(&path, PATIENCE)?;
+    }
+    end_init(engine, locked)?;
+    tidy(engine, locked)?;
+    locked.state.effects = false;
+    locked.state.before_init();
+    locked.save(Durability::Lazy)
+}
+
+/// Takes away what was made for the start of a container that is initialized; it is as before that.
+pub(crate) fn unmake(engine: &Engine, locked: &mut Locked) -> Result<()> {
+    // The monitor first: it has no end of a run to tell.
+    if let Some(monitor) = locked.snapshot().init(&engine.paths)?.and_then(|record| record.monitor)
+        && let Some(fd) = process::open(monitor.pid, monitor.start_time).context("open the monitor")?
+    {
+        process::signal(&fd, libc::SIGKILL).context("kill the monitor")?;
+        process::wait(&fd, Some(PATIENCE)).context("wait for the monitor")?;
+    }
+    start(engine, locked)
 }
 
 /// Takes away what container `id` may have outside, when its record does not tell: everything external carries the id.

@@ -84,7 +84,7 @@ pub(crate) fn of_containers(engine: &Engine, names: &[String]) -> Result<Vec<Mou
         }
         let source = engine.read(name).with_context(|| format!("looking up container {name:?} for volumes-from"))?;
         for mut mount in source.config.mounts {
-            let own = mount.source == Source::Tmpfs || mount.overlay;
+            let own = mount.source.is_fresh() || mount.overlay;
             if own || mounts.iter().any(|known| known.target == mount.target) {
                 continue;
             }
@@ -147,7 +147,8 @@ pub(crate) fn contents(engine: &Engine, locked: &Locked) -> Result<Vec<Content>>
 pub(crate) fn content(volumes: &Volumes, mount: &Mount) -> Result<Content> {
     let plain = |source| Content { source: Some(source), options: Vec::new() };
     match &mount.source {
-        Source::Tmpfs => Ok(Content::default()),
+        Source::Tmpfs | Source::Ramfs | Source::Devpts => Ok(Content::default()),
+        Source::Glob { .. } => Err(Error::state("a pattern was left over from the creation").into()),
         Source::Bind { path } => host_path(path).map(plain),
         Source::Volume { name: None, .. } => Err(Error::state("an anonymous volume has no name").into()),
         Source::Volume { name: Some(name), subpath } => {

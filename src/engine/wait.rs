@@ -65,7 +65,7 @@ impl Engine {
             }
             match read.state.status {
                 Status::Exited => return Ok(read.state.exit_code.unwrap_or(-1)),
-                Status::Created | Status::Initialized => return Ok(read.state.exit_code.unwrap_or(0)),
+                Status::Created => return Ok(read.state.exit_code.unwrap_or(0)),
                 _ => {}
             }
             seen = self.wait_run(&read)?.or(seen);

@@ -332,6 +332,9 @@ pub(crate) struct ContainerConfig {
     pub(crate) device_rules: Vec<DeviceRule>,
     pub(crate) ulimits: Vec<Ulimit>,
     pub(crate) sysctls: BTreeMap<String, String>,
+    /// Programs of the administrator at points of its life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hooks: Option<Box<oci_spec::runtime::Hooks>>,
     pub(crate) names: Names,
     pub(crate) restart: RestartPolicy,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -469,6 +472,14 @@ impl ContainerState {
 }
 
 impl ContainerState {
+    /// Goes back to what it was before a run that came to nothing, whose process is gone.
+    pub(crate) fn before_init(&mut self) {
+        (self.init, self.monitor) = (None, None);
+        if self.status == Status::Initialized {
+            self.status = if self.finished_at.is_some() { Status::Exited } else { Status::Created };
+        }
+    }
+
     /// Notes why the run ended. As podman has it, no policy starts one again that its health stopped.
     pub(crate) fn ended_by(&mut self, cause: Option<EndCause>) {
         self.cause = cause;
@@ -510,6 +521,9 @@ pub(crate) struct InitRecord {
     pub(crate) init: ProcessRef,
     /// It was let go: the container's own command runs.
     pub(crate) started: bool,
+    /// It waits for a start by another command than the one that made it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) kept: bool,
     /// Who wrote this; none in what a release without the field wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) monitor: Option<ProcessRef>,

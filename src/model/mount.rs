@@ -18,6 +18,19 @@ pub(crate) enum Source {
     },
     /// A fresh tmpfs.
     Tmpfs,
+    /// A fresh ramfs: memory that is never swapped out.
+    Ramfs,
+    /// Pseudo-terminals of the container's own, at another place than /dev/pts.
+    Devpts,
+    /// Every path of the host that matches, each a bind mount once the container is created.
+    Glob { pattern: String },
+}
+
+impl Source {
+    /// Whether it is made afresh by each start, and holds nothing before.
+    pub(crate) fn is_fresh(&self) -> bool {
+        matches!(self, Self::Tmpfs | Self::Ramfs | Self::Devpts)
+    }
 }
 
 /// One mount, as asked.
@@ -127,8 +140,20 @@ impl Mount {
                 _ => rest.push((key, value)),
             }
         }
+        // What matches keeps its place where no other is named.
+        let in_place = kind == "glob" && target.is_none();
+        let target = target.or(source.filter(|_| in_place));
         let target = target.ok_or_else(|| Error::invalid("must set volume destination"))?;
+        if subpath.is_some() && kind != "volume" {
+            return Err(Error::invalid(format!("\"subpath\" option not supported for \"{kind}\" mount types")));
+        }
         let source = match (kind, source) {
+            ("image" | "artifact", _) => {
+                let message = format!("mounts of type \"{kind}\" are not supported");
+                return Err(
+                    Error::unsupported(message).hint("`dhow image mount` shows an image's files, for a bind mount")
+                );
+            }
             ("bind", None | Some("")) => {
                 return Err(Error::invalid("must set source for a bind mount: host directory cannot be empty"));
             }
@@ -136,17 +161,29 @@ impl Mount {
             ("bind", Some(path)) => Source::Bind { path: clean(&format!("{cwd}/{path}")) },
             ("volume", name) => Source::Volume { name: name.map(str::to_owned), subpath },
             ("tmpfs", None) => Source::Tmpfs,
-            ("tmpfs", Some(_)) => {
-                return Err(Error::invalid("\"source\" option not supported for \"tmpfs\" mount types"));
+            ("ramfs", None) => Source::Ramfs,
+            ("devpts", None) => Source::Devpts,
+            ("tmpfs" | "ramfs" | "devpts", Some(_)) => {
+                let message = format!("\"source\" option not supported for \"{kind}\" mount types");
+                return Err(Error::invalid(message));
             }
+            ("glob", Some(pattern)) if pattern.starts_with('/') => Source::Glob { pattern: pattern.to_owned() },
+            ("glob", Some(pattern)) if !pattern.is_empty() => Source::Glob { pattern: format!("{cwd}/{pattern}") },
+            ("glob", _) => return Err(Error::invalid("must set source for a glob mount")),
             (other, _) => {
                 return Err(Error::unsupported(format!("invalid filesystem type \"{other}\""))
-                    .hint("bind, volume and tmpfs are known"));
+                    .hint("bind, devpts, glob, ramfs, tmpfs and volume are known"));
             }
         };
-        let mut mount = Self::new(source, target)?;
+        let mut mount = Self::new(source, if in_place { "/glob" } else { target })?;
         for (key, value) in rest {
             mount.option(key, value)?;
+        }
+        if in_place {
+            mount.target.clear();
+        }
+        if mount.source == Source::Ramfs {
+            mount.options.extend(["nosuid", "nodev"].map(str::to_owned));
         }
         if mount.source == Source::Tmpfs {
             mount.tmpfs_defaults();
@@ -209,6 +246,16 @@ impl Mount {
         self.options.retain(|option| option != "notmpcopyup");
     }
 
+    /// Adds an option for the kernel that is a number.
+    fn number(&mut self, key: &str, value: Option<&str>, radix: u32) -> Result<(), Error> {
+        let value = value.ok_or_else(|| Error::invalid(format!("{key} option must have a value")))?;
+        if !value.bytes().all(|byte| byte.is_ascii_alphanumeric()) || u32::from_str_radix(value, radix).is_err() {
+            return Err(Error::invalid(format!("invalid value for {key}")));
+        }
+        self.options.push(format!("{key}={value}"));
+        Ok(())
+    }
+
     fn option(&mut self, key: &str, value: Option<&str>) -> Result<(), Error> {
         let boolean = || match value {
             None | Some("true" | "1") => Ok(true),
@@ -255,6 +302,9 @@ impl Mount {
                 }
                 self.options.push(format!("{key}={value}"));
             }
+            "mode" if self.source == Source::Ramfs => self.number(key, value, 8)?,
+            "mode" if self.source == Source::Devpts => self.number(key, value, 8)?,
+            "uid" | "gid" | "max" if self.source == Source::Devpts => self.number(key, value, 10)?,
             _ => return Err(Error::invalid(format!("invalid mount option \"{}\"", key.escape_debug()))),
         }
         Ok(())
@@ -332,7 +382,20 @@ mod tests {
         let mount = Mount::parse_mount("type=bind,source=d,target=/t,readonly,bind-propagation=rslave", "/w").unwrap();
         assert_eq!((mount.source, mount.read_only), (Source::Bind { path: "/w/d".into() }, true));
         assert_eq!(mount.options, ["rslave"]);
+        let mount = Mount::parse_mount("type=devpts,dst=/pts,uid=0,mode=0620,max=4", "/").unwrap();
+        assert_eq!(
+            (mount.source, mount.options),
+            (Source::Devpts, vec!["uid=0".into(), "mode=0620".into(), "max=4".into()])
+        );
+        let glob = |text| Mount::parse_mount(text, "/w").map(|mount| (mount.source, mount.target));
+        let pattern = |pattern: &str| Source::Glob { pattern: pattern.into() };
+        assert_eq!(glob("type=glob,src=/a/*,dst=/b,ro").unwrap(), (pattern("/a/*"), "/b".into()));
+        assert_eq!(glob("type=glob,src=a?").unwrap(), (pattern("/w/a?"), String::new()));
         for bad in [
+            "type=glob,dst=/t",
+            "type=devpts,src=a,dst=/t",
+            "type=devpts,dst=/t,mode=9",
+            "type=ramfs,dst=/t,size=1m",
             "type=bind,dst=/t",
             "type=bogus,dst=/t",
             "src=a",

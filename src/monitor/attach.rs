@@ -49,8 +49,21 @@ pub(super) fn address(path: &Path) -> Result<(OwnedFd, SocketAddrUnix)> {
     Ok((fd, address.context("make a socket address")?))
 }
 
+/// Connects to the monitor that listens at `path`.
+pub(super) fn connect(path: &Path) -> Result<OwnedFd> {
+    let what = || format!("attach to {}", path.display());
+    let (_dir, address) = address(path)?;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .with_context(what)?;
+    match rustix::net::connect(&socket, &address) {
+        Ok(()) => Ok(socket),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED) => Err(not_running()).with_context(what),
+        Err(error) => Err(error).with_context(what),
+    }
+}
+
 /// What a client hears who finds no monitor.
-pub(super) fn not_running() -> Error {
+fn not_running() -> Error {
     Error::state("no monitor accepts connections: the container does not run")
 }
 

@@ -8,7 +8,6 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::frame::{self, FRAME, Got, PAYLOAD, Reply, Sent};
 
@@ -70,17 +69,7 @@ impl AttachClient {
 
     /// Connects to the monitor that listens at `path`.
     pub(crate) fn connect(path: &Path) -> Result<Self> {
-        let what = || format!("attach to {}", path.display());
-        let (_dir, address) = super::attach::address(path)?;
-        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .with_context(what)?;
-        match rustix::net::connect(&socket, &address) {
-            Ok(()) => Ok(Self { socket }),
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED) => {
-                Err(super::attach::not_running()).with_context(what)
-            }
-            Err(error) => Err(error).with_context(what),
-        }
+        Ok(Self { socket: super::attach::connect(path)? })
     }
 
     /// Tells the container the size of our terminal. A monitor that is gone is found by the relay.

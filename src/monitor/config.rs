@@ -93,6 +93,9 @@ pub(crate) struct MonitorConfig {
     /// The service manager that is told when a check has succeeded, in the form of `NOTIFY_SOCKET`.
     #[serde(default)]
     pub(crate) ready_when_healthy: Option<String>,
+    /// The specification has hooks.
+    #[serde(default)]
+    pub(crate) hooks: bool,
     /// Checks to make while the container runs.
     #[serde(default)]
     pub(crate) health: Option<HealthConfig>,
@@ -214,6 +217,7 @@ impl MonitorConfig {
             capabilities: Vec::new(),
             notify: None,
             ready_when_healthy: None,
+            hooks: false,
             health: None,
             started_at: None,
             stop: None,

@@ -11,6 +11,7 @@
 //!           exit.json     how it ended; synced before the lock is free
 //!           log/          see log/rotate.rs
 //! run_dir   attach        the socket for later clients
+//!           start         the gate of a container that is initialized, for the engine that starts it
 //!           stdout stderr FIFOs without a terminal
 //! ```
 
@@ -57,8 +58,8 @@ use log::journal::Journal;
 use notify::Notify;
 use process::Made;
 use relay::Relay;
-use report::{Channel, Report, failure};
-use serve::{Outcome, Setup, Starter, Stop};
+use report::{Channel, GATE, Report, failure};
+use serve::{Keeper, Outcome, Setup, Starter, Stop};
 
 /// How long the engine may take to send the configuration, or to take a report.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -176,7 +177,8 @@ fn make(config: &MonitorConfig, handed: Handed) -> Result<Ready> {
     if config.exec.is_none() {
         let adopted = config.adopt.is_some();
         // A container that is started at once is let go without a second record.
-        match write_init(config, made.reference, adopted || config.start_immediately) {
+        let stage = if adopted || config.start_immediately { Stage::Started } else { Stage::Created };
+        match write_init(config, made.reference, stage) {
             Err(error) if !adopted => {
                 made.child.kill();
                 return Err(error);
@@ -208,11 +210,21 @@ fn relay(config: &MonitorConfig) -> Result<Option<Relay>> {
     }
 }
 
-/// Writes which process is init, whether it is let go, and who we are.
-fn write_init(config: &MonitorConfig, init: ProcessRef, started: bool) -> Result<()> {
+/// How far init has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Created,
+    /// It waits for another engine than the one that had it made.
+    Kept,
+    Started,
+}
+
+/// Writes which process is init, how far it is, and who we are.
+fn write_init(config: &MonitorConfig, init: ProcessRef, stage: Stage) -> Result<()> {
     let (pid, start_time) = crate::sys::process::own().context("read the own start time")?;
     let monitor = Some(ProcessRef { pid, start_time });
-    let init = InitRecord { version: VERSION, run: config.run, init, started, monitor };
+    let (started, kept) = (stage == Stage::Started, stage == Stage::Kept);
+    let init = InitRecord { version: VERSION, run: config.run, init, started, kept, monitor };
     record::write(&config.data_dir.join("init.json"), &init, Durability::Lazy)
 }
 
@@ -250,12 +262,23 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
     }
     // That an engine is gone shows on the channel, and the table knows what to do then.
     channel.send(&report, PATIENCE).ok();
+    let keep = init.is_some().then(|| -> Keeper<'_> {
+        Box::new(|| {
+            let gate = attach::listen(&config.run_dir.join(GATE))?;
+            write_init(config, reference, Stage::Kept)?;
+            Ok(gate)
+        })
+    });
     let start = init.map(|mut init| -> Starter<'_> {
         Box::new(move || {
             if !config.start_immediately {
-                write_init(config, reference, true)?;
+                write_init(config, reference, Stage::Started)?;
             }
-            init.start()
+            init.start()?;
+            if config.hooks {
+                process::tell_started(config, reference)?;
+            }
+            Ok(())
         })
     });
     let durability = if config.durable { Durability::Synced } else { Durability::Lazy };
@@ -293,6 +316,7 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
         signals,
         stop,
         start,
+        keep,
         immediately: config.start_immediately,
         timeout: (config.timeout > 0).then(|| Duration::from_secs(config.timeout)),
         cleans: !config.cleanup.is_empty(),
@@ -307,7 +331,7 @@ fn undo(config: &MonitorConfig) {
     }
     // Whoever takes the container's lock next finishes what fails here.
     config.cgroup.remove().ok();
-    for name in ["attach", "stdout", "stderr"] {
+    for name in ["attach", GATE, "stdout", "stderr"] {
         remove_file(&config.run_dir.join(name)).ok();
     }
     remove_file(&config.data_dir.join("init.json")).ok();

@@ -18,6 +18,7 @@ use crate::model::log::{LogConfig, LogDriver};
 use crate::runtime::capability::{self, CapSet};
 use crate::runtime::create::{CreateRequest, Init, Rootfs, create, sources};
 use crate::runtime::exec::{ExecRequest, exec};
+use crate::runtime::hook::{Point, Subject};
 use crate::runtime::init::Ways;
 use crate::runtime::rootfs::idmapped;
 use crate::runtime::stdio::Stdio;
@@ -74,7 +75,7 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
             preserve_fds: preserved,
             cgroup: &config.cgroup,
             seccomp_cache: config.seccomp_cache.as_deref(),
-            subject: None,
+            subject: config.hooks.then(|| subject(config, &spec)),
             gate: None,
             ways: Ways::default(),
         })
@@ -91,6 +92,18 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
     let reference = ProcessRef { pid: init.pid, start_time: init.start_time };
     let pidfd = init.pidfd.try_clone().context("copy a pidfd")?;
     Ok(Made { reference, child: Child::Ours(pidfd), ends, init: Some(init) })
+}
+
+/// What hooks are told of the container.
+fn subject<'a>(config: &'a MonitorConfig, spec: &'a Spec) -> Subject<'a> {
+    let annotations = spec.annotations().as_ref();
+    Subject { id: config.id.as_str(), bundle: &config.bundle, version: spec.version(), annotations }
+}
+
+/// Runs the hooks that come after the start.
+pub(super) fn tell_started(config: &MonitorConfig, init: ProcessRef) -> Result<()> {
+    let spec = bundle::load(&config.bundle)?;
+    subject(config, &spec).run(Point::Poststart, &spec, Some(init.pid))
 }
 
 /// Makes a health check in the container that `config` describes: a process like its first one, with other words. It dies

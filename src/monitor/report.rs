@@ -5,9 +5,14 @@
 //!          <- Report::Created { pid, start_time } | Report::Failed(error)
 //!          Command::Start ->                      (not with start_immediately)
 //!          <- Report::Running | Report::Failed(error)
+//!          or Command::Keep ->
+//!          <- Report::Kept | Report::Failed(error)
 //! ```
 //!
-//! Then the engine closes its end. That the engine closed it before `Start` means that it died: the monitor undoes what
+//! A monitor that keeps its container listens at the gate `start` in the run directory, where a later engine begins such a
+//! conversation with `Start`.
+//!
+//! Then the engine closes its end. That the engine closed it before `Start` or `Keep` means that it died: the monitor undoes what
 //! it made. A message is one or more packets; the first byte of each is the version, the second says whether more follow.
 
 use std::io;
@@ -31,12 +36,17 @@ const PACKET: usize = 60 << 10;
 /// No message is larger.
 const LIMIT: usize = 16 << 20;
 
+/// The name of the socket at which a container that is kept waits for its start.
+pub(crate) const GATE: &str = "start";
+
 /// What a monitor reports.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Report {
     /// The process exists with its namespaces, and waits. Its start time is field 22 of `/proc/PID/stat`.
     Created { pid: i32, start_time: u64 },
+    /// The process waits for a later engine.
+    Kept,
     /// The program was executed.
     Running,
     /// It was not; nothing is left of it.
@@ -47,6 +57,8 @@ pub(crate) enum Report {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Command {
+    /// Let the process wait for another engine's `Start`.
+    Keep,
     /// Let the process execute its program. Its network is connected and has these addresses.
     Start {
         #[serde(default)]

@@ -57,6 +57,7 @@ const RELAY: u64 = 6;
 const NOTIFY: u64 = 7;
 const HEALTH: u64 = 8;
 const SIGNALS: u64 = 9;
+const GATE: u64 = 10;
 /// Clients are this and their slot; the foreground client has slot 0.
 const CLIENT: u64 = 16;
 const FOREGROUND: usize = 0;
@@ -84,6 +85,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) stop: Option<Stop<'a>>,
     /// Lets the process execute its program. None: it runs already.
     pub(crate) start: Option<Starter<'a>>,
+    /// Opens the gate at which a later engine says `Start`.
+    pub(crate) keep: Option<Keeper<'a>>,
     /// Start without waiting for the command.
     pub(crate) immediately: bool,
     /// How long the process may run.
@@ -104,6 +107,9 @@ pub(crate) struct Stop<'a> {
 
 /// Lets the process execute its program.
 pub(crate) type Starter<'a> = Box<dyn FnOnce() -> Result<()> + 'a>;
+
+/// Opens the gate at which the process waits, and records that it does.
+pub(crate) type Keeper<'a> = Box<dyn FnOnce() -> Result<OwnedFd> + 'a>;
 
 /// How the loop ended.
 #[derive(Debug)]
@@ -158,6 +164,9 @@ struct Duty<'a> {
     /// Where the relay leads, once the engine has said so.
     addresses: Vec<IpAddr>,
     start: Option<Starter<'a>>,
+    keep: Option<Keeper<'a>>,
+    /// Where a later engine knocks.
+    gate: Option<OwnedFd>,
     /// Of the start, then of the run, then of the foreground client.
     deadline: Option<Instant>,
     timeout: Option<Duration>,
@@ -207,6 +216,8 @@ impl<'a> Duty<'a> {
             cause: None,
             addresses: Vec::new(),
             start: setup.start,
+            keep: setup.keep,
+            gate: None,
             deadline: None,
             timeout: setup.timeout,
             timed_out: false,
@@ -279,6 +290,7 @@ impl<'a> Duty<'a> {
                     }
                     HEALTH => self.judge()?,
                     SIGNALS => self.hear_signals()?,
+                    GATE => self.let_in()?,
                     STDIN => self.write_stdin(),
                     2 => {
                         // A terminal is read and written through one descriptor.
@@ -344,6 +356,7 @@ impl<'a> Duty<'a> {
             Action::Nothing => {}
             Action::Start => {
                 self.deadline = None;
+                (self.keep, self.gate) = (None, None);
                 // Accepting waits in the loop: nothing is relayed before the program runs.
                 let relayed = self.relay.as_mut().map_or(Ok(()), |relay| relay.open(&self.addresses));
                 let started = relayed.context("relay published ports");
@@ -359,6 +372,16 @@ impl<'a> Duty<'a> {
                     }
                 }
             }
+            Action::Keep => match self.keep_it() {
+                Ok(()) => {
+                    self.deadline = None;
+                    self.report(&Report::Kept);
+                }
+                Err(error) => {
+                    self.happen(Event::StartFailed)?;
+                    self.undone(Some(failure(&error)));
+                }
+            },
             Action::Died => {
                 let how = match self.child.end().ok().flatten() {
                     Some(End::Signal(signal)) => format!("by signal {signal}"),
@@ -384,6 +407,23 @@ impl<'a> Duty<'a> {
             Action::Leave => self.outcome = Outcome::Left,
             Action::CleanUp => self.outcome = Outcome::CleanUp,
         }
+        Ok(())
+    }
+
+    fn keep_it(&mut self) -> Result<()> {
+        let gate = self.keep.take().map(|keep| keep()).transpose()?;
+        if let Some(gate) = &gate {
+            self.watch(GATE, gate.as_fd(), EventFlags::IN)?;
+        }
+        self.gate = gate;
+        Ok(())
+    }
+
+    /// Takes the engine that knocks for ours. It holds the container's lock, so one before it is done.
+    fn let_in(&mut self) -> Result<()> {
+        let Some(socket) = self.gate.as_ref().and_then(|gate| attach::accept(gate.as_fd())) else { return Ok(()) };
+        self.watch(CHANNEL, socket.as_fd(), EventFlags::IN)?;
+        self.channel = Some(Channel::from_fd(socket));
         Ok(())
     }
 
@@ -486,6 +526,7 @@ impl<'a> Duty<'a> {
                 self.addresses = addresses;
                 self.happen(Event::Start)
             }
+            Ok(Some(Command::Keep)) => self.happen(Event::Keep),
             Ok(None) | Err(_) => self.happen(Event::EngineGone),
         }
     }
@@ -518,6 +559,7 @@ impl<'a> Duty<'a> {
         self.stdin_watched = None;
         self.input.fill(&[]);
         self.listener = None;
+        self.gate = None;
         self.relay = None;
         self.log.finish();
         if let Some(mut health) = self.health.take() {

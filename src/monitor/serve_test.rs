@@ -109,6 +109,7 @@ fn start(name: &str, options: Options<'_>) -> Case {
             signals: None,
             stop: None,
             start: gated.then(|| Box::new(|| Ok(())) as super::serve::Starter<'_>),
+            keep: None,
             immediately: false,
             timeout: None,
             cleans: true,

@@ -18,12 +18,15 @@ use anyhow::{Context, Result};
 use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
+use super::attach;
 use super::config::MonitorConfig;
-use super::report::{Channel, Command, Report};
+use super::report::{Channel, Command, GATE, Report};
+use crate::model::container::ProcessRef;
 use crate::model::error::{Error, ErrorKind};
 use crate::runtime::cgroup::Monitors;
 use crate::state::lock::Lock;
 use crate::sys::mount::{self, MountAttr};
+use crate::sys::process;
 use crate::sys::spawn::{self, Program};
 
 /// How long the small steps may take: reading a message, sending one.
@@ -92,7 +95,7 @@ impl Monitor {
         match self.report(PATIENCE_CREATE)? {
             Report::Created { pid, start_time } => Ok((pid, start_time)),
             Report::Failed(error) => Err(error.into()),
-            Report::Running => Err(out_of_turn()),
+            Report::Running | Report::Kept => Err(out_of_turn()),
         }
     }
 
@@ -103,6 +106,16 @@ impl Monitor {
         self.running()
     }
 
+    /// Lets the process wait for the start by another command, which finds it by [`knock`].
+    pub(crate) fn keep(self) -> Result<Started> {
+        self.channel.send(&Command::Keep, PATIENCE)?;
+        match self.report(PATIENCE)? {
+            Report::Kept => Ok(Started { pid: self.pid, pidfd: self.pidfd }),
+            Report::Failed(error) => Err(error.into()),
+            Report::Created { .. } | Report::Running => Err(out_of_turn()),
+        }
+    }
+
     /// Waits until the program runs, for a monitor that was told to start immediately.
     pub(crate) fn running(self) -> Result<Started> {
         loop {
@@ -110,7 +123,7 @@ impl Monitor {
                 Report::Running => return Ok(Started { pid: self.pid, pidfd: self.pidfd }),
                 Report::Failed(error) => return Err(error.into()),
                 // Not asked for, not wrong.
-                Report::Created { .. } => {}
+                Report::Created { .. } | Report::Kept => {}
             }
         }
     }
@@ -125,6 +138,15 @@ impl Monitor {
             Error::new(ErrorKind::Unavailable, format!("the monitor ended{how} before it reported")).into()
         })
     }
+}
+
+/// Begins a conversation with a monitor that keeps its container, at the gate in `run_dir`.
+pub(crate) fn knock(run_dir: &Path, monitor: ProcessRef) -> Result<Monitor> {
+    let gone = || Error::state("the monitor of the container is gone");
+    let pid = Pid::from_raw(monitor.pid).ok_or_else(gone)?;
+    let pidfd = process::open(monitor.pid, monitor.start_time).context("open the monitor")?.ok_or_else(gone)?;
+    let socket = attach::connect(&run_dir.join(GATE)).context("reach the container that waits")?;
+    Ok(Monitor { pid, pidfd, channel: Channel::from_fd(socket) })
 }
 
 fn out_of_turn() -> anyhow::Error {

@@ -161,8 +161,9 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
     // Hooks that come before the root is changed look for it where the bundle has it.
     let hooks = [Point::Prestart, Point::CreateRuntime, Point::CreateContainer];
     let place = match &request.rootfs {
-        Rootfs::Path(path) if hooks.iter().any(|point| !point.of(spec).is_empty()) => Some(path.clone()),
-        _ => None,
+        _ if hooks.iter().all(|point| point.of(spec).is_empty()) => None,
+        Rootfs::Path(path) => Some(path.clone()),
+        Rootfs::Detached(_) => Some(super::bundle::root(spec, request.bundle)?),
     };
     let root = root(request.rootfs, linux.rootfs_propagation().as_deref())?;
     let bundle = request.bundle;

@@ -61,6 +61,14 @@ pub(crate) fn write(dir: &Path, pause: &PauseRecord) -> Result<()> {
     record::write(&dir.join(RECORD), pause, Durability::Lazy)
 }
 
+/// Forgets who keeps the namespace in the runtime directory `dir`; that process then ends. Whether there was one.
+pub(crate) fn forget(dir: &Path) -> Result<bool> {
+    match std::fs::remove_file(dir.join(RECORD)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        removed => removed.map(|()| true).context("forget who keeps the user namespace"),
+    }
+}
+
 /// The user namespace of a live process that a record of boot `boot` names, if it is one that this user made and that
 /// lies directly below ours.
 pub(crate) fn namespace_of(named: ProcessRef, boot: &str) -> Option<OwnedFd> {

@@ -1,4 +1,5 @@
-//! Messages to a service manager: datagrams of `KEY=VALUE` lines to the socket that `NOTIFY_SOCKET` names. sd_notify(3).
+//! What passes between a program and its service manager: datagrams of `KEY=VALUE` lines to the socket that
+//! `NOTIFY_SOCKET` names, sd_notify(3), and the listening sockets of socket activation, sd_listen_fds(3).
 
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -22,4 +23,21 @@ pub(crate) fn send(name: &str, text: &str) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
     socket.set_write_timeout(Some(PATIENCE))?;
     socket.send_to_addr(text.as_bytes(), &address(name)?).map(drop)
+}
+
+/// The variables that tell a program of its sockets.
+pub(crate) const LISTEN: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+
+/// How many listening sockets the service manager handed to this process and to no other, from descriptor 3 on. `named`:
+/// none where it does not say for whom they are.
+pub(crate) fn listening(named: bool) -> u32 {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
+    let ours = number("LISTEN_PID").map_or(!named, |pid| pid == std::process::id());
+    number("LISTEN_FDS").filter(|_| ours).unwrap_or(0)
+}
+
+/// The variables by which `count` of these sockets go on to a process with pid 1.
+pub(crate) fn handed_on(count: usize) -> Vec<String> {
+    let names = std::env::var("LISTEN_FDNAMES").ok().map(|names| format!("LISTEN_FDNAMES={names}"));
+    ["LISTEN_PID=1".to_owned(), format!("LISTEN_FDS={count}")].into_iter().chain(names).collect()
 }

@@ -103,6 +103,33 @@ fn a_start_killed_anywhere_is_healed() {
     });
 }
 
+const BOX: &[&str] = &["create", "--name", "box", "-p", "8080:80", "busybox", "sleep", "1000"];
+const INIT: &[&str] = &["init", "box"];
+
+#[test]
+fn a_preparation_killed_anywhere_is_healed() {
+    isolated(|env| {
+        stage::busybox(env);
+        sweep(env, &[BOX], INIT);
+    });
+}
+
+#[test]
+fn a_start_of_what_is_prepared_killed_anywhere_is_healed() {
+    isolated(|env| {
+        stage::busybox(env);
+        sweep(env, &[BOX, INIT], &["start", "box"]);
+    });
+}
+
+#[test]
+fn a_removal_of_what_is_prepared_killed_anywhere_is_healed() {
+    isolated(|env| {
+        stage::busybox(env);
+        sweep(env, &[BOX, INIT], &["rm", "box"]);
+    });
+}
+
 /// A container that runs.
 pub(super) const UP: &[&str] = &["run", "-d", "--name", "box", "busybox", "sleep", "1000"];
 

@@ -75,3 +75,30 @@ fn a_volume_begins_with_the_images_files_and_remembers() {
         env.run(&["volume", "rm", "vol"]).exits(1);
     });
 }
+
+#[test]
+fn patterns_terminals_and_memory_are_mounted() {
+    isolated(|env| {
+        stage::busybox(env);
+        let run = |mount: &str, script: &str| {
+            env.run(&["run", "--rm", "--network", "none", "--mount", mount, "busybox", "sh", "-c", script])
+        };
+        let dir = env.place.join("patterns");
+        std::fs::create_dir(&dir).unwrap();
+        for name in ["one.so", "two.so", "three.txt"] {
+            std::fs::write(dir.join(name), name).unwrap();
+        }
+        let dir = dir.to_str().unwrap();
+        let look = "cd /lib; cat *.so; rm -f one.so 2>/dev/null || echo kept; echo x > one.so || echo read-only";
+        let said = run(&format!("type=glob,src={dir}/*.so,dst=/lib,ro"), look);
+        assert_eq!(said.text().replace('\n', " ").trim(), "one.sotwo.sokept read-only");
+        assert_eq!(run(&format!("type=glob,src={dir}/t*"), &format!("ls {dir}")).ok(), "three.txt\ntwo.so");
+        run(&format!("type=glob,src={dir}/none*"), "true").fails(125, "no file paths matching glob");
+        let terminals = "mount | grep ' /pts ' | grep -c devpts; ls /pts; touch /pts/x 2>/dev/null || echo none";
+        assert_eq!(run("type=devpts,dst=/pts,mode=0620,max=4", terminals).ok(), "1\nptmx\nnone");
+        let memory = "mount | grep ' /m ' | cut -d' ' -f5; stat -c %a /m; echo text > /m/x; cat /m/x";
+        assert_eq!(run("type=ramfs,dst=/m,mode=700", memory).ok(), "ramfs\n700\ntext");
+        run("type=image,src=busybox,dst=/i", "true").fails(125, "mounts of type \"image\" are not supported");
+        run("type=tmpfs,dst=/t,subpath=x", "true").fails(125, "\"subpath\" option not supported for \"tmpfs\"");
+    });
+}

@@ -61,6 +61,14 @@ fn sweep(env: &mut TestEnv, before: &[&[&str]], words: &[&str]) {
 }
 
 #[test]
+fn a_preparation_killed_anywhere_is_healed() {
+    require!(root, newuidmap, busybox);
+    isolated(|env| {
+        sweep(env, &[&["create", "--name", "box", "--network", "none", "busybox", "sleep", "1000"]], &["init", "box"]);
+    });
+}
+
+#[test]
 fn a_run_killed_anywhere_is_healed() {
     require!(root, newuidmap, busybox);
     isolated(|env| {

@@ -49,7 +49,18 @@ impl Run<Context> for AttachArgs {
 
 /// Stays with a container that runs, as one of its clients.
 pub(super) fn join(engine: &Engine, name: &str, wanted: Wanted, keys: &DetachKeys, proxy: bool) -> Result<u8> {
-    let Attached { id, client, tty, .. } = engine.attach(name)?;
+    follow(engine, engine.attach(name)?, wanted, keys, proxy)
+}
+
+/// Stays with a container as the client that is connected.
+pub(super) fn follow(
+    engine: &Engine,
+    attached: Attached,
+    wanted: Wanted,
+    keys: &DetachKeys,
+    proxy: bool,
+) -> Result<u8> {
+    let Attached { id, client, tty, .. } = attached;
     let stdin = wanted.stdin && engine.read(id.as_str())?.config.stdin;
     let relay = Relay::prepare(engine, Wanted { stdin, ..wanted }, tty, keys, proxy)?;
     match relay.run(&client, Some(id.as_str()))? {

@@ -1,16 +1,16 @@
 //! What `containers.conf` says where the command line of `run` or `create` is silent. Most of it stands as if it had been
 //! typed, and is read by the same parsers; what images or typed flags override key by key is merged into the request.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
 use super::{confinement, environment};
 use crate::cli::context::Context;
 use crate::cli::flags::create::CreateFlags;
-use crate::engine::facts;
 use crate::engine::request::{CreateRequest, NamespaceRequest};
-use crate::engine::{Config, Privilege, is_hook_directory, mounts};
+use crate::engine::{Config, Privilege, mounts};
+use crate::engine::{facts, hook};
 use crate::model::error::Error;
 use crate::model::log::LogDriver;
 use crate::model::mount::Mount;
@@ -24,15 +24,26 @@ const SECCOMP: &str = "/etc/containers/seccomp.json";
 /// The mode of a user namespace, by environment. podman-run(1).
 const USERNS: &str = "PODMAN_USERNS";
 
+/// Where hooks are defined: the directories that the command line names, else those of the files, else root's own.
+pub(super) fn hook_dirs(context: &Context) -> Result<Vec<PathBuf>> {
+    let given = &context.globals.hooks_dir;
+    if !given.is_empty() {
+        return Ok(given.clone());
+    }
+    let from = context.config()?.engine.hooks_dir.items();
+    Ok(match (from.is_empty(), context.privilege.is_rootless()) {
+        (false, _) => from.iter().map(PathBuf::from).collect(),
+        (true, true) => Vec::new(),
+        (true, false) => hook::DIRECTORIES.map(PathBuf::from).into(),
+    })
+}
+
 /// The flags with what the files say, and what of that cannot be given.
 pub(super) fn filled(flags: &CreateFlags, context: &Context) -> Result<(CreateFlags, Vec<String>)> {
     let config = context.config()?;
     let mut flags = flags.clone();
     let (from, engine) = (&config.containers, &config.engine);
     let mut warnings = config.unmet.clone();
-    if let Some(dir) = context.globals.hooks_dir.iter().find(|dir| is_hook_directory(dir)) {
-        warnings.push(format!("--hooks-dir has no effect: the hooks of {} are not run", dir.display()));
-    }
     text(&mut flags.cgroupns, &from.cgroupns);
     text(&mut flags.cgroups, &from.cgroups);
     text(&mut flags.detach_keys, &engine.detach_keys);

@@ -15,6 +15,7 @@ mod export;
 pub(crate) mod filter;
 mod health;
 mod healthcheck;
+mod init;
 mod inspect;
 mod kill;
 mod limit;
@@ -57,6 +58,8 @@ const CREATE: Entry<Context> = Entry::leaf::<create::CreateArgs>("create", "Crea
 const EXEC: Entry<Context> = Entry::leaf::<exec::ExecArgs>("exec", "Run a command in a running container");
 const EXPORT: Entry<Context> =
     Entry::leaf::<export::ExportArgs>("export", "Write the files of a container as a tar archive");
+const INIT: Entry<Context> =
+    Entry::leaf::<init::InitArgs>("init", "Prepare one or more containers without starting them");
 const KILL: Entry<Context> = Entry::leaf::<kill::KillArgs>("kill", "Send a signal to one or more containers");
 const LOGS: Entry<Context> = Entry::leaf::<logs::LogsArgs>("logs", "Show the output of one or more containers");
 const MOUNT: Entry<Context> = Entry::leaf::<mount::MountArgs>("mount", "Mount the root file systems of containers");
@@ -89,6 +92,7 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
     EXEC,
     EXPORT,
     Entry::noun("healthcheck", "Check the health of containers", HEALTHCHECK),
+    INIT,
     KILL,
     LOGS,
     MOUNT,
@@ -124,6 +128,7 @@ const CONTAINER: &[Entry<Context>] = &[
     EXEC,
     EXPORT,
     Entry::leaf::<exists::ExistsArgs>("exists", "Check whether a container exists"),
+    INIT,
     Entry::leaf::<inspect::InspectArgs>("inspect", "Display the configuration and state of containers"),
     KILL,
     Entry::leaf::<ps::PsArgs>("list", "List containers").aliases(&["ls"]),

@@ -38,9 +38,26 @@ pub(super) fn of(
     })
 }
 
+/// Refuses the flags without which the container would not be what was asked for.
+fn refuse_what_is_not_had(flags: &CreateFlags) -> Result<(), Error> {
+    let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    for (asked, flag, what) in [
+        (given(&flags.pod), "pod", "there are no pods yet"),
+        (flags.pod_id_file.is_some(), "pod-id-file", "there are no pods yet"),
+        (given(&flags.init_ctr), "init-ctr", "there are no pods yet"),
+        (!flags.gpus.is_empty(), "gpus", "devices by the names of their vendors (CDI) are not known"),
+    ] {
+        if asked {
+            return Err(Error::unsupported(format!("--{flag} is not supported: {what}")));
+        }
+    }
+    Ok(())
+}
+
 fn read(flags: &CreateFlags, words: Vec<String>, config: &Config, privilege: &Privilege) -> Result<CreateRequest> {
     let cwd = working_directory()?;
     let (first, command) = flags.words.split_first().context("no image was given")?;
+    refuse_what_is_not_had(flags)?;
     let network = network(flags)?;
     let uts = namespace::parse(flags.uts.as_deref())?;
     if flags.hostname.is_some() && uts == NamespaceRequest::Host {
@@ -151,6 +168,7 @@ fn read(flags: &CreateFlags, words: Vec<String>, config: &Config, privilege: &Pr
         requires: flags.requires.clone(),
         remove_image: false,
         chroot_dirs: startup::chroot_dirs(&flags.chrootdirs)?,
+        hook_dirs: Vec::new(),
     };
     defaults::complete(&mut request, config, privilege, &cwd)?;
     Ok(request)
@@ -424,6 +442,7 @@ mod tests {
                 &["--network=host", "--ip=10.0.0.1"],
                 "--ip can only be set when the network mode is bridge: invalid argument",
             ),
+            (&["--pod=x"], "--pod is not supported: there are no pods yet"),
             (&["--pid=x"], "unrecognized namespace mode x passed"),
             (&["--annotation=x"], "annotations must be formatted KEY=VALUE"),
             (&["--replace=true"], "cannot replace container without --name being set"),

@@ -10,7 +10,6 @@ use crate::cli::output::template::{Data, Method};
 use crate::engine::container::Container;
 use crate::engine::health;
 use crate::engine::inspect::Size;
-use crate::model::mount::Source;
 use crate::model::network::NetworkMode;
 use crate::model::port::PortMapping;
 use crate::model::status::Status;
@@ -127,7 +126,7 @@ impl Row<'_> {
     }
 
     fn mounts(&self) -> Vec<String> {
-        let image = |mount: &&crate::model::mount::Mount| !matches!(mount.source, Source::Tmpfs);
+        let image = |mount: &&crate::model::mount::Mount| !mount.source.is_fresh();
         self.container.config.mounts.iter().filter(image).map(|mount| mount.target.clone()).collect()
     }
 

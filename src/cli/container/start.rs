@@ -92,6 +92,16 @@ impl StartArgs {
             drop(locked);
             return super::attach::join(engine, name, wanted, &keys, self.sig_proxy.unwrap_or(true));
         }
+        if locked.state.status == Status::Initialized {
+            if wanted == Wanted::NOTHING {
+                let id = locked.id().clone();
+                drop(locked);
+                engine.start_detached(&id)?;
+                return Ok(relay::exit_code(engine.wait_id(&id)?));
+            }
+            let attached = engine.start_attached(locked)?;
+            return super::attach::follow(engine, attached, wanted, &keys, self.sig_proxy.unwrap_or(self.attach));
+        }
         let relay = Relay::prepare(engine, wanted, locked.config.tty, &keys, self.sig_proxy.unwrap_or(self.attach))?;
         let foreground = engine.start_foreground(locked, &[])?;
         super::run::attend(engine, relay, foreground)

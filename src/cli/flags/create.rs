@@ -139,6 +139,9 @@ pub(crate) struct CreateFlags {
     /// Map group ids, INSIDE:OUTSIDE:SIZE
     #[arg(long, value_name = "MAP", value_delimiter = ',')]
     pub(crate) gidmap: Vec<String>,
+    /// Refused: devices by the names of their vendors (CDI) are not had
+    #[arg(long, value_name = "GPU", value_delimiter = ',', hide = true)]
+    pub(crate) gpus: Vec<String>,
     /// Add supplementary groups
     #[arg(long, value_name = "GROUP", value_delimiter = ',')]
     pub(crate) group_add: Vec<String>,
@@ -205,6 +208,9 @@ pub(crate) struct CreateFlags {
     /// Run an init that forwards signals and reaps processes
     #[arg(long)]
     pub(crate) init: Option<bool>,
+    /// Refused: there are no pods yet
+    #[arg(long, value_name = "KIND", hide = true)]
+    pub(crate) init_ctr: Option<String>,
     /// Program of the host that is the init of --init, in place of dhow's own
     #[arg(long, value_name = "PATH")]
     pub(crate) init_path: Option<PathBuf>,
@@ -295,6 +301,12 @@ pub(crate) struct CreateFlags {
     /// Platform of the image: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,
+    /// Refused: there are no pods yet
+    #[arg(long, value_name = "POD", hide = true)]
+    pub(crate) pod: Option<String>,
+    /// Refused: there are no pods yet
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) pod_id_file: Option<PathBuf>,
     /// Give the rights of the caller: capabilities, devices, no filters
     #[arg(long)]
     pub(crate) privileged: Option<bool>,

@@ -31,6 +31,7 @@ const LOAD: Entry<Context> = Entry::leaf::<load::LoadArgs>("load", "Load images 
 const PULL: Entry<Context> = Entry::leaf::<pull::PullArgs>("pull", "Pull images from a registry");
 const PUSH: Entry<Context> = Entry::leaf::<push::PushArgs>("push", "Push an image to a registry");
 const SAVE: Entry<Context> = Entry::leaf::<save::SaveArgs>("save", "Save images to an archive");
+const SEARCH: Entry<Context> = Entry::leaf::<search::SearchArgs>("search", "Search registries for images");
 const TAG: Entry<Context> = Entry::leaf::<tag::TagArgs>("tag", "Give an image additional names");
 const UNTAG: Entry<Context> = Entry::leaf::<tag::UntagArgs>("untag", "Take names from an image");
 
@@ -55,6 +56,7 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
             PUSH,
             Entry::leaf::<remove::RemoveArgs>("rm", "Remove one or more images").aliases(&["remove"]),
             SAVE,
+            SEARCH,
             TAG,
             Entry::leaf::<tree::TreeArgs>("tree", "Show the layers of an image"),
             Entry::leaf::<mount::UnmountArgs>("unmount", "Unmount images").aliases(&["umount"]),
@@ -71,7 +73,7 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
     PUSH,
     Entry::leaf::<remove::RemoveArgs>("rmi", "Remove one or more images"),
     SAVE,
-    Entry::leaf::<search::SearchArgs>("search", "Search registries for images"),
+    SEARCH,
     TAG,
     UNTAG,
 ];

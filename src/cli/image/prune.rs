@@ -15,6 +15,9 @@ pub(crate) struct PruneArgs {
     /// Remove every image that no container uses
     #[arg(short, long)]
     all: bool,
+    /// Accepted; there are no containers of other tools
+    #[arg(long, hide = true)]
+    external: bool,
     /// Choose by the filters of `images`
     #[arg(long, value_name = "FILTER")]
     filter: Vec<String>,

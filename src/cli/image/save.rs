@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use super::push::packing;
 use crate::cli::context::Context;
 use crate::cli::flags::UsageError;
 use crate::cli::flags::tree::Run;
@@ -18,6 +19,9 @@ use crate::engine::request::RegistryOptions;
 /// Save images to an archive
 #[derive(clap::Args)]
 pub(crate) struct SaveArgs {
+    /// Pack layers that are not packed; for docker-dir
+    #[arg(long)]
+    compress: bool,
     /// Layers are saved as they are kept; accepted for podman's sake
     #[arg(long, hide = true)]
     uncompressed: bool,
@@ -40,6 +44,9 @@ pub(crate) struct SaveArgs {
 
 impl Run<Context> for SaveArgs {
     fn run(self, context: &Context) -> Result<u8> {
+        if self.compress && self.format != "docker-dir" {
+            return Err(UsageError::new("--compress can only be set when --format is 'docker-dir'").into());
+        }
         let format = match self.format.as_str() {
             "docker-archive" => Format::DockerArchive,
             "oci-archive" => Format::OciArchive,
@@ -95,7 +102,8 @@ impl SaveArgs {
             "oci-dir" => ("oci", Family::Oci),
             _ => ("dir", Family::Docker),
         };
-        let wish = Wish { format: Some(format), ..Wish::default() };
+        let packing = packing(None, None, self.compress)?;
+        let wish = Wish { format: Some(format), packing, ..Wish::default() };
         let destination = format!("{transport}:{}", output.display());
         let mut progress = progress::for_pull(self.quiet);
         let options = RegistryOptions::default();

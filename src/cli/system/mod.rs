@@ -5,7 +5,9 @@ mod check;
 mod df;
 mod events;
 mod info;
+mod migrate;
 mod prune;
+mod renumber;
 mod reset;
 mod unshare;
 mod version;
@@ -29,6 +31,8 @@ const SYSTEM: &[Entry<Context>] = &[
     Entry::leaf::<check::CheckArgs>("check", "Look for damage in the store, and repair it"),
     Entry::leaf::<df::DfArgs>("df", "Show what images, containers and volumes take on the disk"),
     INFO,
+    Entry::leaf::<migrate::MigrateArgs>("migrate", "Make the user namespace of your containers anew"),
     Entry::leaf::<prune::PruneArgs>("prune", "Remove what nobody uses"),
+    Entry::leaf::<renumber::RenumberArgs>("renumber", "Accepted for podman's sake: locks have no numbers"),
     Entry::leaf::<reset::ResetArgs>("reset", "Remove all containers, images, volumes and networks"),
 ];

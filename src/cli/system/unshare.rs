@@ -16,6 +16,9 @@ use crate::model::error::{Error, ErrorKind};
 /// There you are root, and what belongs to the containers' users has their ids. Without a command: your shell.
 #[derive(clap::Args)]
 pub(crate) struct UnshareArgs {
+    /// Refused: the containers of an ordinary user share no network namespace
+    #[arg(long, hide = true)]
+    rootless_netns: bool,
     /// The command and its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -26,6 +29,10 @@ impl Run<Context> for UnshareArgs {
         let Privilege::Rootless { uid, gid } = context.privilege else {
             return Err(Error::invalid("please use unshare with rootless").into());
         };
+        if self.rootless_netns {
+            let message = "--rootless-netns is not supported: every container has a network namespace of its own";
+            return Err(Error::unsupported(message).hint("nsenter -t PID -n, with the PID of `dhow inspect`").into());
+        }
         let shell = || std::env::var_os("SHELL").filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".into());
         let words = if self.command.is_empty() { vec![shell()] } else { self.command };
         let paths = &context.engine()?.paths;

@@ -23,7 +23,7 @@ pub(crate) fn tag(name: &str) -> &str {
 }
 
 /// Go's `path.Match`: `*` and `?` do not match `/`, `[a-z]` and `[^a]` are classes, `\` takes the next as it is.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     // Where to go on when the last star has to take one more.

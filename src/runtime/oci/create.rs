@@ -31,7 +31,7 @@ use crate::runtime::{idmap, terminal, validate};
 use crate::state::lock::Lock;
 use crate::state::{boot, record};
 use crate::sys::exec::passed_on;
-use crate::sys::process;
+use crate::sys::{notify, process};
 
 /// A container that waits for its start.
 struct Made {
@@ -370,16 +370,16 @@ pub(crate) fn preserved(count: u32) -> Result<Vec<OwnedFd>> {
 /// Sockets of a service manager that are meant for us (sd_listen_fds(3)), and a specification that tells the command of
 /// them. They come right after the streams, so not together with other descriptors.
 fn listen_fds(mut spec: Spec, preserve_fds: u32) -> Result<(Spec, Vec<OwnedFd>)> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
-    let ours = number("LISTEN_PID").is_none_or(|pid| pid == std::process::id());
-    let Some(count) = number("LISTEN_FDS").filter(|count| *count > 0 && ours && preserve_fds == 0) else {
+    let count = notify::listening(false);
+    if count == 0 || preserve_fds > 0 {
         return Ok((spec, Vec::new()));
-    };
+    }
     let fds = preserved(count).context("LISTEN_FDS")?;
     if let Some(process) = spec.process_mut() {
         let mut env = process.env().clone().unwrap_or_default();
-        env.retain(|entry| !entry.starts_with("LISTEN_FDS=") && !entry.starts_with("LISTEN_PID="));
-        env.extend([format!("LISTEN_FDS={count}"), "LISTEN_PID=1".to_owned()]);
+        let is_listen = |entry: &String| notify::LISTEN.contains(&entry.split('=').next().unwrap_or_default());
+        env.retain(|entry| !is_listen(entry));
+        env.extend(notify::handed_on(fds.len()));
         process.set_env(Some(env));
     }
     Ok((spec, fds))

@@ -18,7 +18,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use self::place::{Place, Places};
-pub(crate) use self::table::is_hook_directory;
 use self::table::{Containers, Document, EngineTable, NetworkTable, unknown, unmet};
 use self::value::Merge;
 use super::privilege::Privilege;

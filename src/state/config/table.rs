@@ -1,7 +1,5 @@
 //! The tables of containers.conf(5) and the keys that have a meaning here.
 
-use std::path::Path;
-
 use serde::Deserialize;
 
 use super::value::{List, Merge};
@@ -83,6 +81,7 @@ table! {
         events_logger: Option<String>,
         /// `NAME=VALUE`, of this program.
         env: List,
+        hooks_dir: List,
         image_volume_mode: Option<String>,
         init_path: Option<String>,
         pull_policy: Option<String>,
@@ -171,7 +170,7 @@ const WITHOUT_MEANING: [(&str, &[&str]); 3] = [
 type Unmet = (&'static str, &'static str, fn(&toml::Value) -> bool, &'static str);
 
 /// What would change what a user gets, and has no meaning here (yet).
-const UNMET: [Unmet; 22] = [
+const UNMET: [Unmet; 21] = [
     ("containers", "host_containers_internal_ip", is_filled, "the address of the bridge is used"),
     ("containers", "interface_name", is_filled, "interfaces are called eth0, eth1, …"),
     ("containers", "keyring", is_false, "each container has a keyring of its own"),
@@ -187,7 +186,6 @@ const UNMET: [Unmet; 22] = [
         "layers are pushed as they are",
     ),
     ("engine", "compression_level", is_filled, "layers are pushed as they are"),
-    ("engine", "hooks_dir", has_hooks, "hooks are not run"),
     (
         "engine",
         "image_default_format",
@@ -218,18 +216,6 @@ fn is_filled(value: &toml::Value) -> bool {
 
 fn is_false(value: &toml::Value) -> bool {
     value.as_bool() == Some(false)
-}
-
-/// Whether there is any hook in one of the directories.
-fn has_hooks(value: &toml::Value) -> bool {
-    let dirs = value.as_array().into_iter().flatten().filter_map(toml::Value::as_str);
-    dirs.map(Path::new).any(is_hook_directory)
-}
-
-/// Whether a directory has definitions of hooks. oci-hooks(5).
-pub(crate) fn is_hook_directory(dir: &Path) -> bool {
-    let is_hook = |entry: std::fs::DirEntry| entry.path().extension().is_some_and(|end| end == "json");
-    std::fs::read_dir(dir).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(is_hook)))
 }
 
 /// What a file asks for and is not given here.
