@@ -17,6 +17,7 @@ pub(crate) mod output;
 mod progress;
 mod prompt;
 pub(crate) mod relay;
+mod secret;
 mod system;
 pub(crate) mod terminal;
 mod volume;
@@ -39,6 +40,7 @@ const GROUPS: &[(&str, &[Entry<Context>])] = &[
     ("Containers", diff::ENTRIES),
     ("Images", image::ENTRIES),
     ("Volumes", volume::ENTRIES),
+    ("Secrets", secret::ENTRIES),
     ("System", system::ENTRIES),
     ("System", inspect::ENTRIES),
     ("System", complete::ENTRIES),

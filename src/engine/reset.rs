@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a store consists of; whatever else is in its directories is not ours. The first of each are those by which
 /// `Paths::prepare` knows that all are there: after a kill the next command makes what is missing.
-const DATA: [&str; 9] = ["tmp", "containers", "names", "images", "layers", "content", "volumes", "networks", "cache"];
+const DATA: [&str; 10] =
+    ["tmp", "containers", "names", "secrets", "images", "layers", "content", "volumes", "networks", "cache"];
 const RUN: [&str; 4] = ["containers", "events.lock", "events.log", "events.log.1"];
 
 impl Engine {

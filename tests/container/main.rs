@@ -35,6 +35,7 @@ mod readme;
 mod real_image;
 mod restart;
 mod rootless;
+mod secret;
 mod security;
 mod service;
 mod stage;

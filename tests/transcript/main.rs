@@ -73,5 +73,5 @@ macro_rules! cases {
 
 cases! {
     containers images run exec volumes startup limits service system
-    clone health
+    clone health secrets
 }

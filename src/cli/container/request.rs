@@ -17,7 +17,7 @@ use crate::model::mount::Mount;
 use crate::model::network::{Attachment, DEFAULT, MacAddress, NetworkMode};
 use crate::model::platform::Platform;
 use crate::model::port::{self, PortMapping};
-use crate::model::secret::Secret;
+use crate::model::secret::{Secret, SecretUse};
 use crate::model::service::{CgroupsMode, NotifyMode, SystemdMode};
 use crate::model::{signal, size};
 
@@ -106,6 +106,7 @@ fn read(flags: &CreateFlags, words: Vec<String>, config: &Config, privilege: &Pr
         annotations: environment::pairs(&flags.annotation, |_| "annotations must be formatted KEY=VALUE".to_owned())?,
         mounts: mounts(flags, &cwd)?,
         volumes_from: flags.volumes_from.clone(),
+        secrets: flags.secret.iter().map(|text| SecretUse::parse(text)).collect::<Result<_, _>>()?,
         image_volumes: startup::image_volumes(flags.image_volume.as_deref())?,
         read_only: flags.read_only == Some(true),
         read_only_tmpfs: flags.read_only_tmpfs.unwrap_or(true),
