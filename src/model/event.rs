@@ -6,7 +6,44 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::container::ContainerConfig;
+use super::error::Error;
 use super::health::HealthStatus;
+
+/// Who keeps events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Logger {
+    /// A file in the run directory.
+    #[default]
+    File,
+    /// The same, and a copy for the journal.
+    Journald,
+    None,
+}
+
+impl Logger {
+    /// The name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Journald => "journald",
+            Self::None => "none",
+        }
+    }
+}
+
+impl std::str::FromStr for Logger {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let all = [Self::File, Self::Journald, Self::None];
+        all.into_iter().find(|logger| logger.name() == text).ok_or_else(|| {
+            let text = text.escape_debug();
+            Error::invalid(format!("\"{text}\" is not a valid events backend: invalid argument"))
+                .hint("file, journald and none are")
+        })
+    }
+}
 
 /// A change that was made. The names in JSON are podman's, and what has nothing to say is not there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,10 +22,7 @@ use super::process;
 use super::stdio::{self, MonitorEnds, Read};
 use crate::model::container::{ContainerConfig, ProcessRef};
 use crate::model::error::{Error, ErrorKind};
-use crate::model::event::Event;
 use crate::model::health::{Check, Entry, Health, HealthConfig, HealthStatus, OnFailure, Verdict};
-use crate::state::event;
-use crate::state::paths::Paths;
 use crate::state::record::{self, Durability, VERSION};
 use crate::sys::clone::{CloneArgs, Cloned, clone3};
 use crate::sys::exec::{close_all_but, leave};
@@ -207,19 +204,11 @@ impl<'a> Watchman<'a> {
         if state.status == self.state.status && !self.health.log_events {
             return;
         }
-        let root = |dir: &Path| dir.parent().and_then(Path::parent).map(Path::to_owned);
-        let (Some(data), Some(run)) = (root(&self.config.data_dir), root(&self.config.run_dir)) else { return };
-        let Ok(Some(config)) = record::read::<ContainerConfig>(&self.config.data_dir.join("config.json")) else {
-            return;
-        };
-        let event = Event {
-            health_status: Some(state.status),
-            health_failing_streak: self.health.log_events.then_some(state.failing_streak),
-            health_log: serde_json::to_string(entry).ok().filter(|_| self.health.log_events),
-            ..Event::of_container(&config, "health_status")
-        };
-        // A log that cannot be written changes nothing of the container's health.
-        event::append(&Paths::new(data, run), &[event]).ok();
+        self.config.tell("health_status", |event| {
+            event.health_status = Some(state.status);
+            event.health_failing_streak = self.health.log_events.then_some(state.failing_streak);
+            event.health_log = serde_json::to_string(entry).ok().filter(|_| self.health.log_events);
+        });
     }
 
     /// Sets when the next check is due.
