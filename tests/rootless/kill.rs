@@ -41,7 +41,12 @@ fn sweep(env: &mut TestEnv, before: &[&[&str]], words: &[&str]) {
     let calls = Sweep { prepare: &prepare, command: &command, exits: 0, sample: Some(SAMPLE) }.run(env, |env, _| {
         env.user.run(&["ps", "-a"]).ok();
         for id in env.user.run(&["ps", "-aq"]).lines() {
-            user::inspect(env, &id);
+            let shown = env.user.run(&["container", "inspect", &id]);
+            if shown.code != 0 {
+                // The monitor takes one with `--rm` away at this moment; it cannot have been one to stay.
+                shown.fails(125, "no such container");
+                assert!(words.contains(&"--rm"), "{shown}");
+            }
         }
         clear(env);
         env.nothing_is_left();
