@@ -22,6 +22,7 @@ pub(crate) fn cleanup_arguments<S: ToString>(engine: &Engine, what: &[S]) -> Vec
     let mut arguments = vec!["cleanup".to_owned()];
     let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
     arguments.extend([path(engine.paths.data()), path(engine.paths.run()), path(&engine.paths.volumes())]);
+    arguments.push(engine.events.name().to_owned());
     if let crate::state::privilege::Privilege::Rootless { uid, gid } = engine.privilege {
         arguments.extend([uid.to_string(), gid.to_string()]);
     } else {

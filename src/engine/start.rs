@@ -227,6 +227,7 @@ impl Engine {
             foreground: foreground.is_some(),
             preserve_fds: u32::try_from(preserved.len())?,
             name: config.name.clone(),
+            told: super::event::told(self, config),
             log: config.log.clone(),
             durable: !config.remove,
             start_immediately: !connects && until == Until::Running,

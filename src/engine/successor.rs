@@ -20,6 +20,7 @@ pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
         tty: config.tty,
         stdin: config.stdin,
         name: config.name.clone(),
+        told: super::event::told(engine, config),
         log: config.log.clone(),
         durable: !config.remove,
         cleanup: super::policy::cleanup_arguments(engine, &super::policy::run_of(locked)),

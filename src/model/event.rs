@@ -5,6 +5,44 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::error::Error;
+
+/// Who keeps events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Logger {
+    /// A file in the run directory.
+    #[default]
+    File,
+    /// The same, and a copy for the journal.
+    Journald,
+    None,
+}
+
+impl Logger {
+    /// The name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Journald => "journald",
+            Self::None => "none",
+        }
+    }
+}
+
+impl std::str::FromStr for Logger {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let all = [Self::File, Self::Journald, Self::None];
+        all.into_iter().find(|logger| logger.name() == text).ok_or_else(|| {
+            let text = text.escape_debug();
+            Error::invalid(format!("\"{text}\" is not a valid events backend: invalid argument"))
+                .hint("file, journald and none are")
+        })
+    }
+}
+
 /// A change that was made. The names in JSON are podman's, and what has nothing to say is not there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -26,6 +64,9 @@ pub(crate) struct Event {
     /// What it happened to: `container`, `image`, `volume`.
     #[serde(rename = "Type")]
     pub(crate) kind: String,
+    /// Of `health_status`: which it is now.
+    #[serde(rename = "health_status", default, skip_serializing_if = "String::is_empty")]
+    pub(crate) health_status: String,
     /// A container's labels.
     #[serde(default)]
     pub(crate) attributes: Option<BTreeMap<String, String>>,
@@ -42,6 +83,7 @@ impl Event {
             status: status.to_owned(),
             time: Timestamp::now(),
             kind: kind.to_owned(),
+            health_status: String::new(),
             attributes: None,
         }
     }
@@ -53,6 +95,9 @@ impl Event {
         match self.kind.as_str() {
             "container" => {
                 line.push_str(&format!(" {id} (image={}, name={}", self.image, self.name));
+                if !self.health_status.is_empty() {
+                    line.push_str(&format!(", health_status={}", self.health_status));
+                }
                 for (key, value) in self.attributes.iter().flatten() {
                     line.push_str(&format!(", {key}={value}"));
                 }

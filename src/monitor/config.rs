@@ -8,11 +8,13 @@ use oci_spec::runtime::{LinuxSeccomp, Process};
 use serde::{Deserialize, Serialize};
 
 use crate::model::container::{Accounts, ProcessRef};
+use crate::model::event::Event;
 use crate::model::health::HealthConfig;
 use crate::model::id::Id;
 use crate::model::log::LogConfig;
 use crate::model::port::PortMapping;
 use crate::runtime::cgroup::Cgroup;
+use crate::state::event::Log;
 use crate::sys::mount::OverlayDirs;
 
 /// The version of this message; fields may be added with a default, never changed.
@@ -27,6 +29,9 @@ pub(crate) struct MonitorConfig {
     /// Its name at the start, for the journal.
     #[serde(default)]
     pub(crate) name: String,
+    /// Where it is told what happens, and to what.
+    #[serde(default)]
+    pub(crate) told: Option<Told>,
     /// The number of this run of it.
     pub(crate) run: u64,
     /// The directory of the records, the lock and the log: the container's, or the exec session's.
@@ -113,6 +118,23 @@ pub(crate) struct MonitorConfig {
     pub(crate) exec: Option<ExecSource>,
 }
 
+/// The log of events, and what all events of this container have.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Told {
+    pub(crate) log: Log,
+    pub(crate) base: Event,
+}
+
+impl MonitorConfig {
+    /// Writes down that something happened to the container.
+    pub(crate) fn tell(&self, status: &str, with: impl FnOnce(&mut Event)) {
+        let Some(told) = &self.told else { return };
+        let mut event = Event { status: status.to_owned(), time: Timestamp::now(), ..told.base.clone() };
+        with(&mut event);
+        told.log.tell(&[event]);
+    }
+}
+
 /// Where the root file system comes from.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -164,6 +186,7 @@ impl MonitorConfig {
             version: VERSION,
             id,
             name: String::new(),
+            told: None,
             run,
             data_dir: PathBuf::new(),
             run_dir: PathBuf::new(),

@@ -190,6 +190,9 @@ impl<'a> Watchman<'a> {
         };
         let mut state = self.state.clone();
         state.count(self.health, exit_code == 0, in_start_period);
+        if state.status != self.state.status {
+            self.config.tell("health_status", |event| event.health_status = state.status.as_str().to_owned());
+        }
         state.log = read(self.config).map(|record| record.log).unwrap_or_default();
         let mut output = String::from_utf8_lossy(&output).into_owned();
         let limit = output.floor_char_boundary(self.health.output_limit());

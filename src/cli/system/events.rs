@@ -93,7 +93,7 @@ fn fields(event: &Event, zone: &TimeZone) -> Value {
         "Status": event.status,
         "Time": time::print_go(event.time, zone),
         "Type": event.kind,
-        "HealthStatus": "",
+        "HealthStatus": event.health_status,
         "Attributes": labels(),
         "Details": { "ID": "", "Attributes": labels() },
     })

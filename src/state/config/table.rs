@@ -78,6 +78,7 @@ table! {
     /// `[engine]`: how this program works.
     EngineTable {
         detach_keys: Option<String>,
+        events_logger: Option<String>,
         /// `NAME=VALUE`, of this program.
         env: List,
         hooks_dir: List,
