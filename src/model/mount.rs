@@ -86,7 +86,7 @@ impl Mount {
 
     /// Parses `-v [[SOURCE|NAME:]TARGET[:OPTIONS]]`. A relative source path is joined to `cwd`.
     pub(crate) fn parse_volume(text: &str, cwd: &str) -> Result<Self, Error> {
-        let bad = || Error::invalid(format!("incorrect volume format, should be [host-dir:]ctr-dir[:option]: {text}"));
+        let bad = || Error::invalid(format!("{text}: incorrect volume format, should be [host-dir:]ctr-dir[:option]"));
         let parts: Vec<&str> = text.split(':').collect();
         let (source, target, options) = match parts.as_slice() {
             [target] => (None, *target, ""),
@@ -107,7 +107,9 @@ impl Mount {
         };
         let mut mount = Self::new(source, target)?;
         for option in options.split(',').filter(|option| !option.is_empty()) {
-            mount.option(option, None)?;
+            if !mount.option(option, None)? {
+                return Err(Error::invalid(format!("invalid option type {option:?}")));
+            }
         }
         Ok(mount)
     }
@@ -146,7 +148,9 @@ impl Mount {
         };
         let mut mount = Self::new(source, target)?;
         for (key, value) in rest {
-            mount.option(key, value)?;
+            if !mount.option(key, value)? {
+                return Err(Error::invalid(format!("{}: invalid mount option", key.escape_debug())));
+            }
         }
         if mount.source == Source::Tmpfs {
             mount.tmpfs_defaults();
@@ -160,7 +164,9 @@ impl Mount {
         let mut mount = Self::new(Source::Tmpfs, target)?;
         for option in options.split(',').filter(|option| !option.is_empty()) {
             let (key, value) = option.split_once('=').map_or((option, None), |(key, value)| (key, Some(value)));
-            mount.option(key, value)?;
+            if !mount.option(key, value)? {
+                return Err(Error::invalid(format!("unknown mount option {key:?}: invalid mount option")));
+            }
         }
         mount.tmpfs_defaults();
         Ok(mount)
@@ -182,7 +188,8 @@ impl Mount {
                 "bind" | "rbind" if tmpfs => {
                     return Err(Error::invalid(format!("invalid mount option \"{key}\" of a tmpfs")));
                 }
-                _ => mount.option(key, value)?,
+                _ if mount.option(key, value)? => {}
+                _ => return Err(Error::invalid(format!("invalid mount option {key:?}"))),
             }
         }
         let mut options = mount.options;
@@ -209,7 +216,8 @@ impl Mount {
         self.options.retain(|option| option != "notmpcopyup");
     }
 
-    fn option(&mut self, key: &str, value: Option<&str>) -> Result<(), Error> {
+    /// Takes one option; `false` where there is none of that name.
+    fn option(&mut self, key: &str, value: Option<&str>) -> Result<bool, Error> {
         let boolean = || match value {
             None | Some("true" | "1") => Ok(true),
             Some("false" | "0") => Ok(false),
@@ -255,9 +263,9 @@ impl Mount {
                 }
                 self.options.push(format!("{key}={value}"));
             }
-            _ => return Err(Error::invalid(format!("invalid mount option \"{}\"", key.escape_debug()))),
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 }
 

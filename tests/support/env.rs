@@ -209,7 +209,12 @@ pub(crate) fn words(command: &Command) -> String {
 }
 
 /// Runs `command` to its end with `input`; fails the test when that takes too long.
-pub(crate) fn finished(mut command: Command, input: &[u8]) -> Outcome {
+pub(crate) fn finished(command: Command, input: &[u8]) -> Outcome {
+    finished_within(command, input, LIMIT)
+}
+
+/// As [`finished`], for a command that is many.
+pub(crate) fn finished_within(mut command: Command, input: &[u8], limit: Duration) -> Outcome {
     let text = words(&command);
     if !input.is_empty() {
         command.stdin(Stdio::piped());
@@ -226,7 +231,7 @@ pub(crate) fn finished(mut command: Command, input: &[u8]) -> Outcome {
         let input = input.to_vec();
         std::thread::spawn(move || drop(pipe.write_all(&input)))
     });
-    let status = wait(&mut child, LIMIT);
+    let status = wait(&mut child, limit);
     drop(writer.map(std::thread::JoinHandle::join));
     let read = |file: std::fs::File| {
         let mut bytes = vec![0; usize::try_from(file.metadata().expect("stat").len()).expect("a length")];
@@ -235,7 +240,7 @@ pub(crate) fn finished(mut command: Command, input: &[u8]) -> Outcome {
     };
     let (stdout, stderr) = (read(stdout), read(stderr));
     let Some(status) = status else {
-        panic!("`{text}` did not end in {LIMIT:?}; stderr: {}", String::from_utf8_lossy(&stderr));
+        panic!("`{text}` did not end in {limit:?}; stderr: {}", String::from_utf8_lossy(&stderr));
     };
     Outcome::of(text, std::process::Output { status, stdout, stderr })
 }
