@@ -7,6 +7,8 @@ use std::process::ExitCode;
 mod cli;
 mod engine;
 mod image;
+#[cfg(test)]
+mod manual;
 mod model;
 mod monitor;
 mod network;

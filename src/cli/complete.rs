@@ -56,7 +56,7 @@ pub(crate) fn answer(context: &Context, words: &[OsString]) -> anyhow::Result<u8
         Subject::Directories => "directories",
         // A path is as good as a name of a volume.
         Subject::Volumes => "files",
-        Subject::Containers | Subject::Images => "none",
+        Subject::Containers | Subject::Images | Subject::Secrets => "none",
     };
     let names = match offer.subject {
         Subject::Containers => containers(context),
@@ -65,6 +65,7 @@ pub(crate) fn answer(context: &Context, words: &[OsString]) -> anyhow::Result<u8
         }
         Subject::Images => images(context),
         Subject::Volumes => volumes(context),
+        Subject::Secrets => secrets(context),
         _ => Ok(Vec::new()),
     };
     found.extend(names.unwrap_or_default());
@@ -110,6 +111,12 @@ fn images(context: &Context) -> anyhow::Result<Words> {
 fn volumes(context: &Context) -> anyhow::Result<Words> {
     let found = context.engine()?.volumes(&Filters::default())?;
     Ok(found.volumes.iter().map(|volume| (volume.config.name.clone(), String::new())).collect())
+}
+
+fn secrets(context: &Context) -> anyhow::Result<Words> {
+    let (found, _) = context.engine()?.secrets(&Filters::default())?;
+    let name = |secret: &serde_json::Value| Some((secret["Spec"]["Name"].as_str()?.to_owned(), String::new()));
+    Ok(found.iter().filter_map(name).collect())
 }
 
 /// The script for a shell.

@@ -3,7 +3,7 @@
 //! The tree of commands is a static table; only the command that is asked for builds its definitions, and only a
 //! command that asks for the engine opens the store.
 
-mod complete;
+pub(crate) mod complete;
 mod container;
 mod context;
 mod diff;
@@ -12,13 +12,12 @@ pub(crate) mod flags;
 mod globals;
 mod image;
 mod inspect;
-#[cfg(test)]
-mod manual;
 mod outcome;
 pub(crate) mod output;
 mod progress;
 mod prompt;
 pub(crate) mod relay;
+mod secret;
 mod system;
 pub(crate) mod terminal;
 mod volume;
@@ -41,6 +40,7 @@ const GROUPS: &[(&str, &[Entry<Context>])] = &[
     ("Containers", diff::ENTRIES),
     ("Images", image::ENTRIES),
     ("Volumes", volume::ENTRIES),
+    ("Secrets", secret::ENTRIES),
     ("System", system::ENTRIES),
     ("System", inspect::ENTRIES),
     ("System", complete::ENTRIES),
@@ -72,12 +72,14 @@ const ENTRIES: [Entry<Context>; COUNT] = {
 };
 
 /// Everything that can be typed.
-static TREE: Tree<Context> = Tree {
+pub(crate) static TREE: Tree<Context> = Tree {
     name: "dhow",
     about: "Manage containers and images",
     globals: GlobalArgs::augment_args,
     entries: &ENTRIES,
     groups: GROUPS,
+    after: "Engines run dhow as their OCI runtime: `dhow oci`, or dhow under the name runc, crun or dhow-runtime.\n\
+            See dhow-oci(1).",
 };
 
 /// Runs the command line `args`, the program's name first.

@@ -212,6 +212,7 @@ impl Engine {
             env: super::environment::merge(&defaults.env, request)?,
             unset_env: request.unset_env.clone(),
             unset_env_all: request.unset_env_all,
+            secrets: self.resolve_secrets(&request.secrets)?,
             workdir,
             user: user(request, defaults.user, self.user_of_userns(&request.userns)),
             group_add: request.group_add.clone(),
@@ -307,6 +308,7 @@ impl Engine {
         }
         super::require::announce(self, locked)?;
         super::rootfs::prepare(self, locked)?;
+        super::secret::prepare(self, locked)?;
         super::volume::prepare(self, locked, image)
     }
 

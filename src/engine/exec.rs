@@ -122,6 +122,7 @@ fn process(
     let set = facts::capabilities(&config, bounding)?;
     let requested = capability::requested(&config.security.cap_add, bounding)?;
     let mut env = spec::environment(&config);
+    env.extend(super::secret::environment(engine, &config)?);
     for (key, value) in &request.env {
         let pair = format!("{key}={value}");
         match env.iter_mut().find(|known| known.split_once('=').is_some_and(|(name, _)| name == key)) {

@@ -74,6 +74,8 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
     let (devices, mut rules) = devices(config, rootless || own_userns)?;
     let mut device_rules = spec::default_device_rules(config.security.privileged)?;
     device_rules.append(&mut rules);
+    let mut files = files(engine, config, bundle)?;
+    files.extend(super::secret::files(locked));
     let facts = Facts {
         rootless,
         has_tty_group: has_tty_group(config),
@@ -85,8 +87,8 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         rlimits: rlimits(config)?.limits,
         devices,
         device_rules,
-        files: files(engine, config, bundle)?,
-        environment: Vec::new(),
+        files,
+        environment: super::secret::environment(engine, config)?,
         contents: super::volume::contents(engine, locked)?,
         dir: locked.dir(),
         throttles: throttles(),

@@ -612,7 +612,7 @@ fn config_document(config: &ContainerConfig) -> Value {
         "Tty": config.tty,
         "OpenStdin": config.stdin,
         "StdinOnce": false,
-        "Env": spec::environment(config),
+        "Env": spec::environment(config).into_iter().chain(super::secret::veiled(config)).collect::<Vec<_>>(),
         "Cmd": or_null(config.command.is_empty(), json!(config.command)),
         "Image": config.image.as_ref().map_or("", |image| &image.name),
         "Volumes": null,
@@ -631,6 +631,11 @@ fn config_document(config: &ContainerConfig) -> Value {
         "Passwd": !config.accounts.untouched,
         "sdNotifyMode": config.notify.name(),
     });
+    if let (Value::Array(secrets), Some(fields)) = (super::secret::document(config), document.as_object_mut())
+        && !secrets.is_empty()
+    {
+        fields.insert("Secrets".to_owned(), Value::Array(secrets));
+    }
     if let Some(fields) = document.as_object_mut() {
         match config.health.as_deref() {
             None => drop(fields.shift_remove("Healthcheck")),

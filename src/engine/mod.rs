@@ -46,7 +46,8 @@ pub(crate) mod request;
 mod require;
 pub(crate) mod reset;
 pub(crate) mod rootfs;
-pub(crate) mod session;
+pub(crate) mod secret;
+mod session;
 pub(crate) mod spec;
 pub(crate) mod start;
 pub(crate) mod stats;
@@ -67,6 +68,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::model::id::Id;
+pub(crate) use crate::monitor::log::journal::is_there as has_journal;
 pub(crate) use crate::state::config::Config;
 pub(crate) use crate::state::config::storage::Storage;
 pub(crate) use crate::state::config::{is_hook_directory, mounts};

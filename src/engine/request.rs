@@ -188,6 +188,7 @@ pub(crate) struct CreateRequest {
     pub(crate) mounts: Vec<Mount>,
     /// Containers whose volumes are mounted too, each with its options.
     pub(crate) volumes_from: Vec<String>,
+    pub(crate) secrets: Vec<crate::model::secret::SecretUse>,
     pub(crate) image_volumes: ImageVolumes,
     pub(crate) read_only: bool,
     pub(crate) read_only_tmpfs: bool,

@@ -19,7 +19,8 @@ use crate::sys::process;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a store consists of; whatever else is in its directories is not ours.
-const DATA: [&str; 9] = ["containers", "names", "images", "layers", "content", "volumes", "networks", "cache", "tmp"];
+const DATA: [&str; 10] =
+    ["containers", "names", "secrets", "images", "layers", "content", "volumes", "networks", "cache", "tmp"];
 const RUN: [&str; 4] = ["containers", "events.lock", "events.log", "events.log.1"];
 
 impl Engine {

@@ -164,6 +164,7 @@ impl Engine {
             stdin: config.stdin,
             foreground: foreground.is_some(),
             preserve_fds: u32::try_from(preserved.len())?,
+            name: config.name.clone(),
             log: config.log.clone(),
             durable: !config.remove,
             start_immediately: !connects,

@@ -19,6 +19,7 @@ pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
         run_dir: locked.run_dir(),
         tty: config.tty,
         stdin: config.stdin,
+        name: config.name.clone(),
         log: config.log.clone(),
         durable: !config.remove,
         cleanup: super::policy::cleanup_arguments(engine, &super::policy::run_of(locked)),

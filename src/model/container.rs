@@ -12,6 +12,7 @@ use super::log::LogConfig;
 use super::mount::Mount;
 use super::network::{Endpoint, NetworkMode};
 use super::port::PortMapping;
+use super::secret::SecretUse;
 use super::service::{CgroupsMode, NotifyMode};
 use super::status::Status;
 
@@ -262,6 +263,9 @@ pub(crate) struct ContainerConfig {
     /// None of dhow's own variables.
     #[serde(default)]
     pub(crate) unset_env_all: bool,
+    /// What it sees of its user's secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) secrets: Vec<SecretUse>,
     pub(crate) workdir: String,
     /// `USER[:GROUP]`, names or numbers; empty is 0.
     pub(crate) user: String,

@@ -22,6 +22,8 @@ pub(crate) enum LogDriver {
     K8sFile,
     /// Docker's JSON lines.
     JsonFile,
+    /// The file of the default, and a copy for the journal.
+    Journald,
     /// Nobody.
     None,
     /// The container has the caller's own streams, none of which is a terminal.
@@ -36,6 +38,7 @@ impl LogDriver {
         match self {
             Self::K8sFile => "k8s-file",
             Self::JsonFile => "json-file",
+            Self::Journald => "journald",
             Self::None => "none",
             Self::Passthrough => "passthrough",
             Self::PassthroughTty => "passthrough-tty",
@@ -49,7 +52,7 @@ impl LogDriver {
 
     /// Whether there is something to read for `logs`.
     pub(crate) fn keeps(self) -> bool {
-        matches!(self, Self::K8sFile | Self::JsonFile)
+        matches!(self, Self::K8sFile | Self::JsonFile | Self::Journald)
     }
 }
 
@@ -60,12 +63,13 @@ impl std::str::FromStr for LogDriver {
         Ok(match text {
             "" | "k8s-file" => Self::K8sFile,
             "json-file" => Self::JsonFile,
+            "journald" => Self::Journald,
             "none" => Self::None,
             "passthrough" => Self::Passthrough,
             "passthrough-tty" => Self::PassthroughTty,
             _ => {
                 return Err(Error::invalid(format!("invalid log driver \"{}\"", text.escape_debug()))
-                    .hint("drivers are k8s-file, json-file, none, passthrough and passthrough-tty"));
+                    .hint("drivers are k8s-file, json-file, journald, none, passthrough and passthrough-tty"));
             }
         })
     }

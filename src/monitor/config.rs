@@ -24,6 +24,9 @@ pub(crate) struct MonitorConfig {
     pub(crate) version: u32,
     /// The container.
     pub(crate) id: Id,
+    /// Its name at the start, for the journal.
+    #[serde(default)]
+    pub(crate) name: String,
     /// The number of this run of it.
     pub(crate) run: u64,
     /// The directory of the records, the lock and the log: the container's, or the exec session's.
@@ -157,6 +160,7 @@ impl MonitorConfig {
         Self {
             version: VERSION,
             id,
+            name: String::new(),
             run,
             data_dir: PathBuf::new(),
             run_dir: PathBuf::new(),

@@ -44,6 +44,7 @@ use rustix::fs::Mode;
 
 use crate::model::container::{InitRecord, ProcessRef};
 use crate::model::error::Error;
+use crate::model::log::LogDriver;
 use crate::state::lock::Lock;
 use crate::state::paths::remove_file;
 use crate::state::record::{self, Durability, VERSION};
@@ -52,6 +53,7 @@ use crate::sys::signal::Signals;
 use config::MonitorConfig;
 use health::Watchman;
 use log::Log;
+use log::journal::Journal;
 use notify::Notify;
 use process::Made;
 use relay::Relay;
@@ -218,7 +220,12 @@ fn write_init(config: &MonitorConfig, init: ProcessRef, started: bool) -> Result
 fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<Outcome> {
     let Ready { made: Made { reference, child, ends, init }, foreground, relay, notify } = ready;
     let prepared = (|| {
-        let log = Log::open(&config.log, &config.data_dir)?;
+        let mut log = Log::open(&config.log, &config.data_dir)?;
+        if config.log.driver == LogDriver::Journald
+            && let Ok(journal) = Journal::open(config.id.as_str(), &config.name, config.log.tag.as_deref())
+        {
+            log.copy_to(journal);
+        }
         // A passed-through process has nothing to attach to, and a session of `exec` has its own client.
         let attaches = !config.log.driver.is_passthrough() || config.health.is_some();
         let listens = attaches && config.exec.is_none();

@@ -220,7 +220,7 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
                 Ok((terminal, start_time)) => Ok(Init { pid, pidfd, start_time, terminal, channel: Some(ours) }),
                 Err(error) => {
                     end(&pidfd);
-                    Err(error)
+                    Err(starved(request.cgroup).unwrap_or(error))
                 }
             }
         }
@@ -287,6 +287,13 @@ fn time_offsets(linux: &Linux, new: Namespaces) -> Result<Option<String>> {
         text.push_str(&format!("{clock} {seconds} {nanoseconds}\n"));
     }
     Ok(Some(text))
+}
+
+/// Says that the first process was killed for want of memory, if it was.
+fn starved(cgroup: &Cgroup) -> Option<anyhow::Error> {
+    let killed = cgroup.oom_kills().is_ok_and(|kills| kills > 0);
+    let message = "the memory limit is too small: the container was killed before its command could start";
+    killed.then(|| Error::invalid(message).hint("give it a higher memory limit").into())
 }
 
 /// Kills and reaps a child that did not come so far. Both may find it gone.

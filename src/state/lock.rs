@@ -28,6 +28,7 @@ pub(crate) enum Rank {
     Network,
     Images,
     Names,
+    Secrets,
 }
 
 thread_local! {

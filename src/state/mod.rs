@@ -16,4 +16,5 @@ pub(crate) mod privilege;
 pub(crate) mod record;
 pub(crate) mod rootless;
 pub(crate) mod scope;
+pub(crate) mod secret;
 pub(crate) mod subid;

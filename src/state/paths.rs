@@ -7,6 +7,7 @@
 //!   layers/<chain>/     unpacked layers
 //!   images/             one record per image
 //!   volumes/ networks/  one directory per object
+//!   secrets/<id>/       secret.json data
 //!   names/              a link per container name to its id
 //!   cache/              what can be made again (compiled seccomp programs)
 //!   tmp/                staging, swept when its owner is dead

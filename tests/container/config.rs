@@ -133,14 +133,14 @@ fn wrong_values_name_their_file() {
         let conf = file(env, "c.conf", "[containers]\nvolumes = ['/a:b']\n");
         with(env, &conf, &["run", "--rm", "busybox", "true"])
             .fails(125, &format!("Error: with the defaults of {0}: volumes in {0}:2: ", conf.display()));
-        let conf = file(env, "c.conf", "[containers]\nfoo = 1\nlog_driver = 'journald'\n[engine]\nbar = 1\n");
+        let conf = file(env, "c.conf", "[containers]\nfoo = 1\nlog_driver = 'syslog'\n[engine]\nbar = 1\n");
         let told = with(env, &conf, &["run", "--rm", "busybox", "true"]);
         assert_eq!(
             told.stderr.lines().collect::<Vec<_>>(),
             [
                 format!("Warning: {}: unknown keys: containers.foo, engine.bar", conf.display()),
                 format!(
-                    "Warning: log_driver in {}:3: log driver \"journald\" is not supported here, k8s-file is used",
+                    "Warning: log_driver in {}:3: log driver \"syslog\" is not supported here, k8s-file is used",
                     conf.display()
                 ),
             ]

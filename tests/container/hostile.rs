@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::stage;
-use crate::support::env;
+use super::stage::{self, inspect};
+use crate::require;
+use crate::support::env::{self, eventually};
 use crate::support::image::{Image, Packing};
 use crate::support::isolated;
 use crate::support::tar::Entry;
@@ -209,5 +210,38 @@ fn a_race_in_a_shared_volume_leads_nowhere() {
         env.run(&["rm", "-f", "-t", "0", "racer"]).ok();
         env.run(&["volume", "rm", "shared"]).ok();
         std::fs::remove_dir_all(source).unwrap();
+    });
+}
+
+/// Forks without end, eats memory, opens files and signals whatever it sees: outside of its limits nobody notices.
+#[test]
+fn who_takes_all_it_can_get_harms_nobody_else() {
+    require!(root, cgroup);
+    isolated(|env| {
+        stage::busybox(env);
+        let start = |name: &str, script: &str| {
+            let words =
+                ["run", "-d", "--name", name, "--network", "none", "--pids-limit", "40", "--ulimit", "nofile=64:64"];
+            let more = ["-m", "32m", "--memory-swap", "32m", "busybox", "sh", "-c", script];
+            env.run(&[&words[..], &more].concat()).ok();
+        };
+        start("quiet", "trap : TERM HUP INT; while :; do sleep 0.2; done");
+        let before = inspect(env, "quiet")["State"]["Pid"].clone();
+        start("forks", "while :; do (while :; do sleep 1000 & done) 2>/dev/null; done");
+        start("eats", "while :; do tail /dev/zero; echo x; done");
+        start("opens", "exec tail -n 0 -f $(seq 100 | sed s,.*,/bin/busybox,) 2>&1");
+        start("signals", "while :; do kill -KILL -1; kill -TERM -1; kill -STOP -1; echo x; sleep 0.1; done");
+        let lines = |name: &str| env.run(&["logs", name]).text().lines().count();
+        eventually("processes are at their limit", || env.run(&["top", "forks", "pid"]).text().lines().count() >= 38);
+        eventually("signals were sent", || lines("signals") >= 3);
+        eventually("memory ran out", || lines("eats") >= 2 || inspect(env, "eats")["State"]["OOMKilled"] == true);
+        eventually("files ran out", || env.run(&["logs", "opens"]).text().matches("can't open").count() >= 36);
+        // The others, and who manages them, go on as before.
+        assert_eq!(env.run(&["exec", "quiet", "echo", "here"]).ok(), "here");
+        assert_eq!(inspect(env, "quiet")["State"]["Pid"], before);
+        assert_eq!(env.run(&["run", "--rm", "--network", "none", "busybox", "echo", "new"]).ok(), "new");
+        for name in ["forks", "eats", "opens", "signals", "quiet"] {
+            env.run(&["rm", "-f", "-t", "0", name]).ok();
+        }
     });
 }

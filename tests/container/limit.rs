@@ -69,6 +69,18 @@ fn who_takes_too_much_memory_is_killed_and_it_is_said() {
 }
 
 #[test]
+fn a_limit_too_small_for_a_start_is_said_to_be() {
+    require!(root, cgroup);
+    isolated(|env| {
+        stage::busybox(env);
+        let words =
+            ["run", "--name", "box", "--network", "none", "--memory", "4k", "--memory-swap", "4k", "busybox", "true"];
+        env.run(&words).fails(125, "the memory limit is too small");
+        env.run(&["rm", "box"]).ok();
+    });
+}
+
+#[test]
 fn no_more_processes_than_allowed() {
     require!(root, cgroup);
     isolated(|env| {

@@ -1,5 +1,6 @@
 //! `logs` in both formats: order, tails, times, following, rotation.
 
+use std::collections::BTreeMap;
 use std::process::Stdio;
 
 use super::stage::{self, code};
@@ -28,6 +29,61 @@ fn both_formats_tell_the_same() {
             assert_eq!(logs(&["-f"]).ok(), all.ok(), "a follower of what has ended ends");
             env.run(&["rm", "box"]).ok();
         }
+    });
+}
+
+/// What a record for the journal says: its fields, each with a length.
+fn fields(mut record: &[u8]) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::new();
+    while let Some(at) = record.iter().position(|byte| *byte == b'\n') {
+        let (key, rest) = (String::from_utf8_lossy(&record[..at]).into_owned(), &record[at + 1..]);
+        let length = usize::try_from(u64::from_le_bytes(rest[..8].try_into().unwrap())).unwrap();
+        fields.insert(key, String::from_utf8_lossy(&rest[8..8 + length]).into_owned());
+        record = &rest[8 + length + 1..];
+    }
+    fields
+}
+
+#[test]
+fn the_journal_gets_a_copy() {
+    isolated(|env| {
+        stage::busybox(env);
+        let words = ["run", "--name", "box", "--network", "none", "--log-driver", "journald", "--log-opt", "tag=mark"];
+        let run = || env.run(&[&words[..], &["busybox", "sh", "-c", "echo one; printf two >&2"]].concat());
+        run().fails(125, "there is no journal on this host");
+        let directory = std::path::Path::new("/run/systemd/journal");
+        std::fs::create_dir_all(directory).unwrap();
+        let journal = std::os::unix::net::UnixDatagram::bind(directory.join("socket")).unwrap();
+        journal.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        assert_eq!(run().ok(), "one");
+        let id = env.run(&["inspect", "box", "--format", "{{.Id}} {{.HostConfig.LogConfig.Type}}"]).ok();
+        let (id, driver) = id.split_once(' ').unwrap();
+        assert_eq!(driver, "journald");
+        let mut records: Vec<_> = (0..2)
+            .map(|_| {
+                let mut buffer = [0; 4096];
+                let length = journal.recv(&mut buffer).unwrap();
+                fields(&buffer[..length])
+            })
+            .collect();
+        records.sort_by_key(|record| record["MESSAGE"].clone());
+        for (record, message, priority, partial) in
+            [(&records[0], "one", "6", None), (&records[1], "two", "3", Some("true"))]
+        {
+            assert_eq!(record["MESSAGE"], message);
+            assert_eq!(record["PRIORITY"], priority);
+            assert_eq!(record.get("CONTAINER_PARTIAL_MESSAGE").map(String::as_str), partial);
+            assert_eq!(record["CONTAINER_ID_FULL"], id);
+            assert_eq!(record["CONTAINER_ID"], id[..12]);
+            assert_eq!(record["CONTAINER_NAME"], "box");
+            assert_eq!((&record["CONTAINER_TAG"], &record["SYSLOG_IDENTIFIER"]), (&"mark".into(), &"mark".into()));
+        }
+        assert_eq!(env.run(&["logs", "box"]).ok(), "one");
+        // A journal that is gone, or does not read, costs nothing but its copy.
+        drop(journal);
+        assert_eq!(env.run(&["start", "-a", "box"]).ok(), "one");
+        env.run(&["rm", "box"]).ok();
+        std::fs::remove_dir_all("/run/systemd").unwrap();
     });
 }
 

@@ -34,6 +34,7 @@ mod readme;
 mod real_image;
 mod restart;
 mod rootless;
+mod secret;
 mod security;
 mod service;
 mod stage;

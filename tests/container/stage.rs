@@ -20,6 +20,12 @@ pub(crate) fn busybox(env: &mut TestEnv) {
     env.load(&Image::busybox(), "busybox").ok();
     env.run(&["run", "--rm", "--cpuset-cpus", "0", "busybox", "true"]).ok();
     settle(env);
+    // Its attendant may not be known for what it is yet.
+    let up = env.root.store.join("networks/podman/up");
+    eventually("the idle network is gone", || {
+        census::hurry();
+        !up.exists()
+    });
     env.keep_images();
 }
 

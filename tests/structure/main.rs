@@ -13,6 +13,7 @@ use source::{Source, all, file_of, files, root};
 const RANKS: &[(&str, u8)] = &[
     ("main", 7),
     ("role", 7),
+    ("manual", 7),
     ("cli", 6),
     ("api", 6),
     ("build", 5),
@@ -38,7 +39,7 @@ const NARROW: &[(&str, &[&str])] = &[
 /// Crates that belong to one place.
 const CRATES: &[(&str, &[&str])] = &[
     ("fs2", &["src/state/lock.rs"]),
-    ("clap", &["src/cli/", "src/runtime/oci/args.rs"]),
+    ("clap", &["src/cli/", "src/runtime/oci/args.rs", "src/manual.rs"]),
     ("clap_complete", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("oci_client", &["src/image/"]),

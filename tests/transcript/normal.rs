@@ -14,7 +14,7 @@ impl Normal {
         let rule = |pattern: &str, name| (Regex::new(pattern).unwrap(), name);
         Self {
             ids: Vec::new(),
-            id: Regex::new(r"\b([0-9a-f]{64}|[0-9a-f]{12})\b").unwrap(),
+            id: Regex::new(r"\b([0-9a-f]{64}|[0-9a-f]{25}|[0-9a-f]{12})\b").unwrap(),
             rules: vec![
                 rule(
                     r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?(Z|[+-]\d\d:?\d\d))?( (UTC|[A-Z]{3,4}))?",

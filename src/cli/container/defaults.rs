@@ -202,6 +202,8 @@ fn log(flags: &mut CreateFlags, config: &Config, warnings: &mut Vec<String>) {
     let from = &config.containers;
     if let (None, Some(name)) = (&flags.log_driver, &from.log_driver) {
         match name.parse::<LogDriver>() {
+            // Distributions say so for all their hosts; the file is kept in any case.
+            Ok(LogDriver::Journald) if !crate::engine::has_journal() => {}
             // A terminal, or that there is none, is not known to who writes a file.
             Ok(driver) if !driver.is_passthrough() => flags.log_driver = Some(name.clone()),
             _ => warnings.push(format!(

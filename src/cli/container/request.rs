@@ -17,7 +17,7 @@ use crate::model::mount::Mount;
 use crate::model::network::{Attachment, DEFAULT, MacAddress, NetworkMode};
 use crate::model::platform::Platform;
 use crate::model::port::{self, PortMapping};
-use crate::model::secret::Secret;
+use crate::model::secret::{Secret, SecretUse};
 use crate::model::service::{CgroupsMode, NotifyMode, SystemdMode};
 use crate::model::{signal, size};
 
@@ -106,6 +106,7 @@ fn read(flags: &CreateFlags, words: Vec<String>, config: &Config, privilege: &Pr
         annotations: environment::pairs(&flags.annotation, |_| "annotations must be formatted KEY=VALUE".to_owned())?,
         mounts: mounts(flags, &cwd)?,
         volumes_from: flags.volumes_from.clone(),
+        secrets: flags.secret.iter().map(|text| SecretUse::parse(text)).collect::<Result<_, _>>()?,
         image_volumes: startup::image_volumes(flags.image_volume.as_deref())?,
         read_only: flags.read_only == Some(true),
         read_only_tmpfs: flags.read_only_tmpfs.unwrap_or(true),
@@ -366,6 +367,10 @@ fn log(flags: &CreateFlags) -> Result<LogConfig, Error> {
         LogConfig { driver: flags.log_driver.as_deref().unwrap_or_default().parse()?, ..LogConfig::default() };
     for option in &flags.log_opt {
         log.option(option)?;
+    }
+    if log.driver == LogDriver::Journald && !crate::engine::has_journal() {
+        return Err(Error::unavailable("--log-driver journald: there is no journal on this host")
+            .hint("k8s-file keeps the same log in a file"));
     }
     if log.driver.is_passthrough() && flags.tty {
         return Err(Error::invalid(format!("--log-driver {} cannot be used with --tty", log.driver.name())));

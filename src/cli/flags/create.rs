@@ -409,6 +409,9 @@ pub(crate) struct CreateFlags {
     /// Mount the volumes of a container: CONTAINER[:OPTIONS]
     #[arg(long, value_name = "CONTAINER")]
     pub(crate) volumes_from: Vec<String>,
+    /// Show a secret: NAME[,type=mount|env][,target=PATH or VARIABLE][,uid=N][,gid=N][,mode=OCTAL]
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) secret: Vec<String>,
     /// Working directory
     #[arg(short, long, value_name = "DIR")]
     pub(crate) workdir: Option<String>,

@@ -16,6 +16,7 @@ pub(crate) enum Subject {
     Containers,
     Images,
     Volumes,
+    Secrets,
     /// `CONTAINER:PATH`, or a file.
     ContainersAndFiles,
 }
@@ -210,6 +211,7 @@ fn values(arg: &Arg) -> Offer {
         name if name.starts_with("[CONTAINER:]") => Subject::ContainersAndFiles,
         name if name.starts_with("IMAGE") => Subject::Images,
         "VOLUME" => Subject::Volumes,
+        "SECRET" => Subject::Secrets,
         _ => Subject::Nothing,
     })
 }

@@ -101,6 +101,8 @@ pub(crate) struct Tree<C: 'static> {
     pub(crate) entries: &'static [Entry<C>],
     /// The same in groups with a heading, for the help of the whole program.
     pub(crate) groups: &'static [(&'static str, &'static [Entry<C>])],
+    /// The last words of that help.
+    pub(crate) after: &'static str,
 }
 
 /// What the arguments ask for.
@@ -181,7 +183,7 @@ impl<C: 'static> Tree<C> {
 
     pub(super) fn global_command(&self) -> Command {
         // Afterwards: the definition of the flags brings a description of its own, which is not the program's.
-        let command = (self.globals)(Command::new(self.name)).about(self.about).long_about(None);
+        let command = (self.globals)(Command::new(self.name)).about(self.about).long_about(None).after_help(self.after);
         command.disable_help_flag(true).disable_version_flag(true).disable_help_subcommand(true)
     }
 
@@ -460,6 +462,7 @@ mod tests {
             Entry::noun("volume", "Manage volumes", &[Entry::leaf::<LsArgs>("ls", "List volumes").aliases(&["list"])]),
         ],
         groups: &[],
+        after: "",
     };
 
     fn go(args: &[&str]) -> String {

@@ -3,6 +3,7 @@
 //! The writer keeps nothing back: each read of the container's output becomes whole records at once, an unfinished
 //! line a partial one, so a killed monitor loses no byte that it had read. Buffers are made once, at the start.
 
+pub(crate) mod journal;
 pub(crate) mod json_file;
 pub(crate) mod k8s_file;
 pub(crate) mod read;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::model::log::{LogConfig, LogDriver};
+use journal::Journal;
 use rotate::Rotating;
 use time::Nanos;
 
@@ -76,6 +78,8 @@ struct FileLog {
     torn: [Torn; 2],
     /// Whether the last write failed, as on a full disk.
     failing: bool,
+    /// Who gets a copy.
+    journal: Option<Journal>,
 }
 
 /// At most three bytes of an unfinished UTF-8 character.
@@ -89,7 +93,7 @@ impl Log {
     /// Opens the log of the container with directory `dir`, and makes its directory.
     pub(crate) fn open(config: &LogConfig, dir: &Path) -> Result<Self> {
         let room = match config.driver {
-            LogDriver::K8sFile => k8s_file::ROOM,
+            LogDriver::K8sFile | LogDriver::Journald => k8s_file::ROOM,
             LogDriver::JsonFile => json_file::ROOM,
             LogDriver::None | LogDriver::Passthrough | LogDriver::PassthroughTty => return Ok(Self { file: None }),
         };
@@ -108,7 +112,14 @@ impl Log {
         let rotating = Rotating::open(&path, config.max_size, config.max_files)?;
         let batch = Vec::with_capacity(BATCH + room);
         let torn = [Torn::default(); 2];
-        Ok(Self { file: Some(FileLog { driver: config.driver, rotating, batch, torn, failing: false }) })
+        Ok(Self { file: Some(FileLog { driver: config.driver, rotating, batch, torn, failing: false, journal: None }) })
+    }
+
+    /// Has `journal` get a copy of all records.
+    pub(crate) fn copy_to(&mut self, journal: Journal) {
+        if let Some(file) = &mut self.file {
+            file.journal = Some(journal);
+        }
     }
 
     /// Writes what one read of a stream gave. A full disk loses it, and the next write tries again: the container is
@@ -199,6 +210,9 @@ impl FileLog {
 
     /// Adds a record to the batch.
     fn put(&mut self, stem: &[u8; 29], stream: Stream, text: &[u8], ends: bool) {
+        if let Some(journal) = &mut self.journal {
+            journal.send(stream, text, ends);
+        }
         match self.driver {
             LogDriver::JsonFile => json_file::encode(&mut self.batch, stem, stream, text, ends),
             _ => k8s_file::encode(&mut self.batch, stem, stream, text, ends),

@@ -352,23 +352,10 @@ const COMMANDS: [(&str, &str, fn(Command) -> Command, Reader); 15] = [
 
 /// Reads a command line; `name` is how this program was called, `words` what follows.
 pub(crate) fn parse(name: &str, words: &[OsString]) -> Result<Parsed> {
-    let mut root = Command::new("oci")
-        .bin_name(name.to_owned())
-        .about("Run containers from OCI bundles")
-        .no_binary_name(true)
-        .subcommand_required(true)
-        .disable_help_subcommand(true)
-        .disable_version_flag(true);
-    root = Globals::augment_args(root).arg(
-        clap::Arg::new("version").short('v').long("version").action(clap::ArgAction::SetTrue).help("Show the version"),
-    );
     if words.iter().any(|word| word == "--version" || word == "-v") && !words.iter().any(is_command) {
         return Ok(Parsed::Version);
     }
-    for (name, about, define, _) in COMMANDS {
-        root = root.subcommand(Command::new(name).about(about).defer(define));
-    }
-    let matches = match root.try_get_matches_from_mut(words) {
+    let matches = match definition(name).try_get_matches_from_mut(words) {
         Ok(matches) => matches,
         Err(error) if matches!(error.kind(), Clap::DisplayHelp | Clap::DisplayHelpOnMissingArgumentOrSubcommand) => {
             return Ok(Parsed::Print(error.to_string()));
@@ -382,6 +369,22 @@ pub(crate) fn parse(name: &str, words: &[OsString]) -> Result<Parsed> {
     };
     let request = read(inner).map_err(|error| usage(&error))?;
     Ok(Parsed::Request(Box::new(globals), Box::new(request)))
+}
+
+/// The whole command line of the program that was called as `name`.
+pub(crate) fn definition(name: &str) -> Command {
+    let root = Command::new("oci")
+        .bin_name(name.to_owned())
+        .no_binary_name(true)
+        .subcommand_required(true)
+        .disable_help_subcommand(true)
+        .disable_version_flag(true);
+    let root = Globals::augment_args(root).arg(
+        clap::Arg::new("version").short('v').long("version").action(clap::ArgAction::SetTrue).help("Show the version"),
+    );
+    let commands = COMMANDS.map(|(name, about, define, _)| Command::new(name).about(about).defer(define));
+    // The definition of the options brings a description of its own.
+    root.about("Run containers from OCI bundles").long_about(None).subcommands(commands)
 }
 
 fn is_command(word: &OsString) -> bool {

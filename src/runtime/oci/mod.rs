@@ -4,7 +4,7 @@
 //! `record` is what is kept of containers, `args` the command line, the other files are the commands. Errors go to
 //! standard error, and to `--log` in the words and the format that callers read.
 
-mod args;
+pub(crate) mod args;
 mod console;
 mod create;
 mod delete;

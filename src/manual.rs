@@ -5,16 +5,21 @@ use std::path::{Path, PathBuf};
 
 use clap::Command;
 
+use crate::cli::{TREE, complete};
+use crate::runtime::oci;
+
 /// Everything that is generated, by its path in the tree.
 fn generated() -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     for (shell, name) in [("bash", "dhow.bash"), ("zsh", "_dhow"), ("fish", "dhow.fish")] {
-        files
-            .insert(Path::new("completions").join(name), super::complete::script(super::TREE.name, shell).into_bytes());
+        files.insert(Path::new("completions").join(name), complete::script(TREE.name, shell).into_bytes());
     }
-    let mut command = super::TREE.command();
+    let mut command = TREE.command();
     command.build();
     pages(&command, "dhow", &mut files);
+    let mut runtime = oci::args::definition("dhow oci");
+    runtime.build();
+    pages(&runtime, "dhow-oci", &mut files);
     files
 }
 
@@ -75,7 +80,7 @@ fn scripts_are_read_by_their_shells() {
         let mut command = Command::new(shell);
         command.arg("-n").stdin(Stdio::piped());
         let Ok(mut child) = command.spawn() else { continue };
-        child.stdin.take().unwrap().write_all(super::complete::script(super::TREE.name, shell).as_bytes()).unwrap();
+        child.stdin.take().unwrap().write_all(complete::script(TREE.name, shell).as_bytes()).unwrap();
         assert!(child.wait().unwrap().success(), "{shell}");
     }
 }
