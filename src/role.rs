@@ -93,14 +93,19 @@ fn reaper(args: &[OsString]) -> Result<u8> {
 
 /// `cleanup DATA RUN VOLUMES UID GID (ID RUN-NUMBER | networks)`, as `engine::policy` writes it; the ids are `root` for root.
 fn cleanup(args: &[OsString]) -> Result<()> {
-    let [data, run_dir, volumes, rest @ ..] = args else { anyhow::bail!("cleanup: wrong arguments") };
+    let [data, run_dir, volumes, events, rest @ ..] = args else { anyhow::bail!("cleanup: wrong arguments") };
     let words: Vec<&str> = rest.iter().filter_map(|word| word.to_str()).collect();
     let [uid, gid, what @ ..] = words.as_slice() else { anyhow::bail!("cleanup: wrong arguments") };
     let privilege = match (uid.parse(), gid.parse()) {
         (Ok(uid), Ok(gid)) => Privilege::Rootless { uid, gid },
         _ => Privilege::Root,
     };
-    let places = Places { root: Some(data.into()), run: Some(run_dir.into()), volumes: Some(volumes.into()) };
+    let places = Places {
+        root: Some(data.into()),
+        run: Some(run_dir.into()),
+        volumes: Some(volumes.into()),
+        events: events.to_string_lossy().parse()?,
+    };
     let engine = Engine::open(privilege, places)?;
     match what {
         [id, run] => engine.clean_up(&id.parse()?, run.parse().context("cleanup: wrong run number")?),

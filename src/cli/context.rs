@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result};
 use super::flags::tree::Tree;
 use super::globals::{GlobalArgs, check_driver};
 use super::output::escape;
-use crate::engine::{Config, Engine, Places, Privilege, Storage};
+use crate::engine::{Config, Engine, Logger, Places, Privilege, Storage, has_journal};
+use crate::model::error::Error;
 
 /// dhow's own directory below one that files name, which podman may use too.
 const OWN: &str = "dhow";
@@ -86,6 +87,7 @@ impl Context {
             root: given.root.clone().or(storage.root),
             run: given.runroot.clone().or(storage.run),
             volumes: given.volumepath.clone().or_else(volumes),
+            events: events(given.events_backend.as_deref(), config)?,
         };
         let engine = Engine::open(self.privilege.clone(), places)?;
         Ok(self.engine.get_or_init(|| engine))
@@ -94,5 +96,23 @@ impl Context {
     /// Tells whether a person reads standard output: foreign text is escaped for them.
     pub(crate) fn terminal(&self) -> bool {
         std::io::stdout().is_terminal()
+    }
+}
+
+/// Who keeps events: as the flag says, or the configuration. Distributions name the journal there for all their hosts; the
+/// file is kept in any case.
+fn events(flag: Option<&str>, config: &Config) -> Result<Logger> {
+    if let Some(name) = flag.filter(|name| !name.is_empty()) {
+        let logger = name.parse().context("configuring runtime")?;
+        if logger == Logger::Journald && !has_journal() {
+            let message = "--events-backend journald: there is no journal on this host";
+            return Err(Error::unavailable(message).hint("file keeps the same events in a file").into());
+        }
+        return Ok(logger);
+    }
+    match config.engine.events_logger.as_deref().filter(|name| !name.is_empty()) {
+        Some("journald") if !has_journal() => Ok(Logger::File),
+        Some(name) => name.parse().with_context(|| config.origin("events_logger")),
+        None => Ok(Logger::File),
     }
 }

@@ -28,6 +28,9 @@ pub(crate) struct GlobalArgs {
     /// The same as --log-level debug
     #[arg(short = 'D', long, hide = true)]
     debug: bool,
+    /// Who keeps events: file, journald (a copy of them) or none
+    #[arg(long, value_name = "BACKEND")]
+    pub(crate) events_backend: Option<String>,
     /// Directories of hooks, which are not run
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) hooks_dir: Vec<PathBuf>,

@@ -37,6 +37,11 @@ impl Manager {
         Some(NotifyConfig { socket: dir.join(SOCKET), to: self.address.clone() })
     }
 
+    /// Where the monitor is to say that the container is ready, once it is healthy.
+    pub(crate) fn when_healthy(&self) -> Option<String> {
+        (self.mode == NotifyMode::Healthy).then(|| self.address.clone())
+    }
+
     /// Tells who keeps the container from now on, and that it is ready if nobody else says so.
     pub(crate) fn tell(&self, monitor: i32) {
         let ready = if self.mode == NotifyMode::Conmon { "\nREADY=1" } else { "" };

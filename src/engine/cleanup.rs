@@ -60,7 +60,6 @@ impl Engine {
             return Ok(());
         }
         state.restart_at = None;
-        state.restarts += 1;
-        self.start_locked(&mut locked, Streams::default()).map(drop)
+        self.start_locked(&mut locked, Streams { again: true, ..Streams::default() }).map(drop)
     }
 }

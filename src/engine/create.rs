@@ -19,7 +19,7 @@ use crate::model::id::Id;
 use crate::model::mount::{Mount, Source};
 use crate::model::network::NetworkMode;
 use crate::model::port::{self, PortMapping};
-use crate::model::service::CgroupsMode;
+use crate::model::service::{CgroupsMode, NotifyMode};
 use crate::state::{name, record};
 
 /// Processes of one container unless asked otherwise.
@@ -186,6 +186,10 @@ impl Engine {
             host_users: super::account::host_users(&request.host_users, &mounts, &workdir)?,
             ..request.accounts.clone()
         };
+        let health = super::health::resolve(&request.health, image)?;
+        if request.notify == NotifyMode::Healthy && health.is_none() {
+            return Err(Error::invalid("sdnotify policy \"healthy\" requires a healthcheck to be set").into());
+        }
         Ok(ContainerConfig {
             version: record::VERSION,
             name: match &request.name {
@@ -267,7 +271,7 @@ impl Engine {
             sysctls: request.sysctls.clone(),
             names: request.names.clone(),
             restart: request.restart,
-            health: super::health::resolve(&request.health, image)?,
+            health,
             log: request.log.clone(),
             remove: request.remove,
             detach_keys: request.detach_keys.clone(),

@@ -5,8 +5,10 @@ use jiff::Timestamp;
 
 use super::Engine;
 use crate::model::container::ContainerConfig;
-pub(crate) use crate::model::event::Event;
+use crate::model::error::Error;
+pub(crate) use crate::model::event::{Event, Logger};
 use crate::model::filter::Filters;
+use crate::monitor::config::Told;
 use crate::state::event::{self, Reader};
 use crate::sys::watch::Watch;
 
@@ -25,19 +27,24 @@ pub(crate) struct Wanted {
 
 /// What happened now to a container.
 pub(crate) fn of_container(config: &ContainerConfig, status: &str) -> Event {
-    Event {
-        id: config.id.to_string(),
-        image: config.image.as_ref().map(|image| image.name.clone()).unwrap_or_default(),
-        name: config.name.clone(),
-        attributes: Some(config.labels.clone()),
-        ..Event::new("container", status)
-    }
+    Event::of_container(config, status)
+}
+
+/// What a container's monitor tells, and where.
+pub(super) fn told(engine: &Engine, config: &ContainerConfig) -> Option<Told> {
+    let wanted = engine.events != Logger::None;
+    wanted.then(|| Told { log: engine.event_log(), container: engine.paths.container(&config.id).join("config.json") })
 }
 
 impl Engine {
-    /// Writes down what was done. A log that cannot be written changes nothing of it, so nobody is told.
+    /// Where events are written down.
+    pub(super) fn event_log(&self) -> event::Log {
+        event::Log { run: self.paths.run().to_owned(), logger: self.events }
+    }
+
+    /// Writes down what was done.
     pub(crate) fn note(&self, events: &[Event]) {
-        drop(event::append(&self.paths, events));
+        self.event_log().tell(events);
     }
 
     /// Writes down what was done to a container.
@@ -59,6 +66,9 @@ impl Engine {
     /// comes from now on.
     pub(crate) fn events(&self, wanted: &Wanted, mut sink: impl FnMut(&Event) -> Result<()>) -> Result<()> {
         wanted.filters.only(&FILTERS)?;
+        if self.events == Logger::None {
+            return Err(Error::unsupported("cannot read events with the \"none\" backend").into());
+        }
         let mut give = |events: Vec<Event>| -> Result<()> {
             events.iter().filter(|event| passes(event, wanted)).try_for_each(&mut sink)
         };

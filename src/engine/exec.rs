@@ -52,7 +52,6 @@ impl Engine {
                 return Err(error);
             }
         };
-        let container = locked.config.clone();
         drop(locked);
         let pair = if request.detach { None } else { Some(AttachClient::pair().context("make the client's socket")?) };
         let (client, theirs) = pair.map_or((None, None), |(client, theirs)| (Some(client), Some(theirs)));
@@ -65,7 +64,6 @@ impl Engine {
                 return Err(error);
             }
         };
-        self.note_container(&container, "exec");
         Ok(Session { id: session, client, started })
     }
 
@@ -88,6 +86,7 @@ impl Engine {
             scope::enter(user)?;
         }
         Ok(MonitorConfig {
+            told: super::event::told(self, &locked.config),
             data_dir: starting.data_dir.clone(),
             run_dir: starting.run_dir.clone(),
             tty: request.tty,

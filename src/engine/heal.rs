@@ -21,7 +21,7 @@ use super::Engine;
 use super::container::{self, Locked, monitor_lock};
 use super::event::{self, Event};
 use super::{policy, successor, undo};
-use crate::model::container::{ExitRecord, InitRecord, ProcessRef};
+use crate::model::container::{EndCause, ExitRecord, InitRecord, ProcessRef};
 use crate::model::status::{Action, Status};
 use crate::state::record::Durability;
 use crate::state::{boot, lock};
@@ -81,6 +81,10 @@ pub(crate) fn settle(engine: &Engine, mut locked: Locked) -> Result<Option<Locke
     }
     let exit = if here { locked.snapshot().exit(&engine.paths)? } else { None };
     conclude(engine, &mut locked, exit)?;
+    if !here {
+        // The host's end was its end: who starts containers at boot does so, and not the first who looks.
+        locked.state.cause = Some(EndCause::Terminated);
+    }
     let died = died(&locked);
     // One whose health asks for another run goes with the end of that.
     if locked.config.remove && policy::restart_delay(locked.config.restart, &locked.state).is_none() {

@@ -100,7 +100,7 @@ impl Engine {
             "cpus": std::thread::available_parallelism().map_or(1, usize::from),
             "cpuUtilization": processor_time(),
             "distribution": distribution(),
-            "eventLogger": "none",
+            "eventLogger": self.events.name(),
             "hostname": uname.nodename().to_string_lossy(),
             "idMappings": mappings,
             "kernel": uname.release().to_string_lossy(),

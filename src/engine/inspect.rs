@@ -645,7 +645,8 @@ fn config_document(config: &ContainerConfig) -> Value {
                     document["Successes"] = startup.successes.into();
                     fields.insert("StartupHealthCheck".to_owned(), document);
                 }
-                let directory = health.log_directory.as_deref().unwrap_or("local");
+                let events = if health.log_events { "events_logger" } else { "local" };
+                let directory = health.log_directory.as_deref().unwrap_or(events);
                 fields.insert("HealthLogDestination".to_owned(), directory.into());
                 fields.insert("HealthcheckMaxLogCount".to_owned(), health.log_count.into());
                 fields.insert("HealthcheckMaxLogSize".to_owned(), health.log_size.into());

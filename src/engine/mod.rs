@@ -6,6 +6,7 @@
 mod account;
 pub(crate) mod activation;
 pub(crate) mod attach;
+pub(crate) mod boot_unit;
 pub(crate) mod check;
 pub(crate) mod cleanup;
 pub(crate) mod clone;
@@ -67,13 +68,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+pub(crate) use crate::model::event::Logger;
 use crate::model::id::Id;
-pub(crate) use crate::monitor::log::journal::is_there as has_journal;
 pub(crate) use crate::state::config::Config;
 pub(crate) use crate::state::config::storage::Storage;
 pub(crate) use crate::state::config::{is_hook_directory, mounts};
 use crate::state::paths::Paths;
 pub(crate) use crate::state::privilege::Privilege;
+pub(crate) use crate::sys::journal::is_there as has_journal;
 use container::Locked;
 
 /// Where a store is asked for; `None` is the default place.
@@ -83,6 +85,8 @@ pub(crate) struct Places {
     pub(crate) run: Option<PathBuf>,
     /// Of volumes, where they are not in the root.
     pub(crate) volumes: Option<PathBuf>,
+    /// Who keeps events.
+    pub(crate) events: Logger,
 }
 
 /// An open store: where it is, and with which rights it is worked on.
@@ -90,6 +94,8 @@ pub(crate) struct Places {
 pub(crate) struct Engine {
     pub(crate) paths: Paths,
     pub(crate) privilege: Privilege,
+    /// Who keeps events.
+    pub(crate) events: Logger,
 }
 
 impl Engine {
@@ -99,7 +105,7 @@ impl Engine {
         let run = places.run.unwrap_or_else(|| privilege.run_root());
         let paths = Paths::new(data, run).with_volumes(places.volumes);
         paths.prepare()?;
-        Ok(Self { paths, privilege })
+        Ok(Self { paths, privilege, events: places.events })
     }
 
     /// Locks the container that `name` means, healed.

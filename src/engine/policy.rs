@@ -22,6 +22,7 @@ pub(crate) fn cleanup_arguments<S: ToString>(engine: &Engine, what: &[S]) -> Vec
     let mut arguments = vec!["cleanup".to_owned()];
     let path = |path: &std::path::Path| path.to_string_lossy().into_owned();
     arguments.extend([path(engine.paths.data()), path(engine.paths.run()), path(&engine.paths.volumes())]);
+    arguments.push(engine.events.name().to_owned());
     if let crate::state::privilege::Privilege::Rootless { uid, gid } = engine.privilege {
         arguments.extend([uid.to_string(), gid.to_string()]);
     } else {
@@ -51,6 +52,19 @@ pub(crate) fn may_restart(config: &ContainerConfig) -> bool {
         health.on_failure == OnFailure::Restart || health.startup.as_ref().is_some_and(|startup| startup.retries > 0)
     };
     config.restart.kind != RestartKind::No || config.health.as_deref().is_some_and(by_health)
+}
+
+/// Whether the container is to run again after a boot, as it was before or because its policy says so.
+pub(crate) fn starts_on_boot(config: &ContainerConfig, state: &ContainerState) -> bool {
+    match config.restart.kind {
+        RestartKind::No => false,
+        RestartKind::Always => true,
+        RestartKind::UnlessStopped => !state.stopped_by_user,
+        // Its run did not fail and was not stopped: it was cut short.
+        RestartKind::OnFailure => {
+            !state.stopped_by_user && (state.status.is_alive() || state.cause == Some(EndCause::Terminated))
+        }
+    }
 }
 
 /// How long to wait before a restart; `None` where the policy asks for none.

@@ -144,6 +144,22 @@ pub(crate) struct HealthRequest {
     pub(crate) log_count: Option<u32>,
     pub(crate) log_size: Option<u32>,
     pub(crate) log_directory: Option<String>,
+    /// `--health-log-destination events_logger`.
+    pub(crate) log_events: bool,
+}
+
+/// Health checks that change; what is absent stays.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HealthUpdate {
+    /// Of it `on_failure` and the destination of the log count only where they are given.
+    pub(crate) request: HealthRequest,
+    pub(crate) on_failure: bool,
+    pub(crate) destination: bool,
+    /// Of the startup check, whether it is a new one or not.
+    pub(crate) startup_interval: Option<Duration>,
+    pub(crate) startup_timeout: Option<Duration>,
+    pub(crate) startup_retries: Option<u32>,
+    pub(crate) startup_successes: Option<u32>,
 }
 
 /// `run` and `create`.

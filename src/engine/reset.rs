@@ -18,9 +18,10 @@ use crate::sys::process;
 /// How long a killed process may take to go.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a store consists of; whatever else is in its directories is not ours.
+/// What a store consists of; whatever else is in its directories is not ours. The first of each are those by which
+/// `Paths::prepare` knows that all are there: after a kill the next command makes what is missing.
 const DATA: [&str; 10] =
-    ["containers", "names", "secrets", "images", "layers", "content", "volumes", "networks", "cache", "tmp"];
+    ["tmp", "containers", "names", "secrets", "images", "layers", "content", "volumes", "networks", "cache"];
 const RUN: [&str; 4] = ["containers", "events.lock", "events.log", "events.log.1"];
 
 impl Engine {

@@ -28,9 +28,11 @@ use crate::state::paths::remove_file;
 use crate::state::record::{self, Durability};
 use crate::sys::process;
 
-/// The caller's descriptors that a start hands on.
+/// What a start hands on of its caller.
 #[derive(Default)]
 pub(crate) struct Streams<'a> {
+    /// The caller is a restart policy, whose tries are counted.
+    pub(crate) again: bool,
     /// The monitor's end of the foreground client's pair.
     pub(crate) foreground: Option<OwnedFd>,
     /// The container's from 3 on (`--preserve-fds`).
@@ -70,7 +72,8 @@ impl Engine {
     pub(crate) fn start_foreground(&self, locked: Locked, preserved: &[BorrowedFd<'_>]) -> Result<Foreground> {
         let (client, theirs) = AttachClient::pair().context("make the client's socket")?;
         let restarts = super::policy::may_restart(&locked.config);
-        let (locked, started) = self.start_new(locked, Streams { foreground: Some(theirs), preserved })?;
+        let (locked, started) =
+            self.start_new(locked, Streams { foreground: Some(theirs), preserved, ..Streams::default() })?;
         self.note_container(&locked.config, "attach");
         let init = match locked.state.init {
             Some(init) => process::open(init.pid, init.start_time).context("open init")?.map(|fd| (init.pid, fd)),
@@ -81,7 +84,7 @@ impl Engine {
 
     /// Starts a locked container in the background.
     pub(crate) fn start_background(&self, locked: Locked, preserved: &[BorrowedFd<'_>]) -> Result<Id> {
-        Ok(self.start_new(locked, Streams { foreground: None, preserved })?.0.id().clone())
+        Ok(self.start_new(locked, Streams { preserved, ..Streams::default() })?.0.id().clone())
     }
 
     /// Starts a container; one that was to go with its end goes when it does not start.
@@ -119,16 +122,20 @@ impl Engine {
         locked.state.run += 1;
         locked.state.effects = true;
         locked.state.restart_at = None;
+        locked.state.restarter = None;
         locked.state.stopped_by_user = false;
         locked.state.cause = None;
         locked.state.error.clear();
         let cgroup = facts::cgroup(self, &locked.config)?;
         locked.state.cgroup = Some(serde_json::to_value(&cgroup).context("encode the cgroup")?);
         locked.save(Durability::Lazy)?;
+        // The try counts from its end on: who reads the count that a policy ends with sees its last run.
+        let tries = locked.state.restarts + u32::from(streams.again);
         match self.launch(locked, cgroup, streams) {
             Ok(started) => Ok(started),
             Err(error) => {
                 locked.state.error = format!("{error:#}");
+                locked.state.restarts = tries;
                 let ended = super::undo::end_init(self, locked);
                 let undone = super::undo::tidy(self, locked);
                 locked.state.effects = ended.is_err() || undone.is_err();
@@ -141,7 +148,7 @@ impl Engine {
     }
 
     fn launch(&self, locked: &mut Locked, cgroup: Cgroup, given: Streams<'_>) -> Result<Started> {
-        let Streams { foreground, preserved } = given;
+        let Streams { foreground, preserved, again } = given;
         let dir = locked.dir();
         let run_dir = locked.run_dir();
         let bundle = dir.join("bundle");
@@ -165,6 +172,7 @@ impl Engine {
             foreground: foreground.is_some(),
             preserve_fds: u32::try_from(preserved.len())?,
             name: config.name.clone(),
+            told: super::event::told(self, config),
             log: config.log.clone(),
             durable: !config.remove,
             start_immediately: !connects,
@@ -185,6 +193,7 @@ impl Engine {
             groups: config.group_add.clone(),
             capabilities: prepared.requested,
             notify,
+            ready_when_healthy: manager.as_ref().and_then(Manager::when_healthy),
             health: config.health.as_deref().cloned(),
             stop: Some((config.stop_signal, config.stop_timeout)),
             stays: matches!(config.cgroups, CgroupsMode::NoConmon | CgroupsMode::Split),
@@ -221,6 +230,7 @@ impl Engine {
         };
         let monitor = started.pid().as_raw_nonzero().get();
         locked.state.status = Status::Running;
+        locked.state.restarts += u32::from(again);
         locked.state.init = Some(init);
         locked.state.monitor = process::start_time(monitor).map(|start_time| ProcessRef { pid: monitor, start_time });
         locked.state.started_at = Some(Timestamp::now());

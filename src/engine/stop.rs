@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::Engine;
 use super::container::{self, Locked};
-use crate::model::container::ProcessRef;
+use crate::model::container::{EndCause, ProcessRef};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
 use crate::model::status::{Action, Status};
@@ -27,7 +27,11 @@ impl Engine {
 
     /// Stops container `id`; one that does not run is left as it is, but no policy starts it again.
     pub(crate) fn stop_id(&self, id: &Id, timeout: Option<u32>) -> Result<()> {
-        let mut locked = self.lock_id(id)?;
+        self.stop_locked(self.lock_id(id)?, timeout)
+    }
+
+    fn stop_locked(&self, mut locked: Locked, timeout: Option<u32>) -> Result<()> {
+        let id = &locked.id().clone();
         let next = locked.check(Action::Stop)?;
         if !locked.state.status.is_alive() {
             if locked.state.restart_at.take().is_some() || !locked.state.stopped_by_user {
@@ -77,14 +81,63 @@ impl Engine {
         }
     }
 
+    /// Begins to end the container that `name` means as the end of its host does: by its own stop signal and time of
+    /// grace, and no policy starts it again before the next boot.
+    pub(crate) fn end_until_boot(&self, name: &str) -> Result<Ending> {
+        let id = container::find(&self.paths, name)?;
+        let mut locked = self.lock_id(&id)?;
+        if !locked.state.status.is_alive() {
+            if locked.state.restart_at.take().is_some() {
+                locked.state.cause = Some(EndCause::Terminated);
+                locked.save(Durability::Lazy)?;
+            }
+            return Ok(Ending { id, held: None });
+        }
+        let held = Held::open(&locked)?;
+        let Some(monitor) = &held.monitor else {
+            // One whose start was not written down to its end: the next boot takes it for a user's stop.
+            self.stop_locked(locked, None)?;
+            return Ok(Ending { id, held: None });
+        };
+        self.note_container(&locked.config, "stop");
+        // The monitor does the rest, whatever becomes of us.
+        process::signal(monitor, libc::SIGTERM).context("tell the monitor")?;
+        let grace = Duration::from_secs(u64::from(locked.config.stop_timeout));
+        Ok(Ending { id, held: Some((held, grace)) })
+    }
+
+    /// Waits for the end that [`Self::end_until_boot`] began.
+    pub(crate) fn await_end(&self, ending: Ending) -> Result<()> {
+        let Ending { id, held } = ending;
+        let Some((held, grace)) = held else { return Ok(()) };
+        held.wait_end(grace + END_PATIENCE)?;
+        match self.lock_id(&id) {
+            Err(error) if !super::remove::is_gone(&error) => Err(error),
+            Ok(locked) if locked.state.status.is_alive() => {
+                Err(Error::new(ErrorKind::Timeout, format!("container {} did not end", id.short())).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Stops the container and starts it again.
     pub(crate) fn restart(&self, name: &str, timeout: Option<u32>) -> Result<Id> {
         let id = container::find(&self.paths, name)?;
-        self.note_container(&self.lock_id(&id)?.config, "restart");
-        self.stop_id(&id, timeout)?;
+        let mut locked = self.lock_id(&id)?;
+        self.note_container(&locked.config, "restart");
+        let (pid, start_time) = process::own().context("read the own start time")?;
+        locked.state.restarter = Some(ProcessRef { pid, start_time });
+        self.stop_locked(locked, timeout)?;
         self.start_detached(&id)?;
         Ok(id)
     }
+}
+
+/// A container that was told to end until the next boot.
+pub(crate) struct Ending {
+    id: Id,
+    /// With its time of grace.
+    held: Option<(Held, Duration)>,
 }
 
 /// The processes of a live container, held so that their pids cannot become another's.

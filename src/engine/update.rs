@@ -3,15 +3,18 @@
 use anyhow::{Context, Result};
 
 use super::container::Locked;
+use super::request::HealthUpdate;
 use super::{Engine, limit, pause};
 use crate::model::container::{Resources, RestartPolicy};
 use crate::model::id::Id;
+use crate::monitor::client::AttachClient;
 
 /// What changes; what is absent stays.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UpdateRequest {
     pub(crate) resources: Resources,
     pub(crate) restart: Option<RestartPolicy>,
+    pub(crate) health: Option<HealthUpdate>,
 }
 
 impl Engine {
@@ -22,6 +25,9 @@ impl Engine {
         merge(&mut locked.config.resources, &request.resources);
         if let Some(restart) = request.restart {
             locked.config.restart = restart;
+        }
+        if let Some(update) = &request.health {
+            locked.config.health = super::health::updated(locked.config.health.as_deref(), update)?;
         }
         // Refused here, not at the next start.
         super::facts::cgroup(self, &locked.config)?;
@@ -34,6 +40,12 @@ impl Engine {
             locked.config = before;
             locked.save_config()?;
             return Err(error);
+        }
+        if locked.state.status.is_alive() && locked.config.health != before.health {
+            // A monitor that has no socket for clients has the checks at the next start.
+            if let Ok(client) = AttachClient::connect(&locked.run_dir().join("attach")) {
+                client.reload()?;
+            }
         }
         Ok(locked.id().clone())
     }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::Engine;
 use super::container::{self, Container};
 use super::remove::is_gone;
+use crate::model::container::ProcessRef;
 use crate::model::error::Error;
 use crate::model::health::HealthStatus;
 use crate::model::id::Id;
@@ -31,15 +32,17 @@ pub(crate) enum Condition {
 struct Watched {
     init: Option<OwnedFd>,
     monitor: Option<OwnedFd>,
+    restarter: Option<OwnedFd>,
 }
 
 impl Watched {
     fn open(read: &Container) -> Result<Self> {
-        let open = |process: Option<crate::model::container::ProcessRef>| match process {
+        let open = |process: Option<ProcessRef>| match process {
             Some(process) => process::open(process.pid, process.start_time).context("open a process of the container"),
             None => Ok(None),
         };
-        Ok(Self { init: open(read.state.init)?, monitor: open(read.state.monitor)? })
+        let state = &read.state;
+        Ok(Self { init: open(state.init)?, monitor: open(state.monitor)?, restarter: open(state.restarter)? })
     }
 }
 
@@ -92,14 +95,14 @@ impl Engine {
                 if read.config.health.is_none() {
                     return Err(Error::invalid(format!("container {id} has no defined healthcheck")).into());
                 }
-                let ended = read.state.status == Status::Exited && read.state.restart_at.is_none();
-                if ended && super::policy::restart_delay(read.config.restart, &read.state).is_none() {
+                if read.state.status == Status::Exited && self.stays_ended(&id)? {
                     return Err(Error::state(format!("container {id} has ended")).into());
                 }
             }
             // The death of a monitor is in no record until somebody heals it.
-            let monitor = if read.state.status.is_alive() { Watched::open(&read)?.monitor } else { None };
-            let others: Vec<_> = monitor.iter().map(AsFd::as_fd).collect();
+            let Watched { monitor, restarter, .. } = Watched::open(&read)?;
+            let monitor = monitor.filter(|_| read.state.status.is_alive());
+            let others: Vec<_> = monitor.iter().chain(&restarter).map(AsFd::as_fd).collect();
             watch.changed(&others, None).context("wait for a change")?;
             if let Some(monitor) = &monitor
                 && process::wait(monitor, Some(Duration::ZERO)).context("look at the monitor")?
@@ -107,6 +110,16 @@ impl Engine {
                 self.settled(&id)?;
             }
         }
+    }
+
+    /// Whether a container that was read as ended has ended for good. Who starts it again holds its lock meanwhile.
+    fn stays_ended(&self, id: &Id) -> Result<bool> {
+        let locked = self.lock_id(id)?;
+        let restarts = |who: ProcessRef| process::is_alive(who.pid, who.start_time);
+        let ended = locked.state.status == Status::Exited
+            && locked.state.restart_at.is_none()
+            && !locked.state.restarter.is_some_and(restarts);
+        Ok(ended && super::policy::restart_delay(locked.config.restart, &locked.state).is_none())
     }
 
     /// Waits for whoever works on the container, and heals what nobody does.
@@ -119,7 +132,7 @@ impl Engine {
 
     /// Waits for the end of the run that was read. Its exit code, when it could be learnt on the way.
     fn wait_run(&self, read: &Container) -> Result<Option<i32>> {
-        let Watched { init, monitor } = Watched::open(read)?;
+        let Watched { init, monitor, .. } = Watched::open(read)?;
         if let Some(init) = &init {
             process::wait(init, None).context("wait for init")?;
         }

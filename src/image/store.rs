@@ -403,6 +403,7 @@ impl ImageStore {
     /// Takes a full name away. Durable. The lock is held.
     fn take(&self, name: &str) -> Result<()> {
         let path = self.name_path(name);
+        record::heal(&path).with_context(|| format!("untag {name}"))?;
         remove_file(&path).and_then(|()| record::sync_parent(&path)).with_context(|| format!("untag {name}"))
     }
 
@@ -478,6 +479,7 @@ impl ImageStore {
     pub(crate) fn delete(&self, id: &str, names: Vec<String>) -> Result<Removed> {
         let list = self.list_path(id);
         let path = if list.exists() { list } else { self.record_path(id) };
+        record::heal(&path).with_context(|| format!("remove image {id}"))?;
         remove_file(&path).and_then(|()| record::sync_parent(&path)).with_context(|| format!("remove image {id}"))?;
         for name in &names {
             self.take(name)?;

@@ -391,6 +391,9 @@ pub(crate) struct ContainerState {
     /// Who waits for the grace period of a stop, outside the lock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stopper: Option<ProcessRef>,
+    /// Who stops it to start it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restarter: Option<ProcessRef>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) init: Option<ProcessRef>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -444,6 +447,7 @@ impl ContainerState {
             creating: true,
             renaming: None,
             stopper: None,
+            restarter: None,
             init: None,
             monitor: None,
             started_at: None,

@@ -5,6 +5,46 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::container::ContainerConfig;
+use super::error::Error;
+use super::health::HealthStatus;
+
+/// Who keeps events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Logger {
+    /// A file in the run directory.
+    #[default]
+    File,
+    /// The same, and a copy for the journal.
+    Journald,
+    None,
+}
+
+impl Logger {
+    /// The name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Journald => "journald",
+            Self::None => "none",
+        }
+    }
+}
+
+impl std::str::FromStr for Logger {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let all = [Self::File, Self::Journald, Self::None];
+        all.into_iter().find(|logger| logger.name() == text).ok_or_else(|| {
+            let text = text.escape_debug();
+            Error::invalid(format!("\"{text}\" is not a valid events backend: invalid argument"))
+                .hint("file, journald and none are")
+        })
+    }
+}
+
 /// A change that was made. The names in JSON are podman's, and what has nothing to say is not there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -29,6 +69,14 @@ pub(crate) struct Event {
     /// A container's labels.
     #[serde(default)]
     pub(crate) attributes: Option<BTreeMap<String, String>>,
+    /// Of `health_status`: what a check found.
+    #[serde(rename = "health_status", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) health_status: Option<HealthStatus>,
+    #[serde(rename = "health_failing_streak", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) health_failing_streak: Option<u32>,
+    /// The check as JSON, where events are the destination of its log.
+    #[serde(rename = "health_log", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) health_log: Option<String>,
 }
 
 impl Event {
@@ -43,6 +91,20 @@ impl Event {
             time: Timestamp::now(),
             kind: kind.to_owned(),
             attributes: None,
+            health_status: None,
+            health_failing_streak: None,
+            health_log: None,
+        }
+    }
+
+    /// What happened now to a container.
+    pub(crate) fn of_container(config: &ContainerConfig, status: &str) -> Self {
+        Self {
+            id: config.id.to_string(),
+            image: config.image.as_ref().map(|image| image.name.clone()).unwrap_or_default(),
+            name: config.name.clone(),
+            attributes: Some(config.labels.clone()),
+            ..Self::new("container", status)
         }
     }
 
@@ -53,6 +115,15 @@ impl Event {
         match self.kind.as_str() {
             "container" => {
                 line.push_str(&format!(" {id} (image={}, name={}", self.image, self.name));
+                if let Some(status) = self.health_status {
+                    line.push_str(&format!(", health_status={}", status.as_str()));
+                }
+                if let Some(streak) = self.health_failing_streak {
+                    line.push_str(&format!(", health_failing_streak={streak}"));
+                }
+                if let Some(log) = &self.health_log {
+                    line.push_str(&format!(", health_log={log}"));
+                }
                 for (key, value) in self.attributes.iter().flatten() {
                     line.push_str(&format!(", {key}={value}"));
                 }

@@ -142,12 +142,23 @@ pub(crate) struct HealthConfig {
     /// A directory that gets a copy of the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) log_directory: Option<String>,
+    /// Each check is an event, with its log.
+    #[serde(default)]
+    pub(crate) log_events: bool,
 }
 
 impl HealthConfig {
     pub(crate) fn new(check: Check) -> Self {
         let (log_count, log_size) = (LOG_COUNT, LOG_SIZE);
-        Self { check, startup: None, on_failure: OnFailure::None, log_count, log_size, log_directory: None }
+        Self {
+            check,
+            startup: None,
+            on_failure: OnFailure::None,
+            log_count,
+            log_size,
+            log_directory: None,
+            log_events: false,
+        }
     }
 
     /// The check that is due, by what is known.

@@ -14,6 +14,8 @@ pub(crate) enum NotifyMode {
     Container,
     /// dhow, when the container runs.
     Conmon,
+    /// dhow, when a health check has succeeded.
+    Healthy,
     /// Nobody.
     Ignore,
 }
@@ -24,9 +26,10 @@ impl NotifyMode {
         match text {
             "" | "container" => Ok(Self::Container),
             "conmon" => Ok(Self::Conmon),
+            "healthy" => Ok(Self::Healthy),
             "ignore" => Ok(Self::Ignore),
             other => Err(Error::invalid(format!(
-                "invalid config provided: invalid argument: invalid sdnotify value {other:?}: must be container, conmon or ignore"
+                "invalid config provided: invalid argument: invalid sdnotify value {other:?}: must be container, conmon, healthy or ignore"
             ))),
         }
     }
@@ -36,6 +39,7 @@ impl NotifyMode {
         match self {
             Self::Container => "container",
             Self::Conmon => "conmon",
+            Self::Healthy => "healthy",
             Self::Ignore => "ignore",
         }
     }

@@ -96,9 +96,20 @@ impl AttachClient {
         }
     }
 
+    /// Has the monitor take the health checks that the container's record asks for, and waits until it has. One of an older
+    /// version has them at the next start.
+    pub(crate) fn reload(&self) -> Result<()> {
+        self.ask(frame::RELOAD, 2).map(drop)
+    }
+
     /// Has a health check made, and waits for it: whether it succeeded. `None`: it does not count, or the container ended.
     pub(crate) fn check(&self) -> Result<Option<bool>> {
-        if frame::put(&self.socket, &[frame::CHECK]) != Sent::Done {
+        self.ask(frame::CHECK, 1)
+    }
+
+    /// Says one word and waits for the answer, which monitors have from `version` on.
+    fn ask(&self, word: u8, version: u8) -> Result<Option<bool>> {
+        if frame::put(&self.socket, &[word]) != Sent::Done {
             return Ok(None);
         }
         let mut buffer = vec![0; FRAME];
@@ -108,6 +119,7 @@ impl AttachClient {
                 Got::Frame(length) => match Reply::decode(&buffer[..length]) {
                     Some(Reply::Checked(success)) => return Ok(success),
                     Some(Reply::Exit { .. }) => return Ok(None),
+                    Some(Reply::Hello { version: theirs, .. }) if theirs < version => return Ok(None),
                     _ => {}
                 },
                 Got::Empty => match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], None) {

@@ -8,11 +8,14 @@ use oci_spec::runtime::{LinuxSeccomp, Process};
 use serde::{Deserialize, Serialize};
 
 use crate::model::container::{Accounts, ProcessRef};
+use crate::model::event::Event;
 use crate::model::health::HealthConfig;
 use crate::model::id::Id;
 use crate::model::log::LogConfig;
 use crate::model::port::PortMapping;
 use crate::runtime::cgroup::Cgroup;
+use crate::state::event::Log;
+use crate::state::record;
 use crate::sys::mount::OverlayDirs;
 
 /// The version of this message; fields may be added with a default, never changed.
@@ -27,6 +30,9 @@ pub(crate) struct MonitorConfig {
     /// Its name at the start, for the journal.
     #[serde(default)]
     pub(crate) name: String,
+    /// Where it is told what happens, and to what.
+    #[serde(default)]
+    pub(crate) told: Option<Told>,
     /// The number of this run of it.
     pub(crate) run: u64,
     /// The directory of the records, the lock and the log: the container's, or the exec session's.
@@ -84,6 +90,9 @@ pub(crate) struct MonitorConfig {
     /// The container's notification socket.
     #[serde(default)]
     pub(crate) notify: Option<NotifyConfig>,
+    /// The service manager that is told when a check has succeeded, in the form of `NOTIFY_SOCKET`.
+    #[serde(default)]
+    pub(crate) ready_when_healthy: Option<String>,
     /// Checks to make while the container runs.
     #[serde(default)]
     pub(crate) health: Option<HealthConfig>,
@@ -108,6 +117,25 @@ pub(crate) struct MonitorConfig {
     /// Make a further process in a running container.
     #[serde(default)]
     pub(crate) exec: Option<ExecSource>,
+}
+
+/// The log of events, and the record of the container, which tells its name of the moment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Told {
+    pub(crate) log: Log,
+    pub(crate) container: PathBuf,
+}
+
+impl MonitorConfig {
+    /// Writes down that something happened to the container.
+    pub(crate) fn tell(&self, status: &str, with: impl FnOnce(&mut Event)) {
+        let Some(told) = &self.told else { return };
+        // A container without its record is gone, and nobody asks for its events.
+        let Ok(Some(container)) = record::read(&told.container) else { return };
+        let mut event = Event::of_container(&container, status);
+        with(&mut event);
+        told.log.tell(&[event]);
+    }
 }
 
 /// Where the root file system comes from.
@@ -161,6 +189,7 @@ impl MonitorConfig {
             version: VERSION,
             id,
             name: String::new(),
+            told: None,
             run,
             data_dir: PathBuf::new(),
             run_dir: PathBuf::new(),
@@ -184,6 +213,7 @@ impl MonitorConfig {
             groups: Vec::new(),
             capabilities: Vec::new(),
             notify: None,
+            ready_when_healthy: None,
             health: None,
             started_at: None,
             stop: None,

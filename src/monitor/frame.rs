@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
-/// The version of the protocol, in `Hello`.
-pub(crate) const VERSION: u8 = 1;
+/// The version of the protocol, in `Hello`. From 2 on a monitor answers `Reload`.
+pub(crate) const VERSION: u8 = 2;
 /// The most payload in a frame.
 pub(crate) const PAYLOAD: usize = 32 << 10;
 /// A buffer of this size holds any frame.
@@ -22,6 +22,7 @@ pub(crate) const RESIZE: u8 = 3;
 pub(crate) const CLEANING: u8 = 4;
 pub(crate) const DETACH: u8 = 5;
 pub(crate) const CHECK: u8 = 6;
+pub(crate) const RELOAD: u8 = 7;
 /// From monitor to client.
 pub(crate) const HELLO: u8 = 16;
 pub(crate) const STDOUT: u8 = 17;
@@ -44,6 +45,8 @@ pub(crate) enum Request<'a> {
     Detach,
     /// Make a health check now, and say how it went.
     Check,
+    /// The container's record asks for other health checks now; answered by `Checked` when they are taken.
+    Reload,
 }
 
 /// What the monitor may say.
@@ -76,6 +79,7 @@ impl<'a> Request<'a> {
             (CLEANING, []) => Self::Cleaning,
             (DETACH, []) => Self::Detach,
             (CHECK, []) => Self::Check,
+            (RELOAD, []) => Self::Reload,
             _ => return None,
         })
     }
@@ -202,12 +206,16 @@ mod tests {
     #[test]
     fn replies_read_back() {
         assert_eq!(Reply::decode(&exit(137)), Some(Reply::Exit { code: 137 }));
-        assert_eq!(Reply::decode(&hello(true, false)), Some(Reply::Hello { version: 1, tty: true, stdin: false }));
+        assert_eq!(
+            Reply::decode(&hello(true, false)),
+            Some(Reply::Hello { version: VERSION, tty: true, stdin: false })
+        );
         assert_eq!(Reply::decode(&[STDERR, b'x']), Some(Reply::Stderr(b"x")));
         for result in [Some(true), Some(false), None] {
             assert_eq!(Reply::decode(&checked(result)), Some(Reply::Checked(result)));
         }
         assert_eq!(Request::decode(&[CHECK]), Some(Request::Check));
+        assert_eq!(Request::decode(&[RELOAD]), Some(Request::Reload));
         assert_eq!(Reply::decode(&[99]), None);
         assert_eq!(Reply::decode(&[]), None);
     }

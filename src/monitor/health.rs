@@ -8,6 +8,7 @@
 //! A container whose cgroup is frozen is not checked.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -19,9 +20,9 @@ use super::config::MonitorConfig;
 use super::exit::{Child, End};
 use super::process;
 use super::stdio::{self, MonitorEnds, Read};
-use crate::model::container::ProcessRef;
+use crate::model::container::{ContainerConfig, ProcessRef};
 use crate::model::error::{Error, ErrorKind};
-use crate::model::health::{Check, Entry, Health, HealthConfig, OnFailure, Verdict};
+use crate::model::health::{Check, Entry, Health, HealthConfig, HealthStatus, OnFailure, Verdict};
 use crate::state::record::{self, Durability, VERSION};
 use crate::sys::clone::{CloneArgs, Cloned, clone3};
 use crate::sys::exec::{close_all_but, leave};
@@ -41,7 +42,7 @@ const UNCOUNTED: i32 = 2;
 /// The checks of one run.
 pub(super) struct Watchman<'a> {
     config: &'a MonitorConfig,
-    health: &'a HealthConfig,
+    health: HealthConfig,
     init: ProcessRef,
     /// Without its log, which only the clones have.
     state: Health,
@@ -62,13 +63,39 @@ struct Current {
 
 impl<'a> Watchman<'a> {
     pub(super) fn new(config: &'a MonitorConfig, init: ProcessRef) -> Option<Self> {
-        let health = config.health.as_ref()?;
-        let fresh = Health::new(VERSION, config.run, health);
+        Some(Self::of(config, config.health.clone()?, init))
+    }
+
+    fn of(config: &'a MonitorConfig, health: HealthConfig, init: ProcessRef) -> Self {
+        let fresh = Health::new(VERSION, config.run, &health);
         // A successor goes on where its predecessor was.
         let mut state = read(config).unwrap_or(fresh);
         state.log = Vec::new();
         let since = config.started_at.unwrap_or_else(Timestamp::now);
-        Some(Self { config, health, init, state, since, next: None, current: None, askers: 0 })
+        Self { config, health, init, state, since, next: None, current: None, askers: 0 }
+    }
+
+    /// Takes over from `old` what `update` has changed in the container's record, in the middle of a run. Where that
+    /// cannot be read, everything stays.
+    pub(super) fn reload(old: Option<Self>, config: &'a MonitorConfig, init: ProcessRef) -> Option<Self> {
+        let Ok(Some(asked)) = record::read::<ContainerConfig>(&config.data_dir.join("config.json")) else { return old };
+        match (asked.health, old) {
+            (None, None) => None,
+            (None, Some(mut old)) => {
+                old.end();
+                None
+            }
+            (Some(health), None) => {
+                let mut new = Self::of(config, *health, init);
+                new.begin();
+                Some(new)
+            }
+            (Some(health), Some(mut old)) => {
+                old.health = *health;
+                old.next = (!old.health.due(&old.state).interval.is_zero()).then(Instant::now);
+                Some(old)
+            }
+        }
     }
 
     /// The command runs from now on: the first check is due.
@@ -147,8 +174,15 @@ impl<'a> Watchman<'a> {
             }
             _ => false,
         };
-        let verdict = self.state.count(self.health, success, current.in_start_period);
+        let verdict = self.state.count(&self.health, success, current.in_start_period);
         self.settle();
+        if let Some(to) = &self.config.ready_when_healthy
+            && verdict == Verdict::Changed
+            && self.state.status == HealthStatus::Healthy
+        {
+            // A manager that does not listen is not the container's fault.
+            crate::sys::notify::send(to, "READY=1").ok();
+        }
         (Some(success), verdict)
     }
 
@@ -163,6 +197,18 @@ impl<'a> Watchman<'a> {
     /// What happens to the container when it is unhealthy.
     pub(super) fn on_failure(&self) -> OnFailure {
         self.health.on_failure
+    }
+
+    /// In the clone: writes an event, where the status is another one now or events are the destination of the log.
+    fn tell(&self, state: &Health, entry: &Entry) {
+        if state.status == self.state.status && !self.health.log_events {
+            return;
+        }
+        self.config.tell("health_status", |event| {
+            event.health_status = Some(state.status);
+            event.health_failing_streak = self.health.log_events.then_some(state.failing_streak);
+            event.health_log = serde_json::to_string(entry).ok().filter(|_| self.health.log_events);
+        });
     }
 
     /// Sets when the next check is due.
@@ -189,16 +235,18 @@ impl<'a> Watchman<'a> {
             Err(error) => (code_of(&error), format!("{error:#}").into_bytes()),
         };
         let mut state = self.state.clone();
-        state.count(self.health, exit_code == 0, in_start_period);
+        state.count(&self.health, exit_code == 0, in_start_period);
         state.log = read(self.config).map(|record| record.log).unwrap_or_default();
         let mut output = String::from_utf8_lossy(&output).into_owned();
         let limit = output.floor_char_boundary(self.health.output_limit());
         output.truncate(limit);
-        state.remember(self.health, Entry { start, end: Timestamp::now(), exit_code, output });
+        let entry = Entry { start, end: Timestamp::now(), exit_code, output };
+        self.tell(&state, &entry);
+        state.remember(&self.health, entry);
         // A full disk: the next check that finds room says what is true then.
         record::write(&self.config.data_dir.join("health.json"), &state, Durability::Lazy).ok();
         if let Some(directory) = &self.health.log_directory {
-            let path = std::path::Path::new(directory).join(format!("{}-healthcheck.log", self.config.id));
+            let path = Path::new(directory).join(format!("{}-healthcheck.log", self.config.id));
             record::write(&path, &document(&state), Durability::Lazy).ok();
         }
         if exit_code == 0 { SUCCEEDED } else { FAILED }

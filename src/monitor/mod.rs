@@ -245,6 +245,9 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
     } else {
         Report::Running
     };
+    if config.exec.is_some() {
+        config.tell("exec", |_| {});
+    }
     // That an engine is gone shows on the channel, and the table knows what to do then.
     channel.send(&report, PATIENCE).ok();
     let start = init.map(|mut init| -> Starter<'_> {
@@ -256,8 +259,9 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
         })
     });
     let durability = if config.durable { Durability::Synced } else { Durability::Lazy };
-    let mut record = |end, cause| {
+    let mut record = |end: exit::End, cause| {
         if config.exec.is_some() {
+            config.tell("exec_died", |event| event.container_exit_code = Some(end.code()));
             return;
         }
         let oom = config.cgroup.oom_kills().is_ok_and(|kills| kills > 0);
@@ -285,6 +289,7 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
         relay,
         notify,
         health: Watchman::new(config, reference),
+        reload: Some((config, reference)),
         signals,
         stop,
         start,

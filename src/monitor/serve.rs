@@ -16,6 +16,7 @@ use rustix::event::epoll::{self, Event as Ready, EventData, EventFlags};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::attach::{self, Backlog, Client};
+use super::config::MonitorConfig;
 use super::exit::{Child, End};
 use super::frame::{self, FRAME, Got, PAYLOAD, Request, Sent};
 use super::health::Watchman;
@@ -25,7 +26,7 @@ use super::relay::Relay;
 use super::report::{Channel, Command, Report, failure};
 use super::stdio::{self, Input, MonitorEnds, Read, Written};
 use super::table::{Action, Event, State, decide};
-use crate::model::container::EndCause;
+use crate::model::container::{EndCause, ProcessRef};
 use crate::model::error::Error;
 use crate::model::health::{OnFailure, Verdict};
 use crate::sys::process;
@@ -76,6 +77,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) notify: Option<Notify>,
     /// Makes the health checks.
     pub(crate) health: Option<Watchman<'a>>,
+    /// Of whom other checks may be asked in the middle of its run.
+    pub(crate) reload: Option<(&'a MonitorConfig, ProcessRef)>,
     /// SIGTERM, which asks for the container's end.
     pub(crate) signals: Option<Signals>,
     pub(crate) stop: Option<Stop<'a>>,
@@ -147,6 +150,7 @@ struct Duty<'a> {
     relay: Option<Relay>,
     notify: Option<Notify>,
     health: Option<Watchman<'a>>,
+    reload: Option<(&'a MonitorConfig, ProcessRef)>,
     signals: Option<Signals>,
     stop: Option<Stop<'a>>,
     /// Why we end the container by ourselves.
@@ -197,6 +201,7 @@ impl<'a> Duty<'a> {
             relay: setup.relay,
             notify: setup.notify,
             health: setup.health,
+            reload: setup.reload,
             signals: setup.signals,
             stop: setup.stop,
             cause: None,
@@ -678,6 +683,16 @@ impl<'a> Duty<'a> {
                     let askers = std::mem::take(&mut health.askers);
                     self.answer(askers, None);
                 }
+            }
+            Some(Request::Reload) if self.state == State::Running => {
+                if let Some(health) = &mut self.health {
+                    let askers = std::mem::take(&mut health.askers);
+                    self.answer(askers, None);
+                }
+                if let Some((config, init)) = self.reload {
+                    self.health = Watchman::reload(self.health.take(), config, init);
+                }
+                self.answer(1 << slot, None);
             }
             Some(Request::Cleaning) if slot == FOREGROUND => self.happen(Event::Cleaning)?,
             _ => {}

@@ -105,6 +105,7 @@ fn start(name: &str, options: Options<'_>) -> Case {
             relay: None,
             notify: None,
             health: None,
+            reload: None,
             signals: None,
             stop: None,
             start: gated.then(|| Box::new(|| Ok(())) as super::serve::Starter<'_>),

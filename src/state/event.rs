@@ -6,12 +6,16 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 
 use super::lock::Lock;
 use super::paths::Paths;
-use crate::model::event::Event;
+use crate::model::event::{Event, Logger};
+use crate::model::health::HealthStatus;
+use crate::sys::journal::{Journal, put};
 
 /// Bytes after which a log goes aside: with the one before, some ten thousand events are there.
 const LIMIT: u64 = 1 << 20;
@@ -20,29 +24,79 @@ pub(crate) const NAME: &str = "events.log";
 /// What the log was before this one.
 const OLD: &str = "events.log.1";
 
-/// Writes events down, all in one write.
-pub(crate) fn append(paths: &Paths, events: &[Event]) -> Result<()> {
+/// Where events are written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Log {
+    pub(crate) run: PathBuf,
+    pub(crate) logger: Logger,
+}
+
+impl Log {
+    /// Writes events down. A log that cannot be written changes nothing of what was done, so nobody is told.
+    pub(crate) fn tell(&self, events: &[Event]) {
+        if self.logger != Logger::None {
+            drop(append(&self.run, events));
+        }
+        if self.logger == Logger::Journald
+            && let Ok(mut journal) = Journal::open()
+        {
+            events.iter().for_each(|event| journal.send(&record(event)));
+        }
+    }
+}
+
+/// An event for the journal, in podman's fields.
+fn record(event: &Event) -> Vec<u8> {
+    let time = event.time.to_string();
+    let line = event.line(&time, usize::MAX);
+    let mut record = Vec::new();
+    let mut field = |key: &str, value: &str| {
+        if !value.is_empty() {
+            put(&mut record, key, value.as_bytes());
+        }
+    };
+    field("MESSAGE", &line);
+    field("PRIORITY", "6");
+    field("SYSLOG_IDENTIFIER", "dhow");
+    field("PODMAN_EVENT", &event.status);
+    field("PODMAN_TYPE", &event.kind);
+    field("PODMAN_TIME", &time);
+    field("PODMAN_ID", &event.id);
+    field("PODMAN_NAME", &event.name);
+    field("PODMAN_IMAGE", &event.image);
+    field("PODMAN_HEALTH_STATUS", event.health_status.map_or("", HealthStatus::as_str));
+    if let Some(code) = event.container_exit_code {
+        field("PODMAN_EXIT_CODE", &code.to_string());
+    }
+    if let Some(labels) = event.attributes.as_ref().filter(|labels| !labels.is_empty()) {
+        field("PODMAN_LABELS", &serde_json::to_string(labels).unwrap_or_default());
+    }
+    record
+}
+
+/// Writes events to the file, all in one write.
+fn append(run: &Path, events: &[Event]) -> Result<()> {
     let mut lines = Vec::new();
     for event in events {
         serde_json::to_writer(&mut lines, event).context("encode an event")?;
         lines.push(b'\n');
     }
-    let path = paths.run().join(NAME);
+    let path = run.join(NAME);
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
     let mut file = options.open(&path).context("open the log of events")?;
     file.write_all(&lines).context("write the log of events")?;
     let meta = file.metadata().context("stat the log of events")?;
     if meta.len() > LIMIT {
-        set_aside(paths, meta.ino())?;
+        set_aside(run, meta.ino())?;
     }
     Ok(())
 }
 
 /// Renames the log if it still is the file `ino`. Who writes to it meanwhile is read all the same.
-fn set_aside(paths: &Paths, ino: u64) -> Result<()> {
-    let (path, old) = (paths.run().join(NAME), paths.run().join(OLD));
-    let Some(_alone) = Lock::lease(&paths.run().join("events.lock"))? else { return Ok(()) };
+fn set_aside(run: &Path, ino: u64) -> Result<()> {
+    let (path, old) = (run.join(NAME), run.join(OLD));
+    let Some(_alone) = Lock::lease(&run.join("events.lock"))? else { return Ok(()) };
     match fs::symlink_metadata(&path) {
         Ok(meta) if meta.ino() == ino => fs::rename(&path, &old).context("set the log of events aside"),
         // Somebody else was there first.
@@ -124,7 +178,7 @@ mod tests {
         let mut seen = Vec::new();
         // Enough for three renames; the reader looks now and then.
         for number in 0..4000 {
-            append(&paths, &[event(number)]).unwrap();
+            append(&place, &[event(number)]).unwrap();
             if number % 700 == 0 {
                 seen.extend(reader.read().unwrap());
             }
@@ -137,7 +191,7 @@ mod tests {
         // A torn line, and one that is no event, take no other with them.
         let mut log = OpenOptions::new().append(true).open(place.join(NAME)).unwrap();
         log.write_all(b"{\"Sta\n\n").unwrap();
-        append(&paths, &[event(1), event(2)]).unwrap();
+        append(&place, &[event(1), event(2)]).unwrap();
         assert_eq!(reader.read().unwrap().len(), 2);
         // A second reader has what both files have.
         assert!(Reader::new(&paths).read().unwrap().len() > 1000);

@@ -13,6 +13,7 @@ pub(crate) mod clone;
 pub(crate) mod environment;
 pub(crate) mod exec;
 pub(crate) mod identity;
+pub(crate) mod journal;
 pub(crate) mod keyring;
 pub(crate) mod loopback;
 pub(crate) mod mount;

@@ -73,12 +73,88 @@ fn what_users_do_to_a_running_container_is_told() {
         // The end is written down by now, or by the next who looks.
         env.run(&["rm", "up"]).ok();
         let want = [
-            "create", "init", "start", "exec", "pause", "unpause", "restart", "stop", "died", "cleanup", "init",
-            "start", "stop", "died", "cleanup", "init", "start", "kill", "died", "cleanup", "remove",
+            "create",
+            "init",
+            "start",
+            "exec",
+            "exec_died",
+            "pause",
+            "unpause",
+            "restart",
+            "stop",
+            "died",
+            "cleanup",
+            "init",
+            "start",
+            "stop",
+            "died",
+            "cleanup",
+            "init",
+            "start",
+            "kill",
+            "died",
+            "cleanup",
+            "remove",
         ];
         assert_eq!(told(env, &["--filter", "container=up"]), want.map(|status| format!("container {status} up")));
         env.run(&["volume", "rm", "data"]).ok();
         assert_eq!(told(env, &["--filter", "type=volume"]), ["volume create data", "volume remove data"]);
+    });
+}
+
+#[test]
+fn checks_and_sessions_are_told_by_who_watches_them() {
+    isolated(|env| {
+        load(env);
+        let words = ["run", "-d", "--name", "up", "--network", "none", "--health-cmd", "test ! -e /ill"];
+        let more = ["--health-interval", "100ms", "--health-retries", "1", "busybox", "sleep", "1000"];
+        env.run(&[&words[..], &more].concat()).ok();
+        env.run(&["wait", "--condition", "healthy", "up"]).ok();
+        env.run(&["exec", "up", "sh", "-c", "touch /ill; exit 4"]).exits(4);
+        env.run(&["wait", "--condition", "unhealthy", "up"]).ok();
+        let ask = |event: &str, format: &str| {
+            env.run(&["events", "--stream=false", "--filter", event, "--format", format]).lines()
+        };
+        assert_eq!(ask("event=exec_died", "{{.ContainerExitCode}} {{.Name}}"), ["4 up"]);
+        // The change, not each check.
+        assert_eq!(ask("event=health_status", "{{.HealthStatus}}"), ["healthy", "unhealthy"]);
+        let line = env.run(&["events", "--stream=false", "--filter", "event=health_status"]).text();
+        assert!(line.contains("name=up, health_status=unhealthy"), "{line}");
+        env.run(&["rm", "-f", "-t", "0", "up"]).ok();
+    });
+}
+
+#[test]
+fn who_keeps_events_can_be_chosen() {
+    isolated(|env| {
+        load(env);
+        let with = |backend: &str, words: &[&str]| env.run(&[&["--events-backend", backend][..], words].concat());
+        let create = ["create", "--name", "box", "--network", "none", "busybox", "true"];
+        let before = told(env, &[]).len();
+        with("none", &create).ok();
+        with("none", &["start", "-a", "box"]).ok();
+        with("none", &["rm", "box"]).ok();
+        assert_eq!(told(env, &[]).len(), before, "{:?}", told(env, &[]));
+        with("none", &["events", "--stream=false"]).fails(125, "cannot read events with the \"none\" backend");
+        with("foo", &["ps"]).fails(125, "\"foo\" is not a valid events backend");
+        with("journald", &["ps"]).fails(125, "there is no journal on this host");
+        for (backend, shown) in [("none", "none"), ("file", "file"), ("", "file")] {
+            assert_eq!(with(backend, &["info", "--format", "{{.Host.EventLogger}}"]).ok(), shown);
+        }
+        let directory = std::path::Path::new("/run/systemd/journal");
+        std::fs::create_dir_all(directory).unwrap();
+        let journal = std::os::unix::net::UnixDatagram::bind(directory.join("socket")).unwrap();
+        with("journald", &create).ok();
+        let mut buffer = [0; 4096];
+        let length = journal.recv(&mut buffer).unwrap();
+        let record = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        for text in ["PODMAN_EVENT", "create", "PODMAN_NAME", "box", "PODMAN_TYPE", "container", "PODMAN_IMAGE"] {
+            assert!(record.contains(text), "{text}: {record:?}");
+        }
+        assert_eq!(told(env, &[]).len(), before + 1);
+        drop(journal);
+        std::fs::remove_dir_all("/run/systemd").unwrap();
+        env.run(&["rm", "box"]).ok();
     });
 }
 

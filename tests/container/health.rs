@@ -184,3 +184,154 @@ fn a_monitor_that_is_asked_to_end_ends_its_container_first() {
         end(env);
     });
 }
+
+#[test]
+fn who_waits_for_health_waits_through_a_restart() {
+    isolated(|env| {
+        stage::busybox(env);
+        // Well from the second run on; the first one ends slowly.
+        let script = "test -e /again && touch /well; touch /again; trap 'sleep 1; exit 3' TERM; sleep 1000 & wait";
+        let flags = ["--health-interval", "50ms"];
+        let wait = || {
+            let mut command = env.dhow(&["wait", "--condition", "healthy", "box"]);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+            command.spawn().unwrap()
+        };
+        run(env, &flags, script);
+        eventually("the first run is checked", || health(env)["FailingStreak"].as_u64() > Some(0));
+        let waiter = wait();
+        env.run(&["restart", "box"]).ok();
+        assert_eq!(stage::code(waiter), 0);
+        end(env);
+        // A policy that starts it again until its tries are used up.
+        let script = "test -e /again && touch /well && exec sleep 1000; touch /again; sleep 0.3; exit 1";
+        run(env, &[&flags[..], &["--restart", "on-failure:1"]].concat(), script);
+        assert_eq!(stage::code(wait()), 0);
+        end(env);
+        run(env, &[&flags[..], &["--restart", "on-failure:1"]].concat(), "exit 1");
+        env.run(&["wait", "--condition", "healthy", "box"]).fails(125, "has ended");
+        end(env);
+        run(env, &flags, "sleep 1000");
+        let waiter = wait();
+        env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+        assert_eq!(stage::code(waiter), 125);
+    });
+}
+
+#[test]
+fn checks_change_while_a_container_runs() {
+    isolated(|env| {
+        stage::busybox(env);
+        env.run(&["run", "-d", "--name", "box", "--network", "none", "busybox", "sleep", "1000"]).ok();
+        let update = |flags: &[&str]| env.run(&[&["update"], flags, &["box"]].concat());
+        update(&["--health-interval", "1s"]).fails(125, "there is none");
+        // One that had no check gets one, at once.
+        update(&["--health-cmd", "test -e /well", "--health-interval", "50ms", "--health-retries", "1"]).ok();
+        assert_eq!(env.run(&["wait", "--condition", "unhealthy", "box"]).ok(), "-1");
+        update(&["--health-cmd", "test ! -e /well"]).ok();
+        assert_eq!(env.run(&["wait", "--condition", "healthy", "box"]).ok(), "-1");
+        let config = inspect(env, "box")["Config"].clone();
+        assert_eq!(
+            (&config["Healthcheck"]["Interval"], &config["Healthcheck"]["Retries"]),
+            (&50_000_000.into(), &1.into())
+        );
+        update(&["--health-max-log-count", "1", "--health-startup-interval", "1s"]).fails(125, "there is none");
+        update(&["--health-max-log-count", "1"]).ok();
+        eventually("one result is kept", || health(env)["Log"].as_array().map(Vec::len) == Some(1));
+        // A successor makes the checks of the day.
+        update(&["--health-cmd", "test -e /well"]).ok();
+        stage::kill(monitor(env));
+        assert_eq!(env.run(&["wait", "--condition", "unhealthy", "box"]).ok(), "-1");
+        update(&["--no-healthcheck"]).ok();
+        assert_eq!(health(env), Value::Null);
+        env.run(&["healthcheck", "run", "box"]).fails(125, "has no defined healthcheck");
+        update(&["--health-cmd", "true", "--health-on-failure", "kill", "--health-log-destination", "events_logger"])
+            .ok();
+        let checked = env.run(&["healthcheck", "run", "box"]);
+        assert_eq!(checked.code, 0, "{checked} {}", health(env));
+        let config = inspect(env, "box")["Config"].clone();
+        assert_eq!(
+            (&config["HealthcheckOnFailureAction"], &config["HealthLogDestination"]),
+            (&"kill".into(), &"events_logger".into())
+        );
+        end(env);
+    });
+}
+
+#[test]
+fn events_tell_of_health() {
+    isolated(|env| {
+        stage::busybox(env);
+        let events = |format: &str| {
+            let words = ["events", "--stream=false", "--filter", "event=health_status", "--format", format];
+            env.run(&words).lines()
+        };
+        // A change is an event, and nothing else is.
+        run(env, &["--health-interval", "20ms", "--health-retries", "1", "--label", "a=b"], "sleep 1000");
+        assert_eq!(env.run(&["wait", "--condition", "unhealthy", "box"]).ok(), "-1");
+        eventually("it is checked on", || health(env)["FailingStreak"].as_u64() > Some(4));
+        env.run(&["exec", "box", "touch", "/well"]).ok();
+        assert_eq!(env.run(&["wait", "--condition", "healthy", "box"]).ok(), "-1");
+        eventually("it is checked on", || health(env)["Log"][0]["ExitCode"] == 0);
+        assert_eq!(events("{{.Name}} {{.HealthStatus}}"), ["box unhealthy", "box healthy"]);
+        let words = ["events", "--stream=false", "--filter", "event=health_status"];
+        let line = env.run(&words).lines().remove(0);
+        assert!(line.contains(", name=box, health_status=unhealthy, a=b)"), "{line}");
+        env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+        // As the destination of the log each check is one, with what it printed.
+        let flags =
+            ["--health-interval", "disable", "--health-log-destination", "events_logger", "--health-cmd", "echo said"];
+        env.run(
+            &[&["run", "-d", "--name", "two", "--network", "none"], &flags[..], &["busybox", "sleep", "1000"]].concat(),
+        )
+        .ok();
+        for _ in 0..3 {
+            env.run(&["healthcheck", "run", "two"]).ok();
+        }
+        let logs = events("{{.Name}} {{.HealthLog}}");
+        let logs: Vec<_> = logs.iter().filter_map(|line| line.strip_prefix("two ")).collect();
+        assert_eq!(logs.len(), 3, "{logs:?}");
+        assert!(logs.iter().all(|log| serde_json::from_str::<Value>(log).unwrap()["Output"] == "said\n"), "{logs:?}");
+        env.run(&["rm", "-f", "-t", "0", "two"]).ok();
+    });
+}
+
+#[test]
+fn a_monitor_that_checks_often_does_not_grow() {
+    isolated(|env| {
+        stage::busybox(env);
+        run(env, &["--health-interval", "2ms", "--health-max-log-count", "100"], "touch /well; sleep 1000");
+        let memory = || {
+            let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", monitor(env))).unwrap();
+            let field = |key: &str| {
+                let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+                line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+            };
+            // Its own, whether a check shares it at this moment or not.
+            field("Anonymous:")
+        };
+        let log = || health(env)["Log"].as_array().cloned().unwrap_or_default();
+        let start = |entry: &Value| entry["Start"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        eventually("the log is full", || log().len() == 100);
+        let before = memory();
+        let newest = start(&log()[99]);
+        // A hundred checks later.
+        eventually("every result is a newer one", || start(&log()[0]) > newest);
+        let after = memory();
+        println!("{before} kB, then {after} kB");
+        assert!(after <= before + 64, "{before} kB before, {after} kB after");
+        end(env);
+    });
+}
+
+#[test]
+fn checks_that_run_are_no_hindrance_to_a_sweep() {
+    isolated(|env| {
+        stage::busybox(env);
+        let flags = ["--health-cmd", "true", "--health-interval", "1ms"];
+        let up = [&["run", "-d", "--name", "box", "--stop-timeout", "0"], &flags[..], &["busybox", "sleep", "1000"]]
+            .concat();
+        super::kill::sweep(env, &[&up], &["restart", "box"]);
+        super::kill::sweep(env, &[&up], &["rm", "-f", "-t", "0", "box"]);
+    });
+}

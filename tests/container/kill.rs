@@ -17,10 +17,10 @@ use crate::support::tar::Entry;
 use crate::support::{TestEnv, isolated};
 
 /// How many points of each command are tried every day.
-const SAMPLE: usize = 10;
+pub(super) const SAMPLE: usize = 10;
 
 /// Removes every container; each must be whole enough to be shown and to go.
-fn clear(env: &TestEnv) {
+pub(super) fn clear(env: &TestEnv) {
     for id in env.run(&["ps", "-aq", "--no-trunc"]).lines() {
         // One that runs out at this moment may be gone already, which is what `-f` is for.
         env.run(&["rm", "-f", "-t", "0", "-v", &id]).ok();
@@ -28,7 +28,7 @@ fn clear(env: &TestEnv) {
 }
 
 /// Sweeps `words` over containers: `before` is run on an empty store first.
-fn sweep(env: &TestEnv, before: &[&[&str]], words: &[&str]) {
+pub(super) fn sweep(env: &TestEnv, before: &[&[&str]], words: &[&str]) {
     sweep_up_to(1, env, before, words);
 }
 
@@ -103,7 +103,8 @@ fn a_start_killed_anywhere_is_healed() {
     });
 }
 
-const UP: &[&str] = &["run", "-d", "--name", "box", "busybox", "sleep", "1000"];
+/// A container that runs.
+pub(super) const UP: &[&str] = &["run", "-d", "--name", "box", "busybox", "sleep", "1000"];
 
 #[test]
 fn a_stop_killed_anywhere_is_healed() {
@@ -207,7 +208,7 @@ fn an_exec_killed_anywhere_is_healed() {
 }
 
 /// An image of a few layers that are worth unpacking.
-fn layers() -> Image {
+pub(super) fn layers() -> Image {
     let layer = |name: &str| Layer::new(&[Entry::file(name, 0o644, vec![b'x'; 300_000])], Packing::Gzip);
     Image::of(vec![layer("one"), layer("two"), layer("three")])
 }

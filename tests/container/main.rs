@@ -5,6 +5,7 @@
 mod support;
 
 mod bad_input;
+mod boot;
 mod clone;
 mod commit;
 mod complete;
@@ -40,6 +41,7 @@ mod service;
 mod stage;
 mod startup;
 mod stream;
+mod sweep;
 mod system;
 mod update;
 mod visible;

@@ -76,7 +76,7 @@ fn a_manager_hears_of_the_container() {
         env.run(&["exec", "-u", "1000", "box", "logger", "x\nSTATUS=still"]).ok();
         assert_eq!(manager.hears(), "STATUS=still");
         remove(env);
-        env.run(&["create", "--sdnotify", "x", "busybox"]).fails(125, "must be container, conmon or ignore");
+        env.run(&["create", "--sdnotify", "x", "busybox"]).fails(125, "must be container, conmon, healthy or ignore");
         std::fs::remove_file("/run/manager").unwrap();
     });
 }
@@ -171,5 +171,23 @@ fn another_init_may_be_named() {
             ["run", "--rm", "--network", "none", "--init", "--init-path", "/run/other", "busybox", "echo", "ran"];
         assert_eq!(env.run(&words).lines(), ["init 1", "ran"]);
         std::fs::remove_file("/run/other").unwrap();
+    });
+}
+
+#[test]
+fn a_manager_hears_when_the_container_is_healthy() {
+    isolated(|env| {
+        stage::busybox(env);
+        let manager = Manager::at(Path::new("/run/manager"));
+        let flags = ["--sdnotify", "healthy", "--health-cmd", "test -e /well", "--health-interval", "20ms"];
+        start(env, &manager, &flags, "env | grep -c NOTIFY_SOCKET; sleep 1000");
+        assert_eq!(manager.hears(), format!("MAINPID={}", monitor(env)));
+        manager.hears_nothing();
+        env.run(&["exec", "box", "touch", "/well"]).ok();
+        assert_eq!(manager.hears(), "READY=1");
+        assert_eq!(env.run(&["logs", "box"]).text(), "0");
+        remove(env);
+        env.run(&["create", "--sdnotify", "healthy", "busybox"]).fails(125, "requires a healthcheck to be set");
+        std::fs::remove_file("/run/manager").unwrap();
     });
 }

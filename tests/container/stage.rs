@@ -29,11 +29,14 @@ pub(crate) fn busybox(env: &mut TestEnv) {
     env.keep_images();
 }
 
-/// Leaves out the files that remember rather than hold: where the next address is looked for, compiled filters.
+/// Leaves out the files that remember rather than hold: where the next address is looked for, compiled filters, events of
+/// long ago.
 pub(crate) fn settle(env: &mut TestEnv) {
     let store = env.root.store.display().to_string();
     env.ignore(&format!("file: {store}/cache/"));
     env.ignore(&format!("file: {store}/networks/podman/last"));
+    let run = env.root.runtime.display().to_string();
+    env.ignore(&format!("file: {run}/events.log.1"));
 }
 
 /// A registry in this process, whose ports are no leak.

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod health;
 mod image;
 mod kill;
 mod namespace;

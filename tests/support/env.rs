@@ -213,7 +213,7 @@ pub(crate) fn finished(command: Command, input: &[u8]) -> Outcome {
     finished_within(command, input, LIMIT)
 }
 
-/// As [`finished`], for a command that is many.
+/// The same, for what may take longer than a command.
 pub(crate) fn finished_within(mut command: Command, input: &[u8], limit: Duration) -> Outcome {
     let text = words(&command);
     if !input.is_empty() {
@@ -240,7 +240,11 @@ pub(crate) fn finished_within(mut command: Command, input: &[u8], limit: Duratio
     };
     let (stdout, stderr) = (read(stdout), read(stderr));
     let Some(status) = status else {
-        panic!("`{text}` did not end in {limit:?}; stderr: {}", String::from_utf8_lossy(&stderr));
+        panic!(
+            "`{text}` did not end in {limit:?}; stdout: {}\nstderr: {}",
+            String::from_utf8_lossy(&stdout),
+            String::from_utf8_lossy(&stderr)
+        );
     };
     Outcome::of(text, std::process::Output { status, stdout, stderr })
 }

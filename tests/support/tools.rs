@@ -14,6 +14,17 @@ use super::outcome::Outcome;
 const PREPARE: &str = "for d in /run /dev/shm /var/tmp; do mount -t tmpfs tmpfs $d; done; \
      umount /sys/fs/cgroup/unified 2>/dev/null; exec \"$@\"";
 
+/// What podman must be told on a machine where hard limits cannot be raised and no systemd runs.
+const CONFIG: &str = r#"
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
+log_driver = "k8s-file"
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "crun"
+"#;
+
 /// The tools of one test.
 pub(crate) struct Tools<'a> {
     env: &'a TestEnv,
@@ -23,7 +34,9 @@ pub(crate) struct Tools<'a> {
 impl<'a> Tools<'a> {
     pub(crate) fn new(env: &'a TestEnv) -> Self {
         let place = env.place.join("tools");
-        std::fs::create_dir_all(place.join("tmp")).expect("make the tools' directory");
+        for name in ["tmp", "xdg"] {
+            std::fs::create_dir_all(place.join(name)).expect("make the tools' directory");
+        }
         Self { env, place }
     }
 
@@ -45,6 +58,13 @@ impl<'a> Tools<'a> {
     /// The words that begin a command of podman on this test's store.
     pub(crate) fn podman_words(&self) -> Vec<String> {
         self.stored("podman")
+    }
+
+    /// The file that `CONTAINERS_CONF` names for a podman that starts containers.
+    pub(crate) fn podman_config(&self) -> PathBuf {
+        let config = self.place.join("containers.conf");
+        std::fs::write(&config, CONFIG).expect("write podman's configuration");
+        config
     }
 
     /// A command of podman.

@@ -76,5 +76,5 @@ macro_rules! cases {
 
 cases! {
     containers images run exec volumes startup limits service system
-    clone create ps content archives commit mount lifecycle manifests templates errors inside secrets
+    clone create ps content archives commit mount lifecycle manifests templates errors inside health secrets
 }

@@ -27,17 +27,6 @@ podman volume prune -f >/dev/null 2>&1
 true
 "#;
 
-/// What podman must be told on a machine where hard limits cannot be raised and no systemd runs.
-const CONFIG: &str = r#"
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
-log_driver = "k8s-file"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-runtime = "crun"
-"#;
-
 /// The answers of dhow.
 pub(crate) fn dhow(env: &mut TestEnv, case: &Case) -> Vec<Answer> {
     let command = env.root.command("sh");
@@ -53,13 +42,10 @@ pub(crate) fn dhow(env: &mut TestEnv, case: &Case) -> Vec<Answer> {
 pub(crate) fn podman(env: &mut TestEnv, case: &Case) -> Vec<Answer> {
     let tools = Tools::new(env);
     let mut command = tools.command(&["sh"]);
-    std::fs::create_dir_all(env.place.join("tools/xdg")).unwrap();
     let words = tools.podman_words().join(" ");
     let program = std::env::var("DHOW_TEST_PODMAN").unwrap_or_else(|_| "/usr/bin/podman".to_owned());
     let words = words.replacen("podman", &program, 1);
-    let config = env.place.join("containers.conf");
-    std::fs::write(&config, CONFIG).unwrap();
-    command.env("CONTAINERS_CONF", &config);
+    command.env("CONTAINERS_CONF", tools.podman_config());
     run(env, "podman", case, command, &words)
 }
 

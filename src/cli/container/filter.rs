@@ -6,7 +6,7 @@ use regex_lite::Regex;
 
 use crate::engine::Engine;
 use crate::engine::container::Container;
-use crate::engine::health;
+use crate::engine::{health, policy};
 use crate::model::container::{ContainerConfig, ImageRef, RestartKind};
 use crate::model::error::Error;
 use crate::model::filter::Filters;
@@ -138,16 +138,8 @@ impl Chosen {
             && filters.pass("network", |wanted| is_on(container, wanted))
             && filters.pass("health", |wanted| health::shown(container).map_or("none", HealthStatus::as_str) == wanted)
             && filters.pass("restart-policy", |wanted| restart(config.restart.kind) == wanted)
-            && filters.pass("should-start-on-boot", |wanted| boolean(wanted) == Ok(starts_on_boot(container)))
-    }
-}
-
-/// Whether the container is to run again after a boot.
-fn starts_on_boot(container: &Container) -> bool {
-    match container.config.restart.kind {
-        RestartKind::Always => true,
-        RestartKind::UnlessStopped => !container.state.stopped_by_user,
-        RestartKind::No | RestartKind::OnFailure => false,
+            && filters
+                .pass("should-start-on-boot", |wanted| boolean(wanted) == Ok(policy::starts_on_boot(config, state)))
     }
 }
 

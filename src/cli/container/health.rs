@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use crate::cli::flags::create::CreateFlags;
-use crate::engine::request::HealthRequest;
+use crate::engine::request::{HealthRequest, HealthUpdate};
 use crate::model::error::Error;
 use crate::model::health::{self, Check, INTERVAL, OnFailure, TIMEOUT};
 use crate::model::time;
+
+/// The destination of the log of checks that is no place.
+const EVENTS: &str = "events_logger";
 
 /// Reads the flags.
 pub(super) fn request(flags: &CreateFlags, cwd: &str) -> Result<HealthRequest, Error> {
@@ -43,8 +46,46 @@ pub(super) fn request(flags: &CreateFlags, cwd: &str) -> Result<HealthRequest, E
         on_failure,
         log_count: flags.health_max_log_count,
         log_size: flags.health_max_log_size,
-        log_directory: destination(flags.health_log_destination.as_deref().unwrap_or_default(), cwd)?,
+        log_directory: match flags.health_log_destination.as_deref() {
+            None | Some(EVENTS) => None,
+            Some(place) => destination(place, cwd)?,
+        },
+        log_events: flags.health_log_destination.as_deref() == Some(EVENTS),
     })
+}
+
+/// Reads the flags of `update`; `None` where there are none of these.
+pub(super) fn update(flags: &CreateFlags, cwd: &str) -> Result<Option<HealthUpdate>, Error> {
+    let texts = [
+        &flags.health_cmd,
+        &flags.health_interval,
+        &flags.health_log_destination,
+        &flags.health_on_failure,
+        &flags.health_start_period,
+        &flags.health_startup_cmd,
+        &flags.health_startup_interval,
+        &flags.health_startup_timeout,
+        &flags.health_timeout,
+    ];
+    let numbers = [
+        flags.health_max_log_count,
+        flags.health_max_log_size,
+        flags.health_retries,
+        flags.health_startup_retries,
+        flags.health_startup_success,
+    ];
+    if !flags.no_healthcheck && texts.iter().all(|text| text.is_none()) && numbers.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    Ok(Some(HealthUpdate {
+        request: request(flags, cwd)?,
+        on_failure: flags.health_on_failure.is_some(),
+        destination: flags.health_log_destination.is_some(),
+        startup_interval: flags.health_startup_interval.as_deref().map(interval).transpose()?,
+        startup_timeout: flags.health_startup_timeout.as_deref().map(timeout).transpose()?,
+        startup_retries: flags.health_startup_retries,
+        startup_successes: flags.health_startup_success,
+    }))
 }
 
 fn interval(text: &str) -> Result<Duration, Error> {
@@ -75,8 +116,6 @@ fn duration(what: &str, text: &str) -> Result<Option<Duration>, Error> {
 fn destination(text: &str, cwd: &str) -> Result<Option<String>, Error> {
     match text {
         "" | "local" => Ok(None),
-        "events_logger" => Err(Error::unsupported("--health-log-destination events_logger is not supported")
-            .hint("`inspect` shows the log; a directory gets a copy of it")),
         path => {
             let path = super::startup::path(std::path::Path::new(path), cwd);
             match std::fs::metadata(&path) {

@@ -74,8 +74,10 @@ const TOP: Entry<Context> = Entry::leaf::<top::TopArgs>("top", "Show the process
 const UNMOUNT: Entry<Context> =
     Entry::leaf::<mount::UnmountArgs>("unmount", "Unmount the root file systems of containers").aliases(&["umount"]);
 const UNPAUSE: Entry<Context> = Entry::leaf::<pause::UnpauseArgs>("unpause", "Let paused containers run again");
-const UPDATE: Entry<Context> =
-    Entry::leaf::<update::UpdateArgs>("update", "Change the limits and the restart policy of a container");
+const UPDATE: Entry<Context> = Entry::leaf::<update::UpdateArgs>(
+    "update",
+    "Change the limits, the restart policy and the health checks of a container",
+);
 const WAIT: Entry<Context> = Entry::leaf::<wait::WaitArgs>("wait", "Wait until one or more containers have ended");
 
 /// The commands of this folder.

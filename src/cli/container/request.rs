@@ -39,7 +39,7 @@ pub(super) fn of(
 }
 
 fn read(flags: &CreateFlags, words: Vec<String>, config: &Config, privilege: &Privilege) -> Result<CreateRequest> {
-    let cwd = std::env::current_dir().context("find the working directory")?.to_string_lossy().into_owned();
+    let cwd = working_directory()?;
     let (first, command) = flags.words.split_first().context("no image was given")?;
     let network = network(flags)?;
     let uts = namespace::parse(flags.uts.as_deref())?;
@@ -326,6 +326,11 @@ fn expose(texts: &[String]) -> Result<Vec<String>, Error> {
         })?;
     }
     Ok(texts.to_vec())
+}
+
+/// Where relative paths begin.
+pub(super) fn working_directory() -> Result<String> {
+    Ok(std::env::current_dir().context("find the working directory")?.to_string_lossy().into_owned())
 }
 
 pub(super) fn restart(text: Option<&str>) -> Result<RestartPolicy, Error> {

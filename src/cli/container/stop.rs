@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
 use crate::cli::flags::value;
 use crate::cli::outcome::{Outcomes, kind};
-use crate::model::error::ErrorKind;
+use crate::model::error::{Error, ErrorKind};
 
 /// Stop one or more containers
 ///
@@ -34,6 +34,9 @@ pub(crate) struct StopArgs {
     /// Seconds of grace; -1 waits forever
     #[arg(short, long, value_name = "SECONDS", value_parser = value::seconds)]
     time: Option<u32>,
+    /// As a shutdown does it: what a restart policy keeps running starts again at the next boot
+    #[arg(long)]
+    until_boot: bool,
     /// The containers
     #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
@@ -52,10 +55,20 @@ impl Run<Context> for StopArgs {
             states: &[],
         }
         .resolve(engine)?;
-        let stop = |name: &str| match engine.stop(name, self.time) {
+        if self.until_boot && self.time.is_some() {
+            return Err(Error::invalid("--until-boot and --time cannot be used together").into());
+        }
+        // Each is told before the first is waited for.
+        let told: Vec<_> = names.iter().filter(|_| self.until_boot).map(|name| engine.end_until_boot(name)).collect();
+        let mut told = told.into_iter();
+        let mut stop = |name: &str| match told.next() {
+            Some(ending) => ending.and_then(|ending| engine.await_end(ending)),
+            None => engine.stop(name, self.time).map(drop),
+        };
+        let stop = |name: &str| match stop(name) {
             // With --all, one that went meanwhile is none of those.
             Err(error) if (self.ignore || self.all) && kind(&error) == Some(ErrorKind::NotFound) => Ok(false),
-            result => result.map(|_| true),
+            result => result.map(|()| true),
         };
         Outcomes::each_if(&names, stop)?.finish()
     }

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use super::limit;
 use super::names::one;
 use super::request::restart;
+use super::{health, limit};
 use crate::cli::context::Context;
 use crate::cli::flags::create::CreateFlags;
 use crate::cli::flags::tree::Run;
@@ -12,7 +12,7 @@ use crate::cli::output::stdout;
 use crate::engine::update::UpdateRequest;
 use crate::model::error::Error;
 
-/// Change the limits and the restart policy of a container
+/// Change the limits, the restart policy and the health checks of a container
 ///
 /// A container that runs has them at once.
 #[derive(clap::Args)]
@@ -62,6 +62,48 @@ pub(crate) struct UpdateArgs {
     /// Memory nodes that may be used
     #[arg(long, value_name = "LIST")]
     cpuset_mems: Option<String>,
+    /// Command that tells whether the container is healthy; none is none
+    #[arg(long, value_name = "COMMAND")]
+    health_cmd: Option<String>,
+    /// Time between checks, or disable
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    health_interval: Option<String>,
+    /// Where the results of checks are kept: local, or also events_logger or a directory
+    #[arg(long, value_name = "PLACE")]
+    health_log_destination: Option<String>,
+    /// Results that are kept; 0 is without limit
+    #[arg(long, value_name = "NUMBER")]
+    health_max_log_count: Option<u32>,
+    /// Bytes of a check's output that are kept; 0 is without limit
+    #[arg(long, value_name = "NUMBER")]
+    health_max_log_size: Option<u32>,
+    /// What happens to a container that turned unhealthy: none, kill, restart, stop
+    #[arg(long, value_name = "ACTION")]
+    health_on_failure: Option<String>,
+    /// Failures in a row that make the container unhealthy
+    #[arg(long, value_name = "NUMBER")]
+    health_retries: Option<u32>,
+    /// Time after the start in which failures do not count
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    health_start_period: Option<String>,
+    /// Command that tells whether the container has started
+    #[arg(long, value_name = "COMMAND")]
+    health_startup_cmd: Option<String>,
+    /// Time between startup checks
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    health_startup_interval: Option<String>,
+    /// Failures of startup checks after which the container starts again
+    #[arg(long, value_name = "NUMBER")]
+    health_startup_retries: Option<u32>,
+    /// Successes in a row that end the startup checks
+    #[arg(long, value_name = "NUMBER")]
+    health_startup_success: Option<u32>,
+    /// How long a startup check may take
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    health_startup_timeout: Option<String>,
+    /// How long a check may take
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    health_timeout: Option<String>,
     /// Memory limit, with a unit: b, k, m, g
     #[arg(short, long, value_name = "SIZE")]
     memory: Option<String>,
@@ -74,6 +116,9 @@ pub(crate) struct UpdateArgs {
     /// How readily memory is swapped, 0 to 100
     #[arg(long, value_name = "NUMBER")]
     memory_swappiness: Option<i64>,
+    /// Make no health checks any more
+    #[arg(long)]
+    no_healthcheck: bool,
     /// Number of processes; -1 and 0 are unlimited
     #[arg(long, value_name = "NUMBER")]
     pids_limit: Option<i64>,
@@ -117,9 +162,26 @@ impl Run<Context> for UpdateArgs {
             memory_swap: self.memory_swap,
             memory_swappiness: self.memory_swappiness,
             pids_limit: self.pids_limit,
+            health_cmd: self.health_cmd,
+            health_interval: self.health_interval,
+            health_log_destination: self.health_log_destination,
+            health_max_log_count: self.health_max_log_count,
+            health_max_log_size: self.health_max_log_size,
+            health_on_failure: self.health_on_failure,
+            health_retries: self.health_retries,
+            health_start_period: self.health_start_period,
+            health_startup_cmd: self.health_startup_cmd,
+            health_startup_interval: self.health_startup_interval,
+            health_startup_retries: self.health_startup_retries,
+            health_startup_success: self.health_startup_success,
+            health_startup_timeout: self.health_startup_timeout,
+            health_timeout: self.health_timeout,
+            no_healthcheck: self.no_healthcheck,
             ..CreateFlags::default()
         };
-        let request = UpdateRequest { resources: limit::resources(&flags)?, restart };
+        let cwd = super::request::working_directory()?;
+        let request =
+            UpdateRequest { resources: limit::resources(&flags)?, restart, health: health::update(&flags, &cwd)? };
         let id = engine.update(&name, &request)?;
         stdout::print(&format!("{id}\n"))?;
         Ok(0)

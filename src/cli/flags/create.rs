@@ -151,7 +151,7 @@ pub(crate) struct CreateFlags {
     /// Time between checks (30s), or disable: checks are made only by healthcheck run
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) health_interval: Option<String>,
-    /// Where the results of checks are kept: local, or also in a directory
+    /// Where the results of checks are kept: local, or also events_logger or a directory
     #[arg(long, value_name = "WHERE")]
     pub(crate) health_log_destination: Option<String>,
     /// Results that are kept (5); 0 is without limit

@@ -11,6 +11,7 @@ use crate::cli::output::template::report::{Report, is_json};
 use crate::cli::output::{escape, stdout};
 use crate::engine::event::{Event, Wanted};
 use crate::model::filter::Filters;
+use crate::model::health::HealthStatus;
 use crate::model::time::{self, Direction};
 
 /// Digits of a short id.
@@ -93,7 +94,9 @@ fn fields(event: &Event, zone: &TimeZone) -> Value {
         "Status": event.status,
         "Time": time::print_go(event.time, zone),
         "Type": event.kind,
-        "HealthStatus": "",
+        "HealthStatus": event.health_status.map_or("", HealthStatus::as_str),
+        "HealthFailingStreak": event.health_failing_streak.unwrap_or(0),
+        "HealthLog": event.health_log.as_deref().unwrap_or_default(),
         "Attributes": labels(),
         "Details": { "ID": "", "Attributes": labels() },
     })

@@ -1,5 +1,6 @@
 //! `events`, `info`, `unshare`, `version` and the noun `system`, which looks at the store as a whole.
 
+mod boot_unit;
 mod check;
 mod df;
 mod events;
@@ -24,6 +25,7 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
 const INFO: Entry<Context> = Entry::leaf::<info::InfoArgs>("info", "Display system information");
 
 const SYSTEM: &[Entry<Context>] = &[
+    Entry::leaf::<boot_unit::BootUnitArgs>("boot-unit", "Start containers at boot, by a unit of systemd"),
     Entry::leaf::<check::CheckArgs>("check", "Look for damage in the store, and repair it"),
     Entry::leaf::<df::DfArgs>("df", "Show what images, containers and volumes take on the disk"),
     INFO,

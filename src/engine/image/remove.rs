@@ -15,6 +15,8 @@ impl Engine {
     /// Gives an image more names.
     pub(crate) fn tag_image(&self, image: &str, names: &[String]) -> Result<()> {
         let store = ImageStore::new(&self.paths);
+        // Half a record of a new name is found by a dead lease.
+        let _begun = Collection::announce(&self.paths)?;
         for name in names {
             store.tag(image, name)?;
             if let Some(id) = store.resolve_any(name)? {

@@ -80,6 +80,7 @@ table! {
     /// `[engine]`: how this program works.
     EngineTable {
         detach_keys: Option<String>,
+        events_logger: Option<String>,
         /// `NAME=VALUE`, of this program.
         env: List,
         image_volume_mode: Option<String>,

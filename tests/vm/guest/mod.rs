@@ -2,6 +2,7 @@
 //! own directories, as people do.
 
 mod apparmor;
+mod boot;
 mod cgroup;
 mod oci;
 mod rootless;
