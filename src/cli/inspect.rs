@@ -78,6 +78,8 @@ pub(crate) fn each(
     names: &[String],
     find: impl Fn(&str) -> Result<Value>,
 ) -> Result<u8> {
+    // podman: nothing asked for is no template.
+    let format = format.filter(|format| !format.is_empty());
     let (mut documents, mut errors) = (Vec::new(), Vec::new());
     for name in names {
         match find(name) {

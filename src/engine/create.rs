@@ -33,6 +33,10 @@ const SYSTEMD_STOP: i32 = 37;
 /// How often a creation begins anew because others took the name that it replaced, or the image.
 const ATTEMPTS: u32 = 100;
 
+/// podman's words for ports that nobody can listen on.
+const DISCARDED: &str =
+    "Port mappings have been discarded as one of the Host, Container, Pod, and None network modes are in use";
+
 impl Engine {
     /// Creates a container and returns it locked; the image is pulled first when it is missing and the policy allows.
     pub(crate) fn create(
@@ -55,7 +59,10 @@ impl Engine {
                 self.remove_replaced(&request)?;
             }
             let config = self.configure(&request, image.as_ref())?;
-            let warnings = super::facts::check(&config)?;
+            let mut warnings = super::facts::check(&config)?;
+            if config.publish.is_empty() && !request.publish.is_empty() {
+                warnings.push(DISCARDED.to_owned());
+            }
             let cidfile = request.cidfile.as_deref();
             let failure = match self.establish(config, request.name.is_some(), image.as_ref(), cidfile) {
                 Ok(Some(locked)) => {

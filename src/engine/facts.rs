@@ -17,6 +17,7 @@ use super::spec::{self, BoundFile, Facts, Joined};
 use crate::model::container::{ContainerConfig, Device, DeviceLimit, DeviceRule, Namespace, Resources, UserNamespace};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
+use crate::model::mount::Source;
 use crate::model::network::NetworkMode;
 use crate::model::service::CgroupsMode;
 use crate::runtime::capability::{self, CapSet};
@@ -116,6 +117,11 @@ pub(crate) fn check(config: &ContainerConfig) -> Result<Vec<String>> {
         devices(config, true)?;
     }
     numbers(&config.resources)?;
+    for mount in &config.mounts {
+        if let Source::Bind { path } = &mount.source {
+            super::volume::host_path(path)?;
+        }
+    }
     if config.ulimits.is_empty() {
         return Ok(Vec::new());
     }
@@ -166,7 +172,7 @@ pub(crate) fn seccomp(config: &ContainerConfig, set: CapSet) -> Result<Option<oc
         None => profile::default_profile(profile::Variant::Default, set).map(Some),
         Some("strict") => profile::default_profile(profile::Variant::Strict, set).map(Some),
         Some(path) => {
-            let json = fs::read(path).with_context(|| format!("opening seccomp profile {path}"))?;
+            let json = fs::read(path).with_context(|| format!("opening seccomp profile failed: open {path}"))?;
             document::parse(&json, &document::Host::current(set))
                 .with_context(|| format!("seccomp profile {path}"))
                 .map(Some)

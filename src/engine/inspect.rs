@@ -653,6 +653,9 @@ fn config_document(config: &ContainerConfig) -> Value {
             }
         }
     }
+    if let (Some(zone), Some(fields)) = (&config.timezone, document.as_object_mut()) {
+        fields.insert("Timezone".to_owned(), zone.as_str().into());
+    }
     if config.systemd
         && let Some(fields) = document.as_object_mut()
     {

@@ -183,7 +183,8 @@ pub(crate) fn content(volumes: &Volumes, mount: &Mount) -> Result<Content> {
     }
 }
 
-fn host_path(path: &str) -> Result<PathBuf> {
+/// The directory or file of the host at `path`, which must be there.
+pub(super) fn host_path(path: &str) -> Result<PathBuf> {
     match std::fs::metadata(path) {
         Ok(_) => Ok(PathBuf::from(path)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -360,7 +360,8 @@ fn read(file: &Path) -> Result<Option<Map<String, Value>>> {
 fn write(file: &Path, map: &Map<String, Value>) -> Result<()> {
     let dir = file.parent().context("credential file without directory")?;
     let doing = || format!("write {}", file.display());
-    if !dir.exists() {
+    // A name alone is one in the working directory.
+    if !dir.as_os_str().is_empty() && !dir.exists() {
         std::fs::create_dir_all(dir).with_context(doing)?;
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)).with_context(doing)?;
     }

@@ -101,7 +101,9 @@ impl LogConfig {
     /// Reads one `--log-opt`: `path=`, `tag=`, `max-size=` or `max-file=`.
     pub(crate) fn option(&mut self, option: &str) -> Result<(), Error> {
         let Some((key, value)) = option.split_once('=') else {
-            return Err(Error::invalid(format!("invalid log option \"{}\": want KEY=VALUE", option.escape_debug())));
+            return Err(
+                Error::invalid(format!("invalid log option \"{}\"", option.escape_debug())).hint("want KEY=VALUE")
+            );
         };
         let bad = || Error::invalid(format!("invalid log option {key}=\"{}\"", value.escape_debug()));
         match key {

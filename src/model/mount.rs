@@ -99,7 +99,7 @@ impl Mount {
 
     /// Parses `-v [[SOURCE|NAME:]TARGET[:OPTIONS]]`. A relative source path is joined to `cwd`.
     pub(crate) fn parse_volume(text: &str, cwd: &str) -> Result<Self, Error> {
-        let bad = || Error::invalid(format!("incorrect volume format, should be [host-dir:]ctr-dir[:option]: {text}"));
+        let bad = || Error::invalid(format!("{text}: incorrect volume format, should be [host-dir:]ctr-dir[:option]"));
         let parts: Vec<&str> = text.split(':').collect();
         let (source, target, options) = match parts.as_slice() {
             [target] => (None, *target, ""),
@@ -120,7 +120,9 @@ impl Mount {
         };
         let mut mount = Self::new(source, target)?;
         for option in options.split(',').filter(|option| !option.is_empty()) {
-            mount.option(option, None)?;
+            if !mount.option(option, None)? {
+                return Err(Error::invalid(format!("invalid option type {option:?}")));
+            }
         }
         Ok(mount)
     }
@@ -177,7 +179,9 @@ impl Mount {
         };
         let mut mount = Self::new(source, if in_place { "/glob" } else { target })?;
         for (key, value) in rest {
-            mount.option(key, value)?;
+            if !mount.option(key, value)? {
+                return Err(Error::invalid(format!("{}: invalid mount option", key.escape_debug())));
+            }
         }
         if in_place {
             mount.target.clear();
@@ -197,7 +201,9 @@ impl Mount {
         let mut mount = Self::new(Source::Tmpfs, target)?;
         for option in options.split(',').filter(|option| !option.is_empty()) {
             let (key, value) = option.split_once('=').map_or((option, None), |(key, value)| (key, Some(value)));
-            mount.option(key, value)?;
+            if !mount.option(key, value)? {
+                return Err(Error::invalid(format!("unknown mount option {key:?}: invalid mount option")));
+            }
         }
         mount.tmpfs_defaults();
         Ok(mount)
@@ -219,7 +225,8 @@ impl Mount {
                 "bind" | "rbind" if tmpfs => {
                     return Err(Error::invalid(format!("invalid mount option \"{key}\" of a tmpfs")));
                 }
-                _ => mount.option(key, value)?,
+                _ if mount.option(key, value)? => {}
+                _ => return Err(Error::invalid(format!("invalid mount option {key:?}"))),
             }
         }
         let mut options = mount.options;
@@ -256,7 +263,8 @@ impl Mount {
         Ok(())
     }
 
-    fn option(&mut self, key: &str, value: Option<&str>) -> Result<(), Error> {
+    /// Takes one option; `false` where there is none of that name.
+    fn option(&mut self, key: &str, value: Option<&str>) -> Result<bool, Error> {
         let boolean = || match value {
             None | Some("true" | "1") => Ok(true),
             Some("false" | "0") => Ok(false),
@@ -305,9 +313,9 @@ impl Mount {
             "mode" if self.source == Source::Ramfs => self.number(key, value, 8)?,
             "mode" if self.source == Source::Devpts => self.number(key, value, 8)?,
             "uid" | "gid" | "max" if self.source == Source::Devpts => self.number(key, value, 10)?,
-            _ => return Err(Error::invalid(format!("invalid mount option \"{}\"", key.escape_debug()))),
+            _ => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -75,6 +75,7 @@ impl Status {
                 "can only kill running containers. {id} is in state {}: container state improper",
                 self.as_str()
             )),
+            (S::Paused, A::Pause) => refuse(format!("\"{id}\" is already paused: container state improper")),
             (_, A::Pause) => {
                 refuse(format!("\"{}\" is not running, can't pause: container state improper", self.as_str()))
             }

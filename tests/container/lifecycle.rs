@@ -59,7 +59,7 @@ fn what_a_state_does_not_allow_is_refused() {
         env.run(&["unpause", "box"]).fails(125, "is not paused, can't unpause: container state improper");
         env.run(&["run", "--name", "box", "busybox"]).fails(125, "the container name \"box\" is already in use by");
         env.run(&["pause", "box"]).ok();
-        env.run(&["pause", "box"]).fails(125, "\"paused\" is not running, can't pause: container state improper");
+        env.run(&["pause", "box"]).fails(125, "is already paused: container state improper");
         env.run(&["exec", "box", "true"]).fails(255, "can only create exec sessions on running containers");
         env.run(&["stop", "-t", "0", "box"]).ok();
         assert_eq!(env.run(&["stop", "box"]).ok(), "box");

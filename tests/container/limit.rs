@@ -192,6 +192,6 @@ fn a_rule_allows_a_device_that_is_not_there() {
         assert_eq!(run(&["--device-cgroup-rule", "c 11:* rwm"]), "refused");
         assert_eq!(run(&["--device-cgroup-rule", "c 10 rwm"]), "open");
         env.run(&["create", "--device-cgroup-rule", "c 10:x rwm", "busybox"])
-            .fails(125, "invalid device cgroup rule format");
+            .fails(125, "invalid device cgroup rule requires type");
     });
 }

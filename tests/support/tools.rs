@@ -118,6 +118,7 @@ impl Distribution {
         env.ignore("namespace: cgroup");
         env.rebase();
         let place = env.place.join("distribution");
+        drop(std::fs::remove_dir_all(&place));
         std::fs::create_dir_all(&place).expect("make the registry's directory");
         let tls = tls.map_or(String::new(), |(cert, key)| format!(", tls: {{certificate: {cert}, key: {key}}}"));
         let text = format!(

@@ -16,8 +16,11 @@
 mod support;
 
 mod case;
+mod coverage;
 mod normal;
 mod session;
+mod tree;
+mod words;
 
 use std::path::PathBuf;
 
@@ -73,5 +76,6 @@ macro_rules! cases {
 
 cases! {
     containers images run exec volumes startup limits service system
-    clone health init accepted secrets
+    clone create ps content archives commit mount lifecycle manifests templates errors inside health init
+    accepted secrets
 }

@@ -2,19 +2,23 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::case::{Answer, Case};
 use crate::normal::Normal;
 use crate::support::TestEnv;
-use crate::support::env::finished;
+use crate::support::env::finished_within;
 use crate::support::image::Image;
-use crate::support::tools::Tools;
+use crate::support::tools::{Distribution, Tools};
+
+/// How long a whole session may take; podman needs half a second for a command.
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// Runs every file `command.N` and keeps what it says.
 const DRIVER: &str = r#"
 n=0
 while [ -e "../steps/command.$n" ]; do
-    sh "../steps/command.$n" >"../steps/out.$n" 2>"../steps/err.$n" </dev/null
+    timeout --foreground 20 sh "../steps/command.$n" >"../steps/out.$n" 2>"../steps/err.$n" </dev/null
     echo $? >"../steps/code.$n"
     n=$((n + 1))
 done
@@ -35,7 +39,7 @@ pub(crate) fn dhow(env: &mut TestEnv, case: &Case) -> Vec<Answer> {
 }
 
 /// The answers of podman.
-pub(crate) fn podman(env: &TestEnv, case: &Case) -> Vec<Answer> {
+pub(crate) fn podman(env: &mut TestEnv, case: &Case) -> Vec<Answer> {
     let tools = Tools::new(env);
     let mut command = tools.command(&["sh"]);
     let words = tools.podman_words().join(" ");
@@ -45,7 +49,10 @@ pub(crate) fn podman(env: &TestEnv, case: &Case) -> Vec<Answer> {
     run(env, "podman", case, command, &words)
 }
 
-fn run(env: &TestEnv, name: &str, case: &Case, mut shell: Command, words: &str) -> Vec<Answer> {
+fn run(env: &mut TestEnv, name: &str, case: &Case, mut shell: Command, words: &str) -> Vec<Answer> {
+    // Each of the two has one of its own: what is pushed is new.
+    let pushes = case.steps.iter().any(|step| step.command.contains(Distribution::ADDRESS));
+    let registry = pushes.then(|| Distribution::beside(env, None));
     let place = env.place.join(format!("session-{name}"));
     let (bin, steps, here) = (place.join("bin"), place.join("steps"), place.join("here"));
     for directory in [&bin, &steps, &here] {
@@ -61,7 +68,8 @@ fn run(env: &TestEnv, name: &str, case: &Case, mut shell: Command, words: &str) 
     }
     let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
     shell.args(["-c", DRIVER]).env("PATH", path).current_dir(&here);
-    finished(shell, b"").ok();
+    finished_within(shell, b"", LIMIT).ok();
+    drop(registry);
     let mut normal = Normal::new();
     let read = |file: &str, number: usize| {
         let bytes = std::fs::read(steps.join(format!("{file}.{number}"))).unwrap();

@@ -9,6 +9,7 @@ use crate::cli::relay::{self, Relay, Wanted};
 use crate::cli::terminal::DetachKeys;
 use crate::engine::Engine;
 use crate::engine::attach::{Attached, Ended};
+use crate::model::error::Error;
 
 /// Attach to a running container
 ///
@@ -36,7 +37,15 @@ impl Run<Context> for AttachArgs {
     fn run(self, context: &Context) -> Result<u8> {
         let engine = context.engine()?;
         let words: Vec<String> = self.container.into_iter().collect();
-        let (name, _) = one(engine, self.latest, &words)?;
+        if self.latest && !words.is_empty() {
+            return Err(Error::invalid("--latest and containers cannot be used together").into());
+        }
+        let (name, _) = one(
+            engine,
+            self.latest,
+            &words,
+            "attach requires the name or id of one running container or the latest flag",
+        )?;
         let keys = match self.detach_keys {
             Some(keys) => Some(keys),
             None => engine.read(&name)?.config.detach_keys,

@@ -44,7 +44,8 @@ impl Run<Context> for CleanupArgs {
                 () if self.containers.len() > 1 => "cannot use exec option when more than one container is given",
                 () if self.rmi => "exec and rmi options conflict",
                 () => {
-                    let (name, _) = one(engine, self.latest, &self.containers)?;
+                    let (name, _) =
+                        one(engine, self.latest, &self.containers, "you must provide at least one name or id")?;
                     let clean = |name: &str| engine.clean_session(name, session);
                     return Outcomes::each(&[name], clean)?.finish();
                 }

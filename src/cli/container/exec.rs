@@ -72,7 +72,7 @@ impl Run<Context> for ExecArgs {
         }
         let keys = relay::detach_keys(context.detach_keys(self.detach_keys.as_deref())?)?;
         let engine = context.engine()?;
-        let (name, command) = names::one(engine, self.latest, &self.words)?;
+        let (name, command) = names::one(engine, self.latest, &self.words, "you must provide at least one name or id")?;
         if command.is_empty() {
             return Err(
                 Error::invalid("must provide a non-empty command to start an exec session: invalid argument").into()

@@ -36,7 +36,7 @@ impl Run<Context> for ExportArgs {
             _ => {}
         }
         let engine = context.engine()?;
-        let (name, _) = one(engine, self.latest, &self.container)?;
+        let (name, _) = one(engine, self.latest, &self.container, "you must provide at least one name or id")?;
         match self.output.as_deref().filter(|path| *path != Path::new("/dev/stdout")) {
             Some(path) if path.to_string_lossy().contains(':') => {
                 let message = format!("invalid filename (should not contain ':') \"{}\"", path.display());

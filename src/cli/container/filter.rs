@@ -87,7 +87,10 @@ impl Chosen {
         let regex =
             |text: &str| Regex::new(text).map_err(|why| Error::invalid(format!("invalid filter {text:?}: {why}")));
         let now = Timestamp::now();
-        let moment = |text: &str| time::parse_moment(text, now, Direction::Back);
+        let moment = |text: &str| {
+            let bad = |_| Error::invalid(format!("failed to parse value as time or duration: {text:?}"));
+            time::parse_moment(text, now, Direction::Back).map_err(bad)
+        };
         let exited = |text: &str| text.parse().map_err(|_| Error::invalid("exited code out of range"));
         Ok(Self {
             names: values("name").map(regex).collect::<Result<_, _>>()?,

@@ -95,7 +95,8 @@ fn bad_count(text: &str) -> String {
 
 /// Reads `KIND MAJOR:MINOR ACCESS`, where a number may be `*`.
 pub(super) fn device_rule(text: &str) -> Result<DeviceRule, Error> {
-    let bad = || Error::invalid(format!("invalid device cgroup rule format: '{text}'"));
+    let bad =
+        || Error::invalid(format!("invalid device cgroup rule requires type, major:Minor, and access rules: {text:?}"));
     let number = |text: &str| match text {
         "*" => Ok(None),
         digits if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {

@@ -54,7 +54,7 @@ impl Choice<'_> {
             match std::fs::read_to_string(path) {
                 Ok(text) => chosen.push(text.lines().next().unwrap_or_default().trim().to_owned()),
                 Err(error) if self.ignore && error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error).context("reading CIDFile"),
+                Err(error) => return Err(error).with_context(|| format!("reading CIDFile: open {}", path.display())),
             }
         }
         Ok(chosen)
@@ -94,14 +94,20 @@ pub(crate) fn latest(engine: &Engine) -> Result<Container> {
     newest.ok_or_else(|| Error::not_found("no container found: no such container").into())
 }
 
-/// The one container that a command is for, and what of `words` is left for the command.
-pub(super) fn one<'a>(engine: &Engine, latest: bool, words: &'a [String]) -> Result<(String, &'a [String])> {
+/// The one container that a command is for, and what of `words` is left for the command; `none` is said where there is
+/// neither.
+pub(super) fn one<'a>(
+    engine: &Engine,
+    latest: bool,
+    words: &'a [String],
+    none: &str,
+) -> Result<(String, &'a [String])> {
     if latest {
         return Ok((self::latest(engine)?.config.id.to_string(), words));
     }
     match words.split_first() {
         Some((name, rest)) => Ok((name.clone(), rest)),
-        None => Err(Error::invalid("you must provide at least one name or id").into()),
+        None => Err(Error::invalid(none).into()),
     }
 }
 

@@ -48,7 +48,7 @@ impl Run<Context> for PortArgs {
             stdout::print(&text)?;
             return Ok(0);
         }
-        let (name, rest) = one(engine, self.latest, &self.words)?;
+        let (name, rest) = one(engine, self.latest, &self.words, "you must supply a running container name or id")?;
         let wanted = match rest {
             [] => None,
             [port] => Some(port.as_str()),

@@ -26,8 +26,8 @@ pub(crate) struct PsArgs {
     /// Accepted; there are no containers of other tools
     #[arg(long, hide = true)]
     external: bool,
-    /// List what the filter chooses: ancestor, before, command, exited, id, label, name, network, since, status, until,
-    /// volume
+    /// List what the filter chooses: ancestor, before, command, exited, health, id, label, name, network,
+    /// restart-policy, should-start-on-boot, since, status, until, volume
     #[arg(short, long, value_name = "FILTER")]
     filter: Vec<String>,
     /// json, table, or a Go template
@@ -82,8 +82,8 @@ impl Run<Context> for PsArgs {
         if self.last >= 0 && self.latest {
             return Err(Error::invalid("last and latest are mutually exclusive").into());
         }
-        if self.quiet && self.size {
-            return Err(Error::invalid("quiet and size are mutually exclusive").into());
+        if self.quiet && (self.size || self.ns) {
+            return Err(Error::invalid("quiet conflicts with size and namespace").into());
         }
         if self.size && self.ns {
             return Err(Error::invalid("size and namespace options conflict").into());
@@ -178,7 +178,7 @@ impl PsArgs {
             "id" => rows.sort_by(|a, b| a.container.config.id.cmp(&b.container.config.id)),
             "image" => rows.sort_by_cached_key(Row::image),
             "names" => rows.sort_by(|a, b| a.container.config.name.cmp(&b.container.config.name)),
-            "runningfor" => rows.sort_by_key(|row| std::cmp::Reverse(started(row))),
+            "runningfor" => rows.sort_by_key(|row| started(row)),
             "size" => rows.sort_by_key(|row| row.size.map_or(0, |size| size.writable)),
             "status" => rows.sort_by_cached_key(Row::status),
             _ => {}

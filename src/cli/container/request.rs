@@ -301,7 +301,7 @@ fn network(flags: &CreateFlags) -> Result<NetworkMode, Error> {
     let is_ip6 = |text: &String| text.parse::<Ipv6Addr>().is_ok();
     let mut ips = Vec::new();
     for (text, wants6) in flags.ip.iter().map(|ip| (ip, false)).chain(flags.ip6.iter().map(|ip| (ip, true))) {
-        let ip = text.parse::<IpAddr>().map_err(|_| Error::invalid(format!("{text} is not an ip address")))?;
+        let ip = text.parse::<IpAddr>().map_err(|_| Error::invalid(format!("{text:?} is not an ip address")))?;
         if wants6 && !is_ip6(text) {
             return Err(Error::invalid(format!("{text} is not an IPv6 address")));
         }
@@ -338,7 +338,10 @@ fn network(flags: &CreateFlags) -> Result<NetworkMode, Error> {
 
 fn expose(texts: &[String]) -> Result<Vec<String>, Error> {
     for text in texts {
-        port::parse_expose(text)?;
+        port::parse_expose(text).map_err(|why| {
+            let why = why.message.replace("invalid port number: strconv.Atoi", "strconv.ParseUint");
+            Error::invalid(format!("invalid range format for --expose: {text}: {why}"))
+        })?;
     }
     Ok(texts.to_vec())
 }
@@ -362,7 +365,11 @@ pub(super) fn restart(text: Option<&str>) -> Result<RestartPolicy, Error> {
         "always" => RestartKind::Always,
         "on-failure" => RestartKind::OnFailure,
         "unless-stopped" => RestartKind::UnlessStopped,
-        _ => return Err(Error::invalid(format!("{name:?} is not a valid restart policy: invalid argument"))),
+        _ => {
+            return Err(Error::invalid(format!(
+                "running container create option: {name:?} is not a valid restart policy: invalid argument"
+            )));
+        }
     };
     let retries = match retries {
         None => 0,
@@ -424,7 +431,10 @@ mod tests {
     #[test]
     fn bad_values_are_refused_in_podmans_words() {
         for (words, want) in [
-            (&["--restart=sometimes"][..], "\"sometimes\" is not a valid restart policy: invalid argument"),
+            (
+                &["--restart=sometimes"][..],
+                "running container create option: \"sometimes\" is not a valid restart policy: invalid argument",
+            ),
             (&["--restart=always:3"], "restart policy retries can only be specified with on-failure restart policy"),
             (
                 &["--rm=true", "--restart=always"],

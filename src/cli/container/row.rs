@@ -161,7 +161,7 @@ impl Row<'_> {
             "Ports": ports(&config.publish, &config.exposed),
             "Names": config.name,
             "Labels": config.labels,
-            "Mounts": self.mounts().join(","),
+            "Mounts": self.mounts(),
             "Networks": self.networks().join(","),
             "Pid": self.pid(),
             "ExitCode": state.exit_code.unwrap_or_default(),

@@ -45,6 +45,10 @@ impl Run<Context> for StartArgs {
         if self.containers.is_empty() && !self.latest && !self.all && self.filter.is_empty() {
             return Err(Error::invalid("start requires at least one argument").into());
         }
+        if self.all && !self.containers.is_empty() {
+            let message = "either start all containers or the container(s) provided in the arguments";
+            return Err(Error::invalid(message).into());
+        }
         if !self.attach && self.sig_proxy == Some(true) {
             return Err(Error::invalid("you cannot use sig-proxy without --attach: invalid argument").into());
         }

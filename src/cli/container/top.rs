@@ -32,7 +32,8 @@ impl Run<Context> for TopArgs {
             return Ok(0);
         }
         let engine = context.engine()?;
-        let (name, descriptors) = one(engine, self.latest, &self.words)?;
+        let (name, descriptors) =
+            one(engine, self.latest, &self.words, "you must provide the name or id of a running container")?;
         let rows = engine.top(&name, descriptors)?;
         let terminal = context.terminal();
         let clean =

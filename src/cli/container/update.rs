@@ -133,7 +133,7 @@ pub(crate) struct UpdateArgs {
 impl Run<Context> for UpdateArgs {
     fn run(self, context: &Context) -> Result<u8> {
         let engine = context.engine()?;
-        let (name, rest) = one(engine, self.latest, &self.container)?;
+        let (name, rest) = one(engine, self.latest, &self.container, "you must provide at least one name or id")?;
         if !rest.is_empty() {
             return Err(Error::invalid(format!("accepts 1 arg(s), received {}", self.container.len())).into());
         }

@@ -1,6 +1,7 @@
 //! The tree of commands: names, one line about each, and how to run it. A static table; nothing is built before it is
 //! asked for.
 
+use std::any::TypeId;
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -267,12 +268,13 @@ fn check_count(command: &Command, path: &str, given: usize) -> Result<(), UsageE
         if arg.is_required_set() {
             least += range.min_values().max(1);
         }
-        let many = matches!(arg.get_action(), ArgAction::Append) || range.max_values() == usize::MAX;
+        let many = range.max_values() == usize::MAX;
         most = if many { None } else { most.map(|most: usize| most + range.max_values()) };
     }
     let message = match most {
         Some(0) if given > 0 => format!("`{path}` takes no arguments"),
         Some(most) if most == least && given != least => format!("accepts {least} arg(s), received {given}"),
+        Some(most) if given < least => format!("accepts between {least} and {most} arg(s), received {given}"),
         Some(most) if given > most && least == 0 => format!("accepts at most {most} arg(s), received {given}"),
         Some(most) if given > most => format!("accepts between {least} and {most} arg(s), received {given}"),
         _ if given < least => format!("requires at least {least} arg(s), only received {given}"),
@@ -291,7 +293,7 @@ fn matches_of(
     let command = command.no_binary_name(true).args_override_self(true);
     let titles: Vec<_> = command
         .get_arguments()
-        .filter_map(|a| Some((a.get_long()?.to_owned(), pflag::title(a.get_short(), a.get_long()))))
+        .filter_map(|a| Some((a.get_long()?.to_owned(), pflag::title(a.get_short(), a.get_long()), reader(a))))
         .collect();
     let words = flags.into_iter().chain(std::iter::once("--".into())).chain(positionals);
     command.try_get_matches_from(words).map_err(|error| {
@@ -304,14 +306,48 @@ fn matches_of(
             return UsageError::new(line_of(&error)).see(path);
         };
         let long = arg.strip_prefix("--").and_then(|a| a.split([' ', '=', '[']).next()).unwrap_or_default();
-        let title = titles.iter().find(|(l, _)| l == long).map_or(arg.as_str(), |(_, title)| title);
+        let flag = titles.iter().find(|(l, ..)| l == long);
+        let title = flag.map_or(arg.as_str(), |(_, title, _)| title);
         let why = match (error.kind(), text(ContextKind::ValidValue), std::error::Error::source(&error)) {
             (ErrorKind::InvalidValue, Some(valid), _) => format!("must be one of {valid}"),
-            (_, _, Some(source)) => source.to_string(),
+            (_, _, Some(source)) => {
+                let (reader, why) = (flag.and_then(|(.., reader)| *reader), source.to_string());
+                match reader.zip(of_number(&why)) {
+                    Some((reader, why)) => format!("{reader}: parsing {value:?}: {why}"),
+                    None => why,
+                }
+            }
             _ => line_of(&error),
         };
+        if arg.starts_with('<') {
+            return UsageError::new(format!("invalid argument {value:?} for {path:?}"));
+        }
         pflag::invalid(&value, title, &why).see(path)
     })
+}
+
+/// The function of Go that reads an argument which is a number and nothing else.
+fn reader(arg: &Arg) -> Option<&'static str> {
+    let of = arg.get_value_parser().type_id();
+    if of == TypeId::of::<f64>() {
+        Some("strconv.ParseFloat")
+    } else if of == TypeId::of::<i64>() || of == TypeId::of::<i32>() {
+        Some("strconv.ParseInt")
+    } else if of == TypeId::of::<u64>() || of == TypeId::of::<u32>() || of == TypeId::of::<u16>() {
+        Some("strconv.ParseUint")
+    } else {
+        None
+    }
+}
+
+/// What Go says where a number cannot be read and Rust or clap says `why`.
+fn of_number(why: &str) -> Option<&'static str> {
+    match why {
+        "invalid digit found in string" | "invalid float literal" => Some("invalid syntax"),
+        "cannot parse integer from empty string" | "cannot parse float from empty string" => Some("invalid syntax"),
+        why if why.contains(" is not in ") || why.starts_with("number too ") => Some("value out of range"),
+        _ => None,
+    }
 }
 
 /// Returns what clap says, as one line without its decoration.

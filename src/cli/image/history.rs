@@ -42,7 +42,7 @@ impl Run<Context> for HistoryArgs {
         let steps = context.engine()?.image_history(&self.name)?;
         if self.format.as_deref().is_some_and(is_json) {
             let documents: Vec<Value> = steps.iter().map(document).collect();
-            stdout::print(&json::list(&documents, context.terminal()))?;
+            stdout::print(&format!("{}\n", json::line(&documents.into())))?;
             return Ok(0);
         }
         let report = Report {

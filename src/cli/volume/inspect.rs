@@ -42,7 +42,7 @@ impl Run<Context> for InspectArgs {
         let engine = context.engine()?;
         let names = match (self.all, self.names.is_empty()) {
             (true, false) => anyhow::bail!("`dhow volume inspect` --all and arguments cannot be used together"),
-            (false, true) => anyhow::bail!("you must provide at least one name or id"),
+            (false, true) => anyhow::bail!("provide one or more volume names or use --all"),
             (false, false) => self.names,
             (true, true) => {
                 let found = engine.volumes(&Filters::default())?;

@@ -26,6 +26,9 @@ pub(crate) struct RemoveArgs {
 impl Run<Context> for RemoveArgs {
     fn run(self, context: &Context) -> anyhow::Result<u8> {
         let engine = context.engine()?;
+        if self.time.is_some() && !self.force {
+            anyhow::bail!("--force option must be specified to use the --time option");
+        }
         let names = match (self.all, self.names.is_empty()) {
             (true, false) => anyhow::bail!("when using the --all switch, you may not pass any volumes names or IDs"),
             (false, true) => anyhow::bail!("choose either one or more volumes or all"),

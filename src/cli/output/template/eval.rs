@@ -307,6 +307,8 @@ impl<'a> Executor<'a> {
             Data::Nil => return self.fail(expr, format_args!("nil pointer evaluating interface {{}}.{name}")),
             other => other.field(name),
         };
+        let absent = if found.is_none() { receiver.absent(name) } else { None };
+        let found = found.or(absent.as_ref());
         let typed = matches!(receiver, Data::Struct(s) if s.type_name != UNTYPED);
         let method = self.methods.iter().find(|(method, _)| typed && *method == name);
         if let Some((_, method)) = method.filter(|_| arguments.is_some() || found.is_none()) {

@@ -4,7 +4,8 @@
 /// The Go type of what has no name.
 pub(super) const UNTYPED: &str = "interface {}";
 
-/// A field: its name in JSON, its name in Go, and the type of what it holds where that has a name.
+/// A field: its name in JSON, its name in Go, and the type of what it holds where that has a name; `[]` before it for the
+/// items of a list. A field that JSON leaves out is there nevertheless where it has a type: empty, see [`absent`].
 type Field = (&'static str, &'static str, &'static str);
 
 /// A type by the name that we give it: the name that errors show, and its fields. What is not listed has in Go the name
@@ -137,6 +138,7 @@ const TYPES: &[Type] = &[
             ("Config", "Config", "*define.InspectContainerConfig"),
             ("GraphDriver", "GraphDriver", "*define.DriverData"),
             ("HostConfig", "HostConfig", "*define.InspectContainerHostConfig"),
+            ("Mounts", "Mounts", "[]define.InspectMount"),
             ("NetworkSettings", "NetworkSettings", "*define.InspectNetworkSettings"),
             ("State", "State", "*define.InspectContainerState"),
         ],
@@ -144,12 +146,27 @@ const TYPES: &[Type] = &[
     (
         "*define.InspectContainerConfig",
         "*define.InspectContainerConfig",
-        &[("sdNotifyMode", "SdNotifyMode", ""), ("Healthcheck", "Healthcheck", "*manifest.Schema2HealthConfig")],
+        &[
+            ("sdNotifyMode", "SdNotifyMode", "string"),
+            ("Healthcheck", "Healthcheck", "*manifest.Schema2HealthConfig"),
+            ("StartupHealthCheck", "StartupHealthCheck", "*define.StartupHealthCheck"),
+            ("HealthLogDestination", "HealthLogDestination", "string"),
+            ("HealthcheckMaxLogCount", "HealthMaxLogCount", "uint"),
+            ("HealthcheckMaxLogSize", "HealthMaxLogSize", "uint"),
+            ("SystemdMode", "SystemdMode", "bool"),
+            ("Timezone", "Timezone", "string"),
+            ("ExposedPorts", "ExposedPorts", "map[string]struct {}"),
+        ],
     ),
+    ("*manifest.Schema2HealthConfig", "*manifest.Schema2HealthConfig", CHECK),
+    ("*define.StartupHealthCheck", "*define.StartupHealthCheck", CHECK),
+    ("*define.InspectIDMappings", "*define.InspectIDMappings", &[("UidMap", "UIDMap", ""), ("GidMap", "GIDMap", "")]),
+    ("define.InspectMount", "define.InspectMount", &[("Name", "Name", "string"), ("SubPath", "SubPath", "string")]),
     (
         "*define.InspectContainerHostConfig",
         "*define.InspectContainerHostConfig",
         &[
+            ("IDMappings", "IDMappings", "*define.InspectIDMappings"),
             ("LogConfig", "LogConfig", "*define.InspectLogConfig"),
             ("RestartPolicy", "RestartPolicy", "*define.InspectRestartPolicy"),
         ],
@@ -183,6 +200,18 @@ const PROGRAM: &[Field] = &[
     ("version", "Version", ""),
 ];
 
+/// When and how often a container's health is looked at.
+const CHECK: &[Field] = &[
+    ("Interval", "Interval", DURATION),
+    ("Retries", "Retries", "int"),
+    ("StartPeriod", "StartPeriod", DURATION),
+    ("Successes", "Successes", "int"),
+    ("Timeout", "Timeout", DURATION),
+];
+
+/// Nanoseconds that templates print as `1m30s`.
+pub(super) const DURATION: &str = "time.Duration";
+
 fn find(name: &str) -> Option<&'static Type> {
     TYPES.iter().find(|(known, ..)| *known == name)
 }
@@ -196,6 +225,30 @@ pub(super) fn shown(name: &str) -> &str {
 pub(super) fn field<'a>(type_name: &str, key: &'a str) -> (&'a str, Option<&'static str>) {
     let known = find(type_name).and_then(|(.., fields)| fields.iter().find(|(json, ..)| *json == key));
     known.map_or((key, None), |(_, name, of)| (*name, Some(*of).filter(|of| !of.is_empty())))
+}
+
+/// What kind of nothing a field holds that JSON has left out.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Absent {
+    Text,
+    Bool,
+    Int,
+    Duration,
+    Map,
+    Nil,
+}
+
+/// What the field called `name` in Go holds where JSON leaves it out; `None` where the type has no such field.
+pub(super) fn absent(type_name: &str, name: &str) -> Option<Absent> {
+    let (.., of) = find(type_name)?.2.iter().find(|(_, go, of)| *go == name && !of.is_empty())?;
+    Some(match *of {
+        "string" => Absent::Text,
+        "bool" => Absent::Bool,
+        "int" | "uint" => Absent::Int,
+        DURATION => Absent::Duration,
+        of if of.starts_with("map[") => Absent::Map,
+        _ => Absent::Nil,
+    })
 }
 
 /// The name in JSON of the field that is `name` in Go.
@@ -225,6 +278,9 @@ mod tests {
         assert_eq!(field("*define.HostInfo", "cgroupVersion"), ("CgroupsVersion", None));
         assert_eq!(key("*define.HostInfo", "CgroupsVersion"), "cgroupVersion");
         assert_eq!((field("nosuch", "a"), key("nosuch", "A")), (("a", None), "A"));
+        assert_eq!(absent("define.InspectMount", "Name"), Some(Absent::Text));
+        assert_eq!(absent("*define.InspectContainerHostConfig", "IDMappings"), Some(Absent::Nil));
+        assert_eq!((absent("define.InspectMount", "NoSuch"), absent("*define.Info", "Warnings")), (None, None));
         assert_eq!((shown("inspect image"), shown("inspect")), (UNTYPED, "inspect"));
     }
 }

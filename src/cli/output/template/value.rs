@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::shape::{self, UNTYPED};
+use super::shape::{self, Absent, UNTYPED};
 use crate::cli::output::escape;
+use crate::model::time;
 
 /// Names of fields whose objects are maps in Go, where a missing key is `<no value>` and not an error.
 const MAPS: &[&str] = &[
@@ -36,6 +37,8 @@ pub(crate) enum Data {
     Bool(bool),
     Int(i128),
     Float(f64),
+    /// Nanoseconds.
+    Duration(i64),
     Text(Rc<str>),
     List(Rc<[Data]>),
     /// Keys are sorted.
@@ -80,9 +83,13 @@ impl Data {
             Value::Object(map) => {
                 let field = |(key, value): (&String, &Value)| {
                     let (name, of) = shape::field(type_name, key);
-                    let value = match of.filter(|_| value.is_object()) {
-                        Some(of) => Self::of(value, of, escape),
-                        None => Self::inner(value, name, escape),
+                    let value = match (of, value) {
+                        (Some(shape::DURATION), Value::Number(n)) => Self::Duration(n.as_i64().unwrap_or(i64::MAX)),
+                        (Some(of), Value::Array(list)) if of.starts_with("[]") => {
+                            list.iter().map(|item| Self::of(item, &of[2..], escape)).collect()
+                        }
+                        (Some(of), Value::Object(_)) if !of.starts_with("map[") => Self::of(value, of, escape),
+                        _ => Self::inner(value, name, escape),
                     };
                     (escape.apply(name), value)
                 };
@@ -138,6 +145,19 @@ impl Data {
         }
     }
 
+    /// Returns what a struct's field holds that JSON has left out.
+    pub(super) fn absent(&self, name: &str) -> Option<Self> {
+        let Self::Struct(fields) = self else { return None };
+        Some(match shape::absent(&fields.type_name, name)? {
+            Absent::Text => Self::text(""),
+            Absent::Bool => Self::Bool(false),
+            Absent::Int => Self::Int(0),
+            Absent::Duration => Self::Duration(0),
+            Absent::Map => Self::Map([].into()),
+            Absent::Nil => Self::Nil,
+        })
+    }
+
     /// Tells what `if` makes of it: false, zero, nil and what is empty are not true.
     pub(super) fn truth(&self) -> bool {
         match self {
@@ -145,6 +165,7 @@ impl Data {
             Self::Bool(b) => *b,
             Self::Int(i) => *i != 0,
             Self::Float(f) => *f != 0.0,
+            Self::Duration(nanos) => *nanos != 0,
             Self::Text(t) | Self::Heading(t) => !t.is_empty(),
             Self::List(l) => !l.is_empty(),
             Self::Map(m) => !m.is_empty(),
@@ -159,6 +180,7 @@ impl Data {
             Self::Bool(_) => "bool",
             Self::Int(_) => "int",
             Self::Float(_) => "float64",
+            Self::Duration(_) => shape::DURATION,
             Self::Text(_) | Self::Heading(_) => "string",
             Self::List(list) if !list.is_empty() && list.iter().all(|v| v.as_text().is_some()) => "[]string",
             Self::List(_) => "[]interface {}",
@@ -177,6 +199,7 @@ impl Data {
             // Writing to a string cannot fail.
             Self::Int(i) => drop(write!(out, "{i}")),
             Self::Float(f) => out.push_str(&float(*f)),
+            Self::Duration(nanos) => out.push_str(&time::print_duration(*nanos)),
             Self::Text(t) | Self::Heading(t) => out.push_str(t),
             Self::List(list) => {
                 out.push('[');
@@ -225,6 +248,7 @@ impl Data {
                 .or_else(|_| u64::try_from(*i).map(Value::from))
                 .unwrap_or(Value::Null),
             Self::Float(f) => serde_json::Number::from_f64(*f).map_or(Value::Null, Value::Number),
+            Self::Duration(nanos) => Value::from(*nanos),
             Self::Text(t) | Self::Heading(t) => Value::String(t.to_string()),
             Self::List(list) => Value::Array(list.iter().map(Self::to_json).collect()),
             Self::Map(pairs) => pairs.iter().map(|(k, v)| (k.to_string(), v.to_json())).collect(),
@@ -233,6 +257,12 @@ impl Data {
             }
             Self::Headings(_) => Value::Object(serde_json::Map::new()),
         }
+    }
+}
+
+impl FromIterator<Data> for Data {
+    fn from_iter<I: IntoIterator<Item = Data>>(items: I) -> Self {
+        Self::List(items.into_iter().collect())
     }
 }
 
