@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::Engine;
 use super::container;
-use super::stop::Held;
+use super::stop::{END_PATIENCE, Held};
 use crate::model::id::Id;
 use crate::model::status::{Action, Status};
 use crate::state::record::Durability;
@@ -20,10 +20,16 @@ impl Engine {
             locked.state.stopped_by_user = true;
             locked.save(Durability::Lazy)?;
         }
-        Held::open(&locked)?.signal(signal)?;
+        let held = Held::open(&locked)?;
+        held.signal(signal)?;
         self.note_container(&locked.config, "kill");
         if locked.state.status == Status::Paused && signal == libc::SIGKILL {
             super::pause::thaw(&locked)?;
+        }
+        if signal == libc::SIGKILL {
+            // Nobody survives it: who starts the container next, starts it.
+            drop(locked);
+            held.wait_end(END_PATIENCE)?;
         }
         Ok(id)
     }

@@ -15,7 +15,7 @@ use crate::state::record::Durability;
 use crate::sys::process;
 
 /// How long after SIGKILL the monitor and its Cleanup may take.
-const END_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const END_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Engine {
     /// Stops the container that `name` means. `timeout` in seconds; `None` is its own.
@@ -180,7 +180,7 @@ impl Held {
     }
 
     /// Waits for the monitor and the Cleanup that it becomes.
-    fn wait_end(&self, patience: Duration) -> Result<()> {
+    pub(super) fn wait_end(&self, patience: Duration) -> Result<()> {
         for fd in [&self.init, &self.monitor].into_iter().flatten() {
             process::wait(fd, Some(patience)).context("wait for the end")?;
         }

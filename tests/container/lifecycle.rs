@@ -23,6 +23,24 @@ fn exit_codes_are_podmans() {
 }
 
 #[test]
+fn who_is_killed_can_be_started_at_once() {
+    isolated(|env| {
+        stage::busybox(env);
+        env.run(&["run", "-d", "--name", "box", "--network", "none", "busybox", "sleep", "1000"]).ok();
+        for _ in 0..10 {
+            env.run(&["kill", "box"]).ok();
+            assert_eq!(inspect(env, "box")["State"]["Status"], "exited");
+            env.run(&["start", "box"]).ok();
+            assert_eq!(env.run(&["exec", "box", "echo", "up"]).ok(), "up");
+        }
+        env.run(&["pause", "box"]).ok();
+        env.run(&["kill", "box"]).ok();
+        assert_eq!(inspect(env, "box")["State"]["ExitCode"], 137);
+        env.run(&["rm", "box"]).ok();
+    });
+}
+
+#[test]
 fn a_container_goes_through_its_states() {
     isolated(|env| {
         stage::busybox(env);
