@@ -142,22 +142,26 @@ struct Words {
 }
 
 /// Global options that take a value, which may be the next word.
-const WITH_VALUE: [&str; 23] = [
+const WITH_VALUE: [&str; 27] = [
     "--cgroup-manager",
     "--config",
     "--conmon",
     "--connection",
+    "--events-backend",
     "--hooks-dir",
     "--host",
     "--identity",
     "--log-level",
     "--module",
+    "--namespace",
     "--network-cmd-path",
     "--network-config-dir",
     "--out",
     "--registries-conf",
     "--root",
     "--runroot",
+    "--runtime",
+    "--runtime-flag",
     "--ssh",
     "--storage-driver",
     "--storage-opt",

@@ -9,7 +9,6 @@ use super::request::RemoveRequest;
 use crate::image::check::{self, Findings};
 use crate::image::gc::Collection;
 use crate::image::store::ImageStore;
-use crate::model::container::RootFs;
 use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::storage::layer::Layers;
@@ -69,9 +68,8 @@ impl Engine {
 
     /// Whether the layers that a container stands on are there.
     fn check_layers(&self, read: &Container, found: &Findings) -> Result<()> {
-        let RootFs::Image { layers } = &read.config.root_fs else { return Ok(()) };
         let store = Layers::new(&self.paths);
-        for chain in layers {
+        for chain in read.config.layers() {
             if !store.exists(chain) || found.layers.iter().any(|(damaged, _)| damaged == chain) {
                 return Err(Error::state(format!("its layer {chain} is missing or damaged")).into());
             }

@@ -95,7 +95,9 @@ impl Engine {
         let mut locked = Locked::new(&self.paths, config)?;
         // The record keeps the image from now on; whoever removed it before did not know of us.
         let images = ImageStore::new(&self.paths);
-        let kept = image.map_or(Ok(true), |image| images.keeps(&image.id));
+        let mounted = super::image_volume::ids(&locked.config.mounts);
+        let ids: Vec<String> = image.map(|image| image.id.clone()).into_iter().chain(mounted).collect();
+        let kept = ids.iter().try_fold(true, |kept, id| Ok(kept && images.keeps(id)?));
         let made = kept.and_then(|kept| {
             if kept {
                 self.furnish(&mut locked, named, image)?;
@@ -149,6 +151,7 @@ impl Engine {
         let (entrypoint, command) = merge_command(request, &defaults)?;
         let systemd = request.systemd.applies(entrypoint.iter().flatten().chain(&command).next().map(String::as_str));
         let mut mounts = without_duplicates(super::glob::expanded(request.mounts.clone())?)?;
+        super::image_volume::resolve(self, &mut mounts)?;
         let inherited = super::volume::of_containers(self, &request.volumes_from)?;
         let declared = defaults.volumes.iter().filter_map(|mount| match request.image_volumes {
             ImageVolumes::Anonymous => Some(mount.clone()),

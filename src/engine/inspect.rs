@@ -212,6 +212,7 @@ impl Engine {
                     let data = volumes.data(&name).to_string_lossy().into_owned();
                     ("volume", Some(name), data, "local")
                 }
+                Source::Image { image, .. } => ("image", None, image.clone(), ""),
                 Source::Tmpfs | Source::Ramfs | Source::Devpts | Source::Glob { .. } => return None,
             };
             let mut document = Map::new();
@@ -348,7 +349,9 @@ impl Engine {
             let source = match &mount.source {
                 Source::Bind { path } => path.clone(),
                 Source::Volume { name, .. } => name.clone().unwrap_or_default(),
-                Source::Tmpfs | Source::Ramfs | Source::Devpts | Source::Glob { .. } => return None,
+                Source::Tmpfs | Source::Ramfs | Source::Devpts | Source::Image { .. } | Source::Glob { .. } => {
+                    return None;
+                }
             };
             let mut options = vec![if mount.read_only { "ro" } else { "rw" }];
             if !mount.options.iter().any(|option| is_propagation(option)) {

@@ -28,6 +28,7 @@ mod heal;
 pub(crate) mod health;
 pub(crate) mod hook;
 pub(crate) mod image;
+mod image_volume;
 pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod kill;

@@ -40,7 +40,7 @@ pub(crate) fn dirs(engine: &Engine, config: &ContainerConfig, dir: &Path) -> Res
 }
 
 /// The directories of an image's layers, the top one first, with owners that suit a container with `maps`.
-fn layer_dirs(engine: &Engine, layers: &[String], maps: Option<&IdMaps>) -> Result<Vec<PathBuf>> {
+pub(super) fn layer_dirs(engine: &Engine, layers: &[String], maps: Option<&IdMaps>) -> Result<Vec<PathBuf>> {
     let dirs = lower(engine, layers)?;
     match maps.filter(|_| engine.privilege.is_rootless()) {
         None => Ok(dirs),

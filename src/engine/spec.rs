@@ -393,7 +393,7 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
                 };
                 list.push(mount(&asked.target, kind, Path::new(kind), options)?);
             }
-            Some(source) if asked.overlay => {
+            Some(source) if asked.overlay && !matches!(asked.source, Source::Image { .. }) => {
                 let layer = super::volume::overlay_dir(&facts.dir, index);
                 // A colon would begin another lower directory.
                 let lower = source.display().to_string().replace('\\', "\\\\").replace(':', "\\:");

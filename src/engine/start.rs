@@ -248,6 +248,7 @@ impl Engine {
                 Some(path) => RootSource::Directory { path },
                 None => self.root_source(config, &dir)?,
             },
+            images: super::image_volume::sources(self, locked)?,
             chown: chowned(config, &prepared.facts.contents),
             cgroup,
             seccomp_cache: Some(self.paths.cache()),

@@ -148,6 +148,8 @@ pub(crate) fn content(volumes: &Volumes, mount: &Mount) -> Result<Content> {
     let plain = |source| Content { source: Some(source), options: Vec::new() };
     match &mount.source {
         Source::Tmpfs | Source::Ramfs | Source::Devpts => Ok(Content::default()),
+        // The monitor mounts the layers in its place.
+        Source::Image { .. } => Ok(plain(PathBuf::from("/"))),
         Source::Glob { .. } => Err(Error::state("a pattern was left over from the creation").into()),
         Source::Bind { path } => host_path(path).map(plain),
         Source::Volume { name: None, .. } => Err(Error::state("an anonymous volume has no name").into()),

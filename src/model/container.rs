@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::health::HealthConfig;
 use super::id::Id;
 use super::log::LogConfig;
-use super::mount::Mount;
+use super::mount::{Mount, Source};
 use super::network::{Endpoint, NetworkMode};
 use super::port::PortMapping;
 use super::secret::SecretUse;
@@ -527,4 +527,18 @@ pub(crate) struct InitRecord {
     /// Who wrote this; none in what a release without the field wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) monitor: Option<ProcessRef>,
+}
+impl ContainerConfig {
+    /// The chain ids of all layers that it stands on: those of its root, and of the images that it mounts.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = &String> {
+        let root: &[String] = match &self.root_fs {
+            RootFs::Image { layers } => layers,
+            RootFs::Directory { .. } => &[],
+        };
+        let mounted = self.mounts.iter().flat_map(|mount| match &mount.source {
+            Source::Image { layers, .. } => layers.as_slice(),
+            _ => &[],
+        });
+        root.iter().chain(mounted)
+    }
 }

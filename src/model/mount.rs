@@ -22,6 +22,14 @@ pub(crate) enum Source {
     Ramfs,
     /// Pseudo-terminals of the container's own, at another place than /dev/pts.
     Devpts,
+    /// The files of an image; its id and its layers (chain ids, the lowest first) once the container is created.
+    Image {
+        image: String,
+        #[serde(default)]
+        id: String,
+        #[serde(default)]
+        layers: Vec<String>,
+    },
     /// Every path of the host that matches, each a bind mount once the container is created.
     Glob { pattern: String },
 }
@@ -150,12 +158,11 @@ impl Mount {
             return Err(Error::invalid(format!("\"subpath\" option not supported for \"{kind}\" mount types")));
         }
         let source = match (kind, source) {
-            ("image" | "artifact", _) => {
-                let message = format!("mounts of type \"{kind}\" are not supported");
-                return Err(
-                    Error::unsupported(message).hint("`dhow image mount` shows an image's files, for a bind mount")
-                );
+            ("image", Some(image)) if !image.is_empty() => {
+                Source::Image { image: image.to_owned(), id: String::new(), layers: Vec::new() }
             }
+            ("image", _) => return Err(Error::invalid("must set source and destination for image volume")),
+            ("artifact", _) => return Err(Error::unsupported("mounts of type \"artifact\" are not supported")),
             ("bind", None | Some("")) => {
                 return Err(Error::invalid("must set source for a bind mount: host directory cannot be empty"));
             }
@@ -174,14 +181,20 @@ impl Mount {
             ("glob", _) => return Err(Error::invalid("must set source for a glob mount")),
             (other, _) => {
                 return Err(Error::unsupported(format!("invalid filesystem type \"{other}\""))
-                    .hint("bind, devpts, glob, ramfs, tmpfs and volume are known"));
+                    .hint("bind, devpts, glob, image, ramfs, tmpfs and volume are known"));
             }
         };
         let mut mount = Self::new(source, if in_place { "/glob" } else { target })?;
+        let is_image = matches!(mount.source, Source::Image { .. });
+        mount.read_only = is_image;
         for (key, value) in rest {
             if !mount.option(key, value)? {
                 return Err(Error::invalid(format!("{}: invalid mount option", key.escape_debug())));
             }
+        }
+        if is_image {
+            // What is written to it goes with the container.
+            mount.overlay = !mount.read_only;
         }
         if in_place {
             mount.target.clear();
@@ -273,7 +286,7 @@ impl Mount {
         let tmpfs = self.source == Source::Tmpfs;
         match key {
             "ro" | "readonly" | "read-only" => self.read_only = boolean()?,
-            "rw" => self.read_only = !boolean()?,
+            "rw" | "readwrite" => self.read_only = !boolean()?,
             "O" => self.overlay = true,
             "U" | "chown" => self.chown = boolean()?,
             "copy" => self.copy_up = true,

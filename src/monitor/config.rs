@@ -62,6 +62,9 @@ pub(crate) struct MonitorConfig {
     pub(crate) bundle: PathBuf,
     #[serde(default)]
     pub(crate) root: RootSource,
+    /// Images that are mounted, by the places in the container.
+    #[serde(default)]
+    pub(crate) images: Vec<(String, RootSource)>,
     /// Whether the root's owners go through the map of the container's user namespace.
     #[serde(default)]
     pub(crate) map_root: bool,
@@ -206,6 +209,7 @@ impl MonitorConfig {
             cleanup: Vec::new(),
             bundle: PathBuf::new(),
             root: RootSource::default(),
+            images: Vec::new(),
             map_root: false,
             chown: Vec::new(),
             cgroup: Cgroup::none(),

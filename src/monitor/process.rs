@@ -59,7 +59,14 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
     let size = terminal::size(&process);
     spec.set_process(Some(process));
     let (stdio, ends) = streams(config, Kind::Fifos(&config.run_dir), owner, size)?;
-    let sources = sources(&spec, &config.bundle)?;
+    let mut sources = sources(&spec, &config.bundle)?;
+    for (target, source) in &config.images {
+        let mounts = spec.mounts().iter().flatten();
+        let index = mounts.zip(&sources).position(|(mount, _)| mount.destination() == Path::new(target));
+        if let Some(place) = index.and_then(|index| sources.get_mut(index)) {
+            *place = Some(detached(config, &spec, source).with_context(|| format!("mount the image on {target}"))?);
+        }
+    }
     let none = LinuxResources::default();
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
     config.cgroup.create(resources).context("make the cgroup")?;
@@ -176,7 +183,19 @@ fn container_bundle(config: &MonitorConfig) -> Result<PathBuf> {
 }
 
 fn rootfs(config: &MonitorConfig, spec: &Spec) -> Result<Rootfs> {
-    Ok(match &config.root {
+    source(config, spec, &config.root)
+}
+
+/// The files of an image, as a mount that nobody has attached.
+fn detached(config: &MonitorConfig, spec: &Spec, from: &RootSource) -> Result<OwnedFd> {
+    match source(config, spec, from)? {
+        Rootfs::Detached(fd) => Ok(fd),
+        Rootfs::Path(path) => Ok(mount::clone_tree(rustix::fs::CWD, &path, false)?),
+    }
+}
+
+fn source(config: &MonitorConfig, spec: &Spec, from: &RootSource) -> Result<Rootfs> {
+    Ok(match from {
         RootSource::Bundle => Rootfs::Path(bundle::root(spec, &config.bundle)?),
         RootSource::Directory { path } if config.map_root => {
             let propagation = spec.linux().as_ref().and_then(|linux| linux.rootfs_propagation().as_deref());

@@ -98,7 +98,46 @@ fn patterns_terminals_and_memory_are_mounted() {
         assert_eq!(run("type=devpts,dst=/pts,mode=0620,max=4", terminals).ok(), "1\nptmx\nnone");
         let memory = "mount | grep ' /m ' | cut -d' ' -f5; stat -c %a /m; echo text > /m/x; cat /m/x";
         assert_eq!(run("type=ramfs,dst=/m,mode=700", memory).ok(), "ramfs\n700\ntext");
-        run("type=image,src=busybox,dst=/i", "true").fails(125, "mounts of type \"image\" are not supported");
+        run("type=artifact,src=busybox,dst=/i", "true").fails(125, "mounts of type \"artifact\" are not supported");
         run("type=tmpfs,dst=/t,subpath=x", "true").fails(125, "\"subpath\" option not supported for \"tmpfs\"");
+    });
+}
+
+/// The files of another image, of one layer and of two, for root and in a user namespace.
+#[test]
+fn images_are_mounted_with_their_own_files() {
+    isolated(|env| {
+        stage::busybox(env);
+        let (first, second) = (Entry::file("data/one", 0o644, *b"1"), Entry::file("data/two", 0o644, *b"2"));
+        env.load(&Image::busybox().layer(&[first], Packing::Gzip).layer(&[second], Packing::Gzip), "files").ok();
+        let container = |flags: &[&str], mount: &str, script: &str| {
+            let words =
+                [&["run", "--rm", "--network", "none"], flags, &["--mount", mount, "busybox", "sh", "-c", script]];
+            env.run(&words.concat())
+        };
+        let mount = "type=image,source=files,destination=/i";
+        assert_eq!(container(&[], mount, "cat /i/data/one /i/data/two").ok(), "12");
+        container(&[], mount, "touch /i/x").exits(1);
+        let mapped = ["--uidmap", "0:100000:1000"];
+        assert_eq!(container(&mapped, mount, "stat -c '%u %g' /i/data/one; cat /i/data/one").ok(), "0 0\n1");
+        assert_eq!(container(&[], "type=image,src=busybox,dst=/i", "ls /i/bin/busybox").ok(), "/i/bin/busybox");
+        container(&[], "type=image,src=nosuch,dst=/i", "true").fails(125, "nosuch: image not known");
+        container(&[], "type=image,dst=/i", "true").fails(125, "must set source");
+        // What is written is the container's own, and goes with it.
+        let rw = "type=image,source=files,destination=/i,rw=true";
+        assert_eq!(container(&[], rw, "echo new > /i/data/one; cat /i/data/one").ok(), "new");
+        assert_eq!(container(&mapped, rw, "echo new > /i/data/one; cat /i/data/one").ok(), "new");
+        assert_eq!(container(&[], mount, "cat /i/data/one").ok(), "1");
+        // Who mounts an image uses it.
+        env.run(&["create", "--name", "box", "--network", "none", "--mount", mount, "busybox", "cat", "/i/data/two"])
+            .ok();
+        env.run(&["rmi", "files"]).fails(2, "image is in use by a container");
+        env.run(&["image", "prune", "-a", "-f"]).ok();
+        assert_eq!(env.run(&["start", "-a", "box"]).ok(), "2");
+        let shown =
+            env.run(&["inspect", "box", "--format", "{{range .Mounts}}{{.Type}} {{.Destination}} {{.RW}}{{end}}"]);
+        assert_eq!(shown.ok(), "image /i false");
+        env.run(&["rmi", "-f", "files"]).ok();
+        assert_eq!(env.run(&["ps", "-aq"]).ok(), "");
     });
 }

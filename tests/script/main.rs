@@ -168,7 +168,7 @@ macro_rules! scripts {
         }
         mod podman {
             $(#[test] fn $name() {
-                crate::require!(root, podman, crun);
+                crate::require!(root, podman, crun, podman_scripts);
                 super::check(stringify!($name), super::Who::Podman);
             })*
         }

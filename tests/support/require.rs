@@ -68,6 +68,13 @@ fn missing(need: &str) -> Option<String> {
             let asked = std::env::var_os("DHOW_TEST_VM").is_some();
             (!asked).then(|| "a second guest takes minutes: DHOW_TEST_VM=all asks for it".to_owned())
         }
+        "podman_scripts" => {
+            let asked =
+                ["DHOW_TEST_SCRIPT", "DHOW_TEST_TRANSCRIPT"].iter().any(|name| std::env::var_os(name).is_some());
+            (!asked).then(|| {
+                "podman's own run of a script is for recording it: DHOW_TEST_SCRIPT=podman asks for it".to_owned()
+            })
+        }
         "nft" | "ip" | "pasta" | "crun" | "runc" | "containerd" | "ctr" | "dockerd" | "docker" | "podman"
         | "skopeo" | "buildah" | "umoci" | "debootstrap" | "strace" | "busybox" | "newuidmap" => program_missing(need),
         "ext4" => program_missing("mke2fs"),

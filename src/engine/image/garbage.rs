@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use crate::engine::container::{self, Container};
 use crate::engine::{Engine, owners, remove};
 use crate::image::gc;
-use crate::model::container::RootFs;
 use crate::storage::shift;
 
 impl Engine {
@@ -31,10 +30,9 @@ impl Engine {
         let mut used = HashSet::new();
         for id in container::ids(&self.paths)? {
             let Some(read) = Container::read(&self.paths, &id)? else { continue };
-            let RootFs::Image { layers } = &read.config.root_fs else { continue };
             match owners::maps(self, &read.config) {
                 Ok(None) => {}
-                Ok(Some(maps)) => used.extend(layers.iter().map(|chain| (chain.clone(), shift::name(&maps)))),
+                Ok(Some(maps)) => used.extend(read.config.layers().map(|chain| (chain.clone(), shift::name(&maps)))),
                 // Whose user namespace it shared is gone: it cannot be started any more.
                 Err(error) if remove::is_gone(&error) => {}
                 Err(error) => return Err(error),
@@ -48,9 +46,7 @@ impl Engine {
         let mut used = HashSet::new();
         for id in container::ids(&self.paths)? {
             let Some(read) = Container::read(&self.paths, &id)? else { continue };
-            if let RootFs::Image { layers } = read.config.root_fs {
-                used.extend(layers);
-            }
+            used.extend(read.config.layers().cloned());
         }
         Ok(used)
     }

@@ -4,12 +4,16 @@ use anyhow::{Context, Result};
 
 use super::usage;
 use crate::engine::Engine;
+use crate::engine::remove::is_conflict;
 use crate::engine::request::RemoveRequest;
 use crate::image::gc::Collection;
 use crate::image::store::{ImageStore, Removed};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::filter::Filters;
 use crate::model::id::Id;
+
+/// How often the containers of an image are removed for it, while others make more.
+const ATTEMPTS: u32 = 20;
 
 impl Engine {
     /// Gives an image more names.
@@ -38,6 +42,18 @@ impl Engine {
     /// Removes what `name` means: one of several names, or the image, with `names` whatever names it has, with
     /// `containers` the containers that use it first.
     pub(crate) fn remove_image(&self, name: &str, names: bool, containers: bool) -> Result<Removed> {
+        let mut left = if containers { ATTEMPTS } else { 1 };
+        loop {
+            left -= 1;
+            match self.try_remove_image(name, names, containers) {
+                // Somebody made another container of it meanwhile, which goes too.
+                Err(error) if left > 0 && is_conflict(&error) => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn try_remove_image(&self, name: &str, names: bool, containers: bool) -> Result<Removed> {
         let store = ImageStore::new(&self.paths);
         if containers {
             self.remove_users(&store, name)?;
