@@ -28,6 +28,8 @@ impl Normal {
                 rule(r"\b\d+\.\d+m?s\b", "<while>"),
                 // The busybox of one release is not that of the next.
                 rule(r"\b\d+(\.\d+)? ?[kMG]B\b", "<size>"),
+                // A checkout in /tmp has its tests elsewhere.
+                rule(r"/(mnt|var/tmp|run|dev/shm)/t/root/", "/tmp/t/root/"),
                 // Columns are as wide as what was in them.
                 rule(r"   +", "  "),
                 rule(r" +$", ""),
