@@ -26,7 +26,8 @@ pub(crate) fn own() -> io::Result<(i32, u64)> {
 pub(crate) fn open(pid: i32, start: u64) -> io::Result<Option<OwnedFd>> {
     match pidfd::open(pid) {
         Ok(fd) => Ok((start_time(pid) == Some(start)).then_some(fd)),
-        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+        // EINVAL: it was reaped this moment, or the number is that of somebody's thread by now.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ESRCH | libc::EINVAL)) => Ok(None),
         Err(error) => Err(error),
     }
 }
