@@ -279,6 +279,7 @@ impl Engine {
             ulimits: request.ulimits.clone(),
             sysctls: request.sysctls.clone(),
             hooks,
+            runtime: request.runtime.clone(),
             names: request.names.clone(),
             restart: request.restart,
             health,

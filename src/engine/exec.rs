@@ -100,6 +100,7 @@ impl Engine {
             user: request.user.clone().unwrap_or_else(|| locked.config.user.clone()),
             groups: if request.user.is_some() { Vec::new() } else { locked.config.group_add.clone() },
             capabilities: requested,
+            runtime: locked.config.runtime.clone(),
             exec: Some(ExecSource { init, process, seccomp, bound: false }),
             ..MonitorConfig::new(locked.id().clone(), locked.state.run)
         })

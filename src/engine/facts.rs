@@ -55,7 +55,7 @@ pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup
             .hint("log in through systemd with cgroup v2 delegation, or leave the limits out")
             .into());
     }
-    Ok(planned)
+    Ok(if config.runtime.is_some() { planned.with_all() } else { planned })
 }
 
 /// The capabilities that a process which is not root keeps, by name.

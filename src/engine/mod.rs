@@ -51,6 +51,7 @@ pub(crate) mod request;
 mod require;
 pub(crate) mod reset;
 pub(crate) mod rootfs;
+pub(crate) mod runtime;
 pub(crate) mod secret;
 mod session;
 pub(crate) mod spec;

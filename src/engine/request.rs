@@ -14,6 +14,7 @@ use crate::model::mount::Mount;
 use crate::model::network::NetworkMode;
 use crate::model::platform::Platform;
 use crate::model::port::PortMapping;
+use crate::model::runtime::OtherRuntime;
 use crate::model::service::{CgroupsMode, NotifyMode, SystemdMode};
 
 /// When `run` and `create` ask the registry.
@@ -247,6 +248,8 @@ pub(crate) struct CreateRequest {
     pub(crate) requires: Vec<String>,
     pub(crate) remove_image: bool,
     pub(crate) chroot_dirs: Vec<String>,
+    /// Who makes the container in dhow's place.
+    pub(crate) runtime: Option<OtherRuntime>,
     /// Where definitions of hooks are looked for.
     pub(crate) hook_dirs: Vec<PathBuf>,
 }

@@ -31,12 +31,14 @@ pub(crate) fn tidy(engine: &Engine, locked: &mut Locked) -> Result<()> {
         }
     };
     if locked.config.hooks.is_some()
+        && locked.config.runtime.is_none()
         && let Err(error) = super::hook::after_stop(locked)
         && locked.state.error.is_empty()
     {
         locked.state.error = format!("{error:#}");
     }
     note(super::network::disconnect(engine, locked));
+    note(super::runtime::forget(locked));
     note(remove_cgroup(locked));
     let run = locked.run_dir();
     note(tree::remove_path(&run));

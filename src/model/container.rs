@@ -12,6 +12,7 @@ use super::log::LogConfig;
 use super::mount::{Mount, Source};
 use super::network::{Endpoint, NetworkMode};
 use super::port::PortMapping;
+use super::runtime::OtherRuntime;
 use super::secret::SecretUse;
 use super::service::{CgroupsMode, NotifyMode};
 use super::status::Status;
@@ -335,6 +336,9 @@ pub(crate) struct ContainerConfig {
     /// Programs of the administrator at points of its life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hooks: Option<Box<oci_spec::runtime::Hooks>>,
+    /// Who makes it in dhow's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime: Option<OtherRuntime>,
     pub(crate) names: Names,
     pub(crate) restart: RestartPolicy,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -37,6 +37,7 @@ mod readme;
 mod real_image;
 mod restart;
 mod rootless;
+mod runtime;
 mod secret;
 mod security;
 mod service;

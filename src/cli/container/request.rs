@@ -168,6 +168,7 @@ fn read(flags: &CreateFlags, words: Vec<String>, config: &Config, privilege: &Pr
         requires: flags.requires.clone(),
         remove_image: false,
         chroot_dirs: startup::chroot_dirs(&flags.chrootdirs)?,
+        runtime: None,
         hook_dirs: Vec::new(),
     };
     defaults::complete(&mut request, config, privilege, &cwd)?;
