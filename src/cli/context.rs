@@ -126,7 +126,12 @@ impl Context {
 
     /// The runtime that is called `asked`; `None` is dhow.
     pub(crate) fn runtime_called(&self, asked: &str) -> Result<Option<OtherRuntime>> {
-        match runtime::find(asked, &self.globals.runtime_flag, &self.config()?.engine.runtimes)? {
+        match runtime::find(
+            asked,
+            &self.globals.runtime_flag,
+            &self.config()?.engine.runtimes,
+            self.privilege.is_rootless(),
+        )? {
             Maker::Dhow => Ok(None),
             Maker::Instead => {
                 self.warn(&format!("{asked} is not installed: dhow runs the container, as it would"));

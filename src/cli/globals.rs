@@ -13,6 +13,9 @@ const LEVELS: [&str; 8] = ["trace", "debug", "info", "warn", "warning", "error",
 /// The global flags.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct GlobalArgs {
+    /// Directories in which devices of vendors are defined (CDI)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cdi_spec_dir: Vec<PathBuf>,
     /// Who manages cgroups: cgroupfs
     #[arg(long, value_name = "MANAGER")]
     pub(crate) cgroup_manager: Option<String>,

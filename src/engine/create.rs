@@ -275,6 +275,7 @@ impl Engine {
             resources,
             security: request.security.clone(),
             devices: request.devices.clone(),
+            vendor_devices: request.vendor_devices.clone(),
             device_rules: request.device_rules.clone(),
             ulimits: request.ulimits.clone(),
             sysctls: request.sysctls.clone(),

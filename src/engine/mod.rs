@@ -7,6 +7,7 @@ mod account;
 pub(crate) mod activation;
 pub(crate) mod attach;
 pub(crate) mod boot_unit;
+pub(crate) mod cdi;
 pub(crate) mod check;
 pub(crate) mod cleanup;
 pub(crate) mod clone;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::container::{
-    Accounts, Device, DeviceRule, Names, Namespace, Resources, RestartPolicy, Security, Ulimit,
+    Accounts, Device, DeviceRule, Names, Namespace, Resources, RestartPolicy, Security, Ulimit, VendorDevices,
 };
 use crate::model::health::{Check, OnFailure};
 use crate::model::log::LogConfig;
@@ -248,6 +248,7 @@ pub(crate) struct CreateRequest {
     pub(crate) requires: Vec<String>,
     pub(crate) remove_image: bool,
     pub(crate) chroot_dirs: Vec<String>,
+    pub(crate) vendor_devices: VendorDevices,
     /// Who makes the container in dhow's place.
     pub(crate) runtime: Option<OtherRuntime>,
     /// Where definitions of hooks are looked for.

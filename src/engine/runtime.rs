@@ -38,7 +38,12 @@ pub(crate) enum Maker {
 ///
 /// # Errors
 /// One that is not there and that dhow could not stand in for, or that strangers could change.
-pub(crate) fn find(asked: &str, flags: &[String], table: &BTreeMap<String, Vec<String>>) -> Result<Maker> {
+pub(crate) fn find(
+    asked: &str,
+    flags: &[String],
+    table: &BTreeMap<String, Vec<String>>,
+    rootless: bool,
+) -> Result<Maker> {
     let name = asked.rsplit('/').next().unwrap_or_default();
     if OWN.contains(&name) {
         return Ok(Maker::Dhow);
@@ -56,7 +61,7 @@ pub(crate) fn find(asked: &str, flags: &[String], table: &BTreeMap<String, Vec<S
     let paths = table.get(asked).map_or(&usual[..], Vec::as_slice);
     match paths.iter().map(PathBuf::from).find(|path| path.is_absolute() && path.is_file()) {
         Some(path) => {
-            refuse_strangers(&path)?;
+            refuse_strangers(&path, rootless)?;
             other(path)
         }
         None => missing(asked),
@@ -72,10 +77,11 @@ fn missing(asked: &str) -> Result<Maker> {
 }
 
 /// Refuses a program that others than root and this user could have written.
-fn refuse_strangers(path: &Path) -> Result<()> {
+fn refuse_strangers(path: &Path, rootless: bool) -> Result<()> {
     let meta = path.metadata()?;
-    let own = rustix::process::getuid().as_raw();
-    if (meta.uid() != 0 && meta.uid() != own) || meta.mode() & 0o022 != 0 {
+    // In a user namespace the owners of the system's files are nobody there; who can write to them shows still.
+    let foreign = meta.uid() != rustix::process::getuid().as_raw() && meta.uid() != 0;
+    if (foreign && !rootless) || meta.mode() & 0o022 != 0 {
         let message = format!("{} can be changed by others than root", path.display());
         return Err(Error::new(ErrorKind::Denied, message).into());
     }
@@ -100,18 +106,20 @@ mod tests {
     #[test]
     fn runtimes_are_found_by_name_by_table_and_by_path() {
         let none = BTreeMap::new();
-        assert_eq!(find("dhow", &[], &none).unwrap(), Maker::Dhow);
-        assert_eq!(find("/opt/bin/dhow", &[], &none).unwrap(), Maker::Dhow);
-        let error = find("nosuch", &[], &none).unwrap_err().to_string();
+        assert_eq!(find("dhow", &[], &none, false).unwrap(), Maker::Dhow);
+        assert_eq!(find("/opt/bin/dhow", &[], &none, false).unwrap(), Maker::Dhow);
+        let error = find("nosuch", &[], &none, false).unwrap_err().to_string();
         assert_eq!(error, "default OCI runtime \"nosuch\" not found: invalid argument");
         let table = BTreeMap::from([
             ("mine".to_owned(), vec!["/nosuch/mine".to_owned(), "/bin/sh".to_owned()]),
             ("crun".to_owned(), vec!["/nosuch/crun".to_owned()]),
         ]);
-        let Maker::Other(found) = find("mine", &["debug".to_owned()], &table).unwrap() else { panic!("not another") };
+        let Maker::Other(found) = find("mine", &["debug".to_owned()], &table, false).unwrap() else {
+            panic!("not another")
+        };
         assert_eq!((found.name.as_str(), found.program.to_str()), ("mine", Some("/bin/sh")));
         assert_eq!(found.flags, ["--debug"]);
-        assert_eq!(find("crun", &[], &table).unwrap(), Maker::Instead);
-        assert!(find("/nosuch/crun", &[], &table).is_err());
+        assert_eq!(find("crun", &[], &table, false).unwrap(), Maker::Instead);
+        assert!(find("/nosuch/crun", &[], &table, false).is_err());
     }
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod bad_input;
 mod boot;
+mod cdi;
 mod clone;
 mod commit;
 mod complete;
