@@ -43,6 +43,11 @@ impl Engine {
         let locked = self.lock(name)?;
         locked.check(Action::Exec)?;
         let init = locked.state.init.context("the record names no init")?;
+        if self.privilege.is_rootless() && std::fs::metadata(format!("/proc/{}/ns/user", init.pid)).is_err_and(denied) {
+            let message = format!("container {} runs in another user namespace of this user", locked.id());
+            let hint = "it was started with another XDG_RUNTIME_DIR: exec needs the same one";
+            return Err(Error::state(message).hint(hint).into());
+        }
         let session = Id::from_random(crate::sys::random::bytes().context("get random bytes")?);
         let starting = Starting::new(&locked.dir(), &locked.run_dir(), &session)?;
         let config = match self.exec_config(&locked, request, init, &starting) {
@@ -105,6 +110,10 @@ impl Engine {
             ..MonitorConfig::new(locked.id().clone(), locked.state.run)
         })
     }
+}
+
+fn denied(error: std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::PermissionDenied
 }
 
 /// The process of a session: the container's own environment and confinement, less what `--privileged` lifts.

@@ -250,3 +250,13 @@ fn names_of_others_are_checked_before_anything_is_made() {
         env.nothing_is_left();
     });
 }
+
+#[test]
+fn a_network_that_is_not_there_leaves_no_container() {
+    isolated(|env| {
+        stage::busybox(env);
+        let words = ["run", "-d", "--name", "box", "--network", "nosuch", "busybox", "true"];
+        env.run(&words).fails(125, "unable to find network with name or ID nosuch: network not found");
+        assert_eq!(env.run(&["ps", "-aq"]).ok(), "");
+    });
+}

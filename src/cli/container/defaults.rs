@@ -90,6 +90,9 @@ pub(super) fn filled(flags: &CreateFlags, context: &Context) -> Result<(CreateFl
         flags.init_path = path.filter(|path| !path.is_empty()).map(Into::into);
     }
     network(&mut flags, config, context.privilege.is_rootless());
+    if flags.network.iter().any(|mode| mode.split(':').next() == Some("slirp4netns")) {
+        warnings.push("--network slirp4netns: pasta is used, and its options have no effect".to_owned());
+    }
     let joined = flags.network.iter().any(|mode| mode.starts_with("container:"));
     for (own, list) in [
         (&mut flags.dns, &from.dns_servers),
