@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use oci_spec::runtime::{LinuxResources, MountBuilder, Process, Spec};
+use oci_spec::runtime::{LinuxResources, Mount, MountBuilder, Process, Spec};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::MountAttrFlags;
 
@@ -22,7 +22,7 @@ use crate::runtime::hook::{Point, Subject};
 use crate::runtime::init::Ways;
 use crate::runtime::rootfs::idmapped;
 use crate::runtime::stdio::Stdio;
-use crate::runtime::{account, bundle, idmap, owner, terminal, user};
+use crate::runtime::{account, bundle, idmap, owner, seal, terminal, user};
 use crate::sys::mount::{self, OverlayDirs};
 
 /// A process with what the monitor keeps of it.
@@ -59,14 +59,7 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
     let size = terminal::size(&process);
     spec.set_process(Some(process));
     let (stdio, ends) = streams(config, Kind::Fifos(&config.run_dir), owner, size)?;
-    let mut sources = sources(&spec, &config.bundle)?;
-    for (target, source) in &config.images {
-        let mounts = spec.mounts().iter().flatten();
-        let index = mounts.zip(&sources).position(|(mount, _)| mount.destination() == Path::new(target));
-        if let Some(place) = index.and_then(|index| sources.get_mut(index)) {
-            *place = Some(detached(config, &spec, source).with_context(|| format!("mount the image on {target}"))?);
-        }
-    }
+    let sources = mount_sources(config, &spec)?;
     let none = LinuxResources::default();
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
     config.cgroup.create(resources).context("make the cgroup")?;
@@ -99,6 +92,33 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
     let reference = ProcessRef { pid: init.pid, start_time: init.start_time };
     let pidfd = init.pidfd.try_clone().context("copy a pidfd")?;
     Ok(Made { reference, child: Child::Ours(pidfd), ends, init: Some(init) })
+}
+
+/// The sources of the container's mounts, those that are no plain binds among them.
+fn mount_sources(config: &MonitorConfig, spec: &Spec) -> Result<Vec<Option<OwnedFd>>> {
+    let mut sources = sources(spec, &config.bundle)?;
+    let mounts = spec.mounts().as_deref().unwrap_or_default();
+    for ((target, source), mount) in find(&config.images, |(target, _)| target, mounts) {
+        let tree = detached(config, spec, source).with_context(|| format!("mount the image on {target}"))?;
+        sources[mount] = Some(tree);
+    }
+    for (_, mount) in find(&config.sealed, |target| target, mounts) {
+        let source = mounts[mount].source().as_deref().unwrap_or(Path::new(""));
+        sources[mount] = Some(seal::inside(source, &config.bundle)?);
+    }
+    Ok(sources)
+}
+
+/// Each of `things` whose target is that of one of the `mounts`, with the number of that mount.
+fn find<'a, T>(
+    things: &'a [T],
+    target: impl Fn(&T) -> &String,
+    mounts: &[Mount],
+) -> impl Iterator<Item = (&'a T, usize)> {
+    things.iter().filter_map(move |thing| {
+        let index = mounts.iter().position(|mount| mount.destination() == Path::new(target(thing)))?;
+        Some((thing, index))
+    })
 }
 
 /// What hooks are told of the container.
