@@ -26,7 +26,7 @@ fn alone(name: &str, body: impl FnOnce()) {
         eprintln!("skipped: needs a static {BUSYBOX}");
         return;
     }
-    super::alone::alone(&format!("runtime::container_test::{name}"), body);
+    super::alone_test::alone(&format!("runtime::container_test::{name}"), body);
 }
 
 /// A bundle with a root of busybox.
@@ -184,6 +184,7 @@ fn only_the_streams_are_open() {
     });
 }
 
+/// R2.
 #[test]
 fn devices_links_and_masks() {
     alone("devices_links_and_masks", || {
@@ -215,6 +216,7 @@ fn mounts_are_made_as_asked() {
     });
 }
 
+/// R1.
 #[test]
 fn links_of_an_image_lead_nowhere_else() {
     alone("links_of_an_image_lead_nowhere_else", || {

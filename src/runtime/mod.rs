@@ -31,6 +31,6 @@ pub(crate) mod user;
 pub(crate) mod validate;
 
 #[cfg(test)]
-mod alone;
+mod alone_test;
 #[cfg(test)]
 mod container_test;

@@ -218,7 +218,7 @@ mod tests {
     /// R9: who has CAP_SYS_ADMIN lifts a read-only bind, and changes nothing of the host's by that.
     #[test]
     fn what_lies_in_a_container_is_not_the_installed_file() {
-        crate::runtime::alone::alone(
+        crate::runtime::alone_test::alone(
             "runtime::seal::tests::what_lies_in_a_container_is_not_the_installed_file",
             || {
                 let top = PathBuf::from(format!("/dev/shm/dhow-seal-{}", std::process::id()));

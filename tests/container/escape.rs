@@ -25,6 +25,7 @@ fn carelessly(env: &TestEnv, words: &[&str]) -> Outcome {
     finished(command, b"")
 }
 
+/// R8.
 #[test]
 fn nothing_of_the_callers_comes_with_a_process() {
     isolated(|env| {
@@ -78,6 +79,7 @@ fn the_null_device_is_the_containers_own() {
     });
 }
 
+/// R8.
 #[test]
 fn a_working_directory_leads_nowhere_else() {
     isolated(|env| {
@@ -98,6 +100,7 @@ fn a_working_directory_leads_nowhere_else() {
     });
 }
 
+/// R9.
 #[test]
 fn our_own_binary_cannot_be_changed() {
     isolated(|env| {
@@ -229,6 +232,7 @@ fn calls_are_refused_by_every_way_into_the_kernel() {
     });
 }
 
+/// R27.
 #[test]
 fn each_process_has_keys_of_its_own() {
     isolated(|env| {
@@ -249,6 +253,7 @@ fn each_process_has_keys_of_its_own() {
     });
 }
 
+/// R29.
 #[test]
 fn a_terminal_takes_nothing_that_was_not_typed() {
     isolated(|env| {
@@ -266,6 +271,7 @@ fn a_terminal_takes_nothing_that_was_not_typed() {
     });
 }
 
+/// R28.
 #[test]
 fn cgroups_show_the_containers_own_and_no_more() {
     isolated(|env| {
@@ -284,5 +290,41 @@ fn cgroups_show_the_containers_own_and_no_more() {
         let written = "for f in $(find /sys/fs/cgroup -type f); do (echo 0 > $f) 2>/dev/null && echo $f; done; true";
         let outcome = env.run(&["run", "--rm", "--network", "none", "busybox", "sh", "-c", written]);
         assert_eq!(outcome.ok(), "");
+    });
+}
+
+/// R17: whichever way leads into a container, what confines a process there is the same.
+#[test]
+fn every_way_into_a_container_confines_alike() {
+    isolated(|env| {
+        stage::busybox(env);
+        let confined = "grep -E '^(Cap|Seccomp|NoNewPrivs|Groups|Uid|Gid)' /proc/self/status; ulimit -a; umask; \
+                        cat /proc/self/oom_score_adj /proc/self/attr/current 2>/dev/null; readlink /proc/self/ns/*; true";
+        let script = format!("{{ {confined}; }} > /seen/by-run; exec sleep 1000");
+        let check = format!("{{ {confined}; }} > /seen/by-check");
+        for flags in [
+            &[][..],
+            &["--security-opt", "no-new-privileges", "--cap-drop", "all", "--cap-add", "chown", "-u", "7:8"],
+            &["--security-opt", "seccomp=strict", "--ulimit", "nofile=77:88", "--oom-score-adj", "100"],
+        ] {
+            let user = flags.contains(&"7:8");
+            let words = [&["run", "-d", "--name", "box", "--network", "none"], flags];
+            // Written where everybody may.
+            let places = ["--tmpfs", "/seen:mode=1777", "--health-cmd", &check];
+            let more = [&places[..], &["--health-interval", "disable", "busybox", "sh", "-c"]].concat();
+            env.run(&[&words.concat(), &more[..], &[script.as_str()]].concat()).ok();
+            env.run(&["healthcheck", "run", "box"]).ok();
+            let seen = |name: &str| {
+                crate::support::env::eventually("it was written", || {
+                    env.run(&["exec", "box", "test", "-s", name]).code == 0
+                });
+                env.run(&["exec", "box", "cat", name]).text()
+            };
+            let by_exec = env.run(&["exec", "box", "sh", "-c", confined]).text();
+            assert_eq!(by_exec, seen("/seen/by-run"), "{flags:?}");
+            assert_eq!(by_exec, seen("/seen/by-check"), "{flags:?}");
+            assert!(by_exec.contains("Seccomp:\t2") && (!user || by_exec.contains("Uid:\t7\t7\t7\t7")), "{by_exec}");
+            env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+        }
     });
 }

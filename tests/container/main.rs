@@ -42,6 +42,7 @@ mod security;
 mod service;
 mod stage;
 mod startup;
+mod strangers;
 mod stream;
 mod sweep;
 mod system;

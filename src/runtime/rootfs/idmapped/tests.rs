@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 
 /// Runs `body` in a process of its own, or says why it cannot.
 fn alone(name: &str, body: impl FnOnce()) {
-    crate::runtime::alone::alone(&format!("runtime::rootfs::idmapped::tests::{name}"), body);
+    crate::runtime::alone_test::alone(&format!("runtime::rootfs::idmapped::tests::{name}"), body);
 }
 
 fn spec() -> Spec {
