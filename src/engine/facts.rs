@@ -492,7 +492,7 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
     if config.init {
         let own = match &config.init_path {
             Some(path) => PathBuf::from(path),
-            None => crate::monitor::spawn::installed().context("find our own binary")?,
+            None => crate::runtime::seal::installed().context("find our own binary")?,
         };
         let options = ["bind", "rprivate", "nosuid", "nodev", "ro"].map(str::to_owned).into();
         files.push(BoundFile { source: own, target: crate::runtime::reaper::PATH.to_owned(), options });

@@ -3,7 +3,6 @@
 //! record; images never name any (R16).
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -15,6 +14,7 @@ use super::container::Locked;
 use crate::model::error::Error;
 use crate::runtime::bundle;
 use crate::runtime::hook::{Point, Subject};
+use crate::state::installed;
 
 /// Where definitions are looked for when nobody says otherwise; later ones replace those of the same name.
 pub(crate) const DIRECTORIES: [&str; 2] = ["/usr/share/containers/oci/hooks.d", "/etc/containers/oci/hooks.d"];
@@ -146,10 +146,9 @@ pub(super) fn add_to(hooks: &mut Hooks, stage: &str, hook: Hook) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a file that others than root could have written.
+/// Refuses a file that others than root could have written, or put there.
 pub(super) fn refuse_strangers(path: &Path) -> Result<()> {
-    let meta = path.metadata().with_context(|| format!("stat {}", path.display()))?;
-    if meta.uid() != 0 || meta.mode() & 0o022 != 0 {
+    if !installed::is_safe(path, &[0]).with_context(|| format!("stat {}", path.display()))? {
         let message = format!("{} can be changed by others than root", path.display());
         return Err(Error::new(crate::model::error::ErrorKind::Denied, message).into());
     }

@@ -30,6 +30,7 @@ use crate::monitor::client::AttachClient;
 use crate::monitor::config::{MonitorConfig, RootSource};
 use crate::monitor::spawn::{self, Handed, Started};
 use crate::runtime::cgroup::Cgroup;
+use crate::runtime::reaper;
 use crate::state::paths::remove_file;
 use crate::state::record::{self, Durability};
 use crate::sys::process;
@@ -252,6 +253,7 @@ impl Engine {
                 None => self.root_source(config, &dir)?,
             },
             images: super::image_volume::sources(self, locked)?,
+            sealed: config.init.then(|| reaper::PATH.to_owned()).into_iter().collect(),
             chown: chowned(config, &prepared.facts.contents),
             cgroup,
             seccomp_cache: Some(self.paths.cache()),

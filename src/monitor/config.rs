@@ -66,6 +66,9 @@ pub(crate) struct MonitorConfig {
     /// Images that are mounted, by the places in the container.
     #[serde(default)]
     pub(crate) images: Vec<(String, RootSource)>,
+    /// Places of programs of the host that nobody in the container may change, whatever he may do to mounts there.
+    #[serde(default)]
+    pub(crate) sealed: Vec<String>,
     /// Whether the root's owners go through the map of the container's user namespace.
     #[serde(default)]
     pub(crate) map_root: bool,
@@ -214,6 +217,7 @@ impl MonitorConfig {
             bundle: PathBuf::new(),
             root: RootSource::default(),
             images: Vec::new(),
+            sealed: Vec::new(),
             map_root: false,
             chown: Vec::new(),
             cgroup: Cgroup::none(),

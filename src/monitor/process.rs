@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use oci_spec::runtime::{LinuxResources, MountBuilder, Process, Spec};
+use oci_spec::runtime::{LinuxResources, Mount, MountBuilder, Process, Spec};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::MountAttrFlags;
 
@@ -24,7 +24,7 @@ use crate::runtime::hook::{Point, Subject};
 use crate::runtime::init::Ways;
 use crate::runtime::rootfs::idmapped;
 use crate::runtime::stdio::Stdio;
-use crate::runtime::{account, bundle, idmap, owner, terminal, user};
+use crate::runtime::{account, bundle, idmap, owner, seal, terminal, user};
 use crate::sys::mount::{self, OverlayDirs};
 
 /// A process with what the monitor keeps of it.
@@ -78,16 +78,7 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
     let size = terminal::size(&process);
     spec.set_process(Some(process));
     let (stdio, ends) = streams(config, Kind::Fifos(&config.run_dir), owner, size)?;
-    let mut images = Vec::with_capacity(config.images.len());
-    for (target, source) in &config.images {
-        let mut mounts = spec.mounts().iter().flatten();
-        if let Some(index) = mounts.position(|mount| mount.destination() == Path::new(target)) {
-            images.push((
-                index,
-                detached(config, &spec, source).with_context(|| format!("mount the image on {target}"))?,
-            ));
-        }
-    }
+    let special = special_sources(config, &spec)?;
     let none = LinuxResources::default();
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
     config.cgroup.create(resources).context("make the cgroup")?;
@@ -95,7 +86,7 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
         let request = delegate::CreateRequest {
             bundle: &config.bundle,
             rootfs,
-            sources: images,
+            sources: special,
             stdio,
             preserve_fds: preserved,
             spec,
@@ -104,10 +95,8 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
     }
     config.cgroup.apply(resources).context("limit the cgroup")?;
     let mut sources = sources(&spec, &config.bundle)?;
-    for (index, image) in images {
-        if let Some(place) = sources.get_mut(index) {
-            *place = Some(image);
-        }
+    for (index, tree) in special {
+        sources[index] = Some(tree);
     }
     let made = {
         create(CreateRequest {
@@ -159,6 +148,33 @@ fn delegated(
     let ends = with_terminal(ends, made.terminal)?;
     let reference = ProcessRef { pid: made.pid, start_time: made.start_time };
     Ok(Made { reference, child: Child::Ours(made.pidfd), ends, init: Some(Waiting::Delegated(waiting)) })
+}
+
+/// The sources of the container's mounts that are no plain binds, with the numbers of these.
+fn special_sources(config: &MonitorConfig, spec: &Spec) -> Result<Vec<(usize, OwnedFd)>> {
+    let mounts = spec.mounts().as_deref().unwrap_or_default();
+    let mut special = Vec::new();
+    for ((target, source), mount) in find(&config.images, |(target, _)| target, mounts) {
+        let tree = detached(config, spec, source).with_context(|| format!("mount the image on {target}"))?;
+        special.push((mount, tree));
+    }
+    for (_, mount) in find(&config.sealed, |target| target, mounts) {
+        let source = mounts[mount].source().as_deref().unwrap_or(Path::new(""));
+        special.push((mount, seal::inside(source, &config.bundle)?));
+    }
+    Ok(special)
+}
+
+/// Each of `things` whose target is that of one of the `mounts`, with the number of that mount.
+fn find<'a, T>(
+    things: &'a [T],
+    target: impl Fn(&T) -> &String,
+    mounts: &[Mount],
+) -> impl Iterator<Item = (&'a T, usize)> {
+    things.iter().filter_map(move |thing| {
+        let index = mounts.iter().position(|mount| mount.destination() == Path::new(target(thing)))?;
+        Some((thing, index))
+    })
 }
 
 /// What hooks are told of the container.

@@ -232,6 +232,7 @@ mod tests {
         assert!(other.receive().is_err());
     }
 
+    /// R26.
     #[test]
     fn a_foreign_message_is_refused() {
         for packet in ["", "{}", "\"Go\"", "{\"Failed\":{}}", "\"Ready\" 1"] {

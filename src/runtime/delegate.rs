@@ -143,7 +143,10 @@ impl Delegate<'_> {
         for (index, fd) in sources {
             let Some(mount) = mounts.get_mut(index) else { continue };
             let path = self.place.join(format!("mount-{index}"));
-            make_dir(&path)?;
+            match rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&fd).context("stat a mount")?.st_mode) {
+                rustix::fs::FileType::Directory => make_dir(&path)?,
+                _ => drop(File::create(&path).with_context(|| format!("create {}", path.display()))?),
+            }
             mount.set_source(Some(path.clone()));
             company.mounts.push((fd, path));
         }
@@ -328,7 +331,7 @@ fn become_runtime(image: &Image<'_>, fds: Vec<OwnedFd>, mounts: Vec<(OwnedFd, Pa
             rustix::mount::mount_change("/", Flags::DOWNSTREAM | Flags::REC).context("keep mounts to ourselves")?;
         }
         for (fd, path) in &mounts {
-            mount::attach(fd, open_dir(path)?).with_context(|| format!("mount on {}", path.display()))?;
+            mount::attach(fd, open_path(path)?).with_context(|| format!("mount on {}", path.display()))?;
         }
         rustix::process::chdir(dir).with_context(|| format!("go to {}", dir.display()))?;
         exec::place(fds).context("put descriptors in their places")
@@ -339,8 +342,8 @@ fn become_runtime(image: &Image<'_>, fds: Vec<OwnedFd>, mounts: Vec<(OwnedFd, Pa
     }
 }
 
-fn open_dir(path: &Path) -> Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+fn open_path(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
     rustix::fs::open(path, flags, Mode::empty()).with_context(|| format!("open {}", path.display()))
 }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::container::IdRange;
 use crate::model::error::Error;
+use crate::state::installed;
 
 pub(crate) const SUBUID: &str = "/etc/subuid";
 pub(crate) const SUBGID: &str = "/etc/subgid";
@@ -187,12 +188,9 @@ const HELPER_DIRECTORIES: [&str; 6] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin",
 /// Finds a helper that may write maps: root's, in directories that only root can change, with the right to do it.
 pub(crate) fn helper(name: &str) -> Option<PathBuf> {
     HELPER_DIRECTORIES.iter().find_map(|directory| {
-        let path = std::fs::canonicalize(Path::new(directory).join(name)).ok()?;
-        let roots =
-            |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() == 0 && meta.mode() & 0o022 == 0);
-        let meta = std::fs::metadata(&path).ok()?;
-        let able = meta.mode() & libc::S_ISUID != 0 || has_capabilities(&path);
-        (meta.is_file() && able && path.ancestors().all(roots)).then_some(path)
+        let path = installed::find(name, &[directory], &[0])?;
+        let able = std::fs::metadata(&path).ok()?.mode() & libc::S_ISUID != 0 || has_capabilities(&path);
+        able.then_some(path)
     })
 }
 

@@ -44,6 +44,7 @@ mod security;
 mod service;
 mod stage;
 mod startup;
+mod strangers;
 mod stream;
 mod sweep;
 mod system;

@@ -104,6 +104,7 @@ fn what_is_in_a_volume_goes_out_and_comes_in() {
     });
 }
 
+/// R1, R4.
 #[test]
 fn a_link_in_a_volume_leads_no_import_out_of_it() {
     isolated(|env| {
