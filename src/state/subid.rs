@@ -184,16 +184,26 @@ impl Stamp {
 /// Where `newuidmap` and `newgidmap` are looked for: never in PATH.
 const HELPER_DIRECTORIES: [&str; 6] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/run/wrappers/bin"];
 
-/// Finds a helper that may write maps: root's, in directories that only root can change, with the right to do it.
+/// Finds a program of the host: root's, in directories that only root can change.
+pub(crate) fn installed(name: &str) -> Option<PathBuf> {
+    programs(name).next()
+}
+
+/// Finds a helper that may write maps: such a program with the right to do it.
 pub(crate) fn helper(name: &str) -> Option<PathBuf> {
-    HELPER_DIRECTORIES.iter().find_map(|directory| {
-        let path = std::fs::canonicalize(Path::new(directory).join(name)).ok()?;
-        let roots =
-            |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() == 0 && meta.mode() & 0o022 == 0);
-        let meta = std::fs::metadata(&path).ok()?;
-        let able = meta.mode() & libc::S_ISUID != 0 || has_capabilities(&path);
-        (meta.is_file() && able && path.ancestors().all(roots)).then_some(path)
-    })
+    let able = |path: &PathBuf| {
+        std::fs::metadata(path).is_ok_and(|meta| meta.mode() & libc::S_ISUID != 0) || has_capabilities(path)
+    };
+    programs(name).find(able)
+}
+
+fn programs(name: &str) -> impl Iterator<Item = PathBuf> {
+    let roots =
+        |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() == 0 && meta.mode() & 0o022 == 0);
+    HELPER_DIRECTORIES
+        .iter()
+        .filter_map(move |directory| std::fs::canonicalize(Path::new(directory).join(name)).ok())
+        .filter(move |path| path.is_file() && path.ancestors().all(roots))
 }
 
 /// Runs a helper for process `pid`, with an empty environment. `map` has inside, outside and size of each range.

@@ -5,14 +5,17 @@
 //! standard error, and to `--log` in the words and the format that callers read.
 
 pub(crate) mod args;
+mod checkpoint;
 mod console;
 mod create;
+mod criu;
 mod delete;
 mod document;
 mod exec;
 mod limit;
 mod list;
 mod record;
+mod restore;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -56,13 +59,15 @@ pub(crate) fn main(name: &str, words: &[OsString]) -> ExitCode {
 fn run(globals: &Globals, request: &Request) -> Result<u8> {
     let root = Root::new(globals.root.as_deref())?;
     // From a login's session nobody can be born into what was delegated to the user.
-    if matches!(request, Request::Create(_) | Request::Run(_) | Request::Exec(_))
+    if matches!(request, Request::Create(_) | Request::Run(_) | Request::Restore(_) | Request::Exec(_))
         && let Some(uid) = record::user()
     {
         scope::enter(uid)?;
     }
     let target = |target: &args::Target| root.container(&target.id);
     match request {
+        Request::Checkpoint(args) => checkpoint::checkpoint(&root, args)?,
+        Request::Restore(args) => return restore::restore(&root, globals, args),
         Request::Create(args) => create::create(&root, globals, args)?,
         Request::Run(args) => return create::run(&root, globals, args),
         Request::Start(args) => create::start(&target(args)?)?,

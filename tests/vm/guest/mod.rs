@@ -4,6 +4,7 @@
 mod apparmor;
 mod boot;
 mod cgroup;
+mod checkpoint;
 mod oci;
 mod rootless;
 mod session;
