@@ -23,7 +23,7 @@ for image in $(dhow images --format '{{.Repository}}' | grep image); do
 dhow run --rm --network none $image grep -q made /made && echo there ${image##*/}; done
 dhow images --format '{{.Repository}}' | sed -n 's,.*/tag,there tag,p'
 dhow volume ls -q | sed 's/^/there /'
-for name in $(dhow ps -a --format '{{.Names}}' | grep ^c); do dhow start -a $name && echo there $name; done";
+for name in $(dhow ps -a --format '{{.Names}}' | grep ^c[0-9]); do dhow start -a $name && echo there $name; done";
 
 /// The three starts.
 pub(crate) fn there_and_back(version: &str) {
