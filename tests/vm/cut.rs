@@ -182,6 +182,8 @@ pub(crate) fn judge(env: &TestEnv) {
         cuts.push(Cut { requests: first + chance.next(last - first), kept, checked: chance.next(2) == 0 });
     }
     cuts.sort_by_key(|cut| cut.requests);
+    let again = env.place.join("again.tar");
+    std::fs::write(&again, work::image("again").docker_archive(&["again"])).expect("write an archive");
     // What was flushed before the moment.
     let durable = env.place.join("durable");
     copy(&place().join("before"), &durable);
@@ -213,7 +215,8 @@ pub(crate) fn judge(env: &TestEnv) {
         drop(broken);
         let disk = Disk::of(&image, Path::new(work::MOUNTPOINT));
         let seat = Seat { store: Path::new(work::MOUNTPOINT).join("store"), ..env.root.clone() };
-        let wrong = Judge { seat, ended, doing, wrong: Vec::new() }.all(cut.checked);
+        let wrong =
+            Judge { seat, ended, doing, again: again.display().to_string(), wrong: Vec::new() }.all(cut.checked);
         drop(disk);
         assert!(
             wrong.is_empty(),
@@ -232,6 +235,8 @@ struct Judge {
     ended: usize,
     /// The one that was being done; the number of them all when none was.
     doing: usize,
+    /// The archive of an image that the guest did not have.
+    again: String,
     wrong: Vec<String>,
 }
 
@@ -320,11 +325,8 @@ impl Judge {
 
     /// Everything can be done again, and taken away.
     fn goes_on(&mut self) {
-        let archive = self.seat.tmp.join("again.tar");
-        if !archive.exists() {
-            std::fs::write(&archive, work::image("again").docker_archive(&["again"])).expect("write an archive");
-        }
-        self.run(&["load", "-q", "-i", &archive.display().to_string()]);
+        let archive = self.again.clone();
+        self.run(&["load", "-q", "-i", &archive]);
         let said =
             self.run(&["run", "--name", "again", "-v", "again:/v", "--network", "none", "again", "sh", "-c", QUESTION]);
         if said != work::answer("again") {
