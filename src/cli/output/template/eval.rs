@@ -154,7 +154,7 @@ impl<'a> Executor<'a> {
                 self.each(pipe, body, items)?
             }
             Data::Int(n) => self.each(pipe, body, (0..*n).map(|i| (Data::Int(i), Data::Int(i))))?,
-            Data::Nil | Data::NoValue | Data::Heading(_) => false,
+            Data::Nil | Data::NilList | Data::NilMap | Data::NoValue | Data::Heading(_) => false,
             other => return self.fail_at(pipe.span, format_args!("range can't iterate over {}", other.printed())),
         };
         let result = if flow { Flow::Next } else { self.block(otherwise, dot)? };
@@ -303,7 +303,14 @@ impl<'a> Executor<'a> {
                 return Ok(Data::Heading(known.unwrap_or_else(|| heading(name)).into()));
             }
             Data::Heading(_) => return Ok(Data::Heading(heading(name).into())),
-            Data::NoValue => return Ok(Data::NoValue),
+            Data::NoValue | Data::NilMap => return Ok(Data::NoValue),
+            Data::Time(at, _) => {
+                let called = super::moment::method(*at, name, arguments.as_deref().unwrap_or_default());
+                return match called {
+                    Some(done) => done.or_else(|why| self.fail(expr, format_args!("error calling {name}: {why}"))),
+                    None => self.fail(expr, format_args!("can't evaluate field {name} in type time.Time")),
+                };
+            }
             Data::Nil => return self.fail(expr, format_args!("nil pointer evaluating interface {{}}.{name}")),
             other => other.field(name),
         };

@@ -103,7 +103,11 @@ pub(super) fn call(name: &str, args: &[Data], limit: usize) -> Result<Data, Faul
         "title" => Data::text(title(&string(args, 0)?)),
         "join" => {
             let separator = string(args, 1)?;
-            let Data::List(list) = &args[0] else { return Err(wrong(args, 0, "[]string")) };
+            let list = match &args[0] {
+                Data::List(list) => list.clone(),
+                Data::NilList => [].into(),
+                _ => return Err(wrong(args, 0, "[]string")),
+            };
             let words: Option<Vec<&str>> = list.iter().map(|item| item.as_text().map(|text| &**text)).collect();
             let words = words.ok_or_else(|| wrong(args, 0, "[]string"))?;
             let size = words.iter().map(|w| w.len() + separator.len()).sum();
@@ -202,6 +206,7 @@ fn length(value: &Data) -> Result<Data, Fault> {
         Data::Text(t) | Data::Heading(t) => t.len(),
         Data::List(list) => list.len(),
         Data::Map(pairs) => pairs.len(),
+        Data::NilList | Data::NilMap => 0,
         Data::Nil | Data::NoValue => return refuse("len of nil pointer"),
         other => return refuse(format!("len of type {}", other.type_name())),
     };
@@ -240,7 +245,7 @@ fn index(args: &[Data]) -> Result<Data, Fault> {
             (Data::Struct(_), key) if key.as_text().is_some() => {
                 key.as_text().and_then(|name| value.field(name)).cloned().unwrap_or(Data::NoValue)
             }
-            (Data::Nil, _) => Data::NoValue,
+            (Data::Nil | Data::NilMap, _) => Data::NoValue,
             (Data::NoValue, _) => return refuse("index of untyped nil"),
             (other, _) => return refuse(format!("can't index item of type {}", other.type_name())),
         };

@@ -3,10 +3,12 @@
 //! [`lexer`] and [`parser`] make a tree, [`eval`] walks it over [`value::Data`], [`function`] and [`printf`] compute.
 //! [`report`] is what lists use: `json`, `table …` and plain formats over rows.
 
+mod document;
 mod eval;
 mod failure;
 mod function;
 mod lexer;
+mod moment;
 mod parser;
 mod printf;
 pub(crate) mod report;

@@ -1,16 +1,18 @@
 //! The Go types of podman's documents, as far as templates show them: a field's name where JSON has another, and the
 //! type that an error names. Source: podman's `libpod/define`.
 
+use super::document::DOCUMENTS;
+
 /// The Go type of what has no name.
 pub(super) const UNTYPED: &str = "interface {}";
 
 /// A field: its name in JSON, its name in Go, and the type of what it holds where that has a name; `[]` before it for the
 /// items of a list. A field that JSON leaves out is there nevertheless where it has a type: empty, see [`absent`].
-type Field = (&'static str, &'static str, &'static str);
+pub(super) type Field = (&'static str, &'static str, &'static str);
 
 /// A type by the name that we give it: the name that errors show, and its fields. What is not listed has in Go the name
 /// that it has in JSON, and no type of its own.
-type Type = (&'static str, &'static str, &'static [Field]);
+pub(super) type Type = (&'static str, &'static str, &'static [Field]);
 
 const TYPES: &[Type] = &[
     (
@@ -131,64 +133,6 @@ const TYPES: &[Type] = &[
         ],
     ),
     ("define.Version", "define.Version", &[]),
-    (
-        "inspect container",
-        UNTYPED,
-        &[
-            ("Config", "Config", "*define.InspectContainerConfig"),
-            ("GraphDriver", "GraphDriver", "*define.DriverData"),
-            ("HostConfig", "HostConfig", "*define.InspectContainerHostConfig"),
-            ("Mounts", "Mounts", "[]define.InspectMount"),
-            ("NetworkSettings", "NetworkSettings", "*define.InspectNetworkSettings"),
-            ("State", "State", "*define.InspectContainerState"),
-        ],
-    ),
-    (
-        "*define.InspectContainerConfig",
-        "*define.InspectContainerConfig",
-        &[
-            ("sdNotifyMode", "SdNotifyMode", "string"),
-            ("Healthcheck", "Healthcheck", "*manifest.Schema2HealthConfig"),
-            ("StartupHealthCheck", "StartupHealthCheck", "*define.StartupHealthCheck"),
-            ("HealthLogDestination", "HealthLogDestination", "string"),
-            ("HealthcheckMaxLogCount", "HealthMaxLogCount", "uint"),
-            ("HealthcheckMaxLogSize", "HealthMaxLogSize", "uint"),
-            ("SystemdMode", "SystemdMode", "bool"),
-            ("Timezone", "Timezone", "string"),
-            ("ExposedPorts", "ExposedPorts", "map[string]struct {}"),
-        ],
-    ),
-    ("*manifest.Schema2HealthConfig", "*manifest.Schema2HealthConfig", CHECK),
-    ("*define.StartupHealthCheck", "*define.StartupHealthCheck", CHECK),
-    ("*define.InspectIDMappings", "*define.InspectIDMappings", &[("UidMap", "UIDMap", ""), ("GidMap", "GIDMap", "")]),
-    ("define.InspectMount", "define.InspectMount", &[("Name", "Name", "string"), ("SubPath", "SubPath", "string")]),
-    (
-        "*define.InspectContainerHostConfig",
-        "*define.InspectContainerHostConfig",
-        &[
-            ("IDMappings", "IDMappings", "*define.InspectIDMappings"),
-            ("LogConfig", "LogConfig", "*define.InspectLogConfig"),
-            ("RestartPolicy", "RestartPolicy", "*define.InspectRestartPolicy"),
-        ],
-    ),
-    (
-        "*define.InspectContainerState",
-        "*define.InspectContainerState",
-        &[
-            ("Health", "Health", "define.HealthCheckResults"),
-            ("Healthcheck", "Healthcheck", "define.HealthCheckResults"),
-        ],
-    ),
-    (
-        "inspect image",
-        UNTYPED,
-        &[
-            ("Config", "Config", "*v1.ImageConfig"),
-            ("GraphDriver", "GraphDriver", "*define.DriverData"),
-            ("RootFS", "RootFS", "*inspect.RootFS"),
-        ],
-    ),
-    ("inspect volume", UNTYPED, &[]),
 ];
 
 /// What podman tells of a program that it runs.
@@ -200,20 +144,13 @@ const PROGRAM: &[Field] = &[
     ("version", "Version", ""),
 ];
 
-/// When and how often a container's health is looked at.
-const CHECK: &[Field] = &[
-    ("Interval", "Interval", DURATION),
-    ("Retries", "Retries", "int"),
-    ("StartPeriod", "StartPeriod", DURATION),
-    ("Successes", "Successes", "int"),
-    ("Timeout", "Timeout", DURATION),
-];
-
 /// Nanoseconds that templates print as `1m30s`.
 pub(super) const DURATION: &str = "time.Duration";
+/// RFC 3339 in JSON; see `moment`.
+pub(super) const TIME: &str = "time.Time";
 
 fn find(name: &str) -> Option<&'static Type> {
-    TYPES.iter().find(|(known, ..)| *known == name)
+    TYPES.iter().chain(DOCUMENTS).find(|(known, ..)| *known == name)
 }
 
 /// The name of type `name` in errors.
@@ -234,21 +171,30 @@ pub(super) enum Absent {
     Bool,
     Int,
     Duration,
+    List,
     Map,
+    Time,
     Nil,
 }
 
 /// What the field called `name` in Go holds where JSON leaves it out; `None` where the type has no such field.
 pub(super) fn absent(type_name: &str, name: &str) -> Option<Absent> {
     let (.., of) = find(type_name)?.2.iter().find(|(_, go, of)| *go == name && !of.is_empty())?;
-    Some(match *of {
+    Some(nothing(of))
+}
+
+/// What kind of nothing a field of type `of` holds.
+pub(super) fn nothing(of: &str) -> Absent {
+    match of {
         "string" => Absent::Text,
         "bool" => Absent::Bool,
         "int" | "uint" => Absent::Int,
         DURATION => Absent::Duration,
+        TIME => Absent::Time,
         of if of.starts_with("map[") => Absent::Map,
+        of if of.starts_with("[]") => Absent::List,
         _ => Absent::Nil,
-    })
+    }
 }
 
 /// The name in JSON of the field that is `name` in Go.
@@ -263,8 +209,8 @@ mod tests {
 
     #[test]
     fn each_type_that_a_field_names_and_that_has_fields_of_its_own_is_there_once() {
-        for (name, _, fields) in TYPES {
-            assert_eq!(TYPES.iter().filter(|(other, ..)| other == name).count(), 1, "{name}");
+        for (name, _, fields) in TYPES.iter().chain(DOCUMENTS) {
+            assert_eq!(TYPES.iter().chain(DOCUMENTS).filter(|(other, ..)| other == name).count(), 1, "{name}");
             for (key, go, _) in *fields {
                 assert_eq!(fields.iter().filter(|(other, ..)| other == key).count(), 1, "{name} {key}");
                 assert!(go.starts_with(|c: char| c.is_ascii_uppercase()), "{name} {go}");

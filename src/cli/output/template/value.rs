@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::rc::Rc;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::shape::{self, Absent, UNTYPED};
@@ -34,11 +36,16 @@ pub(crate) enum Data {
     /// A key that a map does not have.
     NoValue,
     Nil,
+    /// A list, or a map, that is nil: it prints as an empty one.
+    NilList,
+    NilMap,
     Bool(bool),
     Int(i128),
     Float(f64),
     /// Nanoseconds.
     Duration(i64),
+    /// With its text in JSON.
+    Time(Timestamp, Rc<str>),
     Text(Rc<str>),
     List(Rc<[Data]>),
     /// Keys are sorted.
@@ -85,6 +92,8 @@ impl Data {
                     let (name, of) = shape::field(type_name, key);
                     let value = match (of, value) {
                         (Some(shape::DURATION), Value::Number(n)) => Self::Duration(n.as_i64().unwrap_or(i64::MAX)),
+                        (Some(shape::TIME), Value::String(text)) => Self::time(text, escape),
+                        (Some(of), Value::Null) => Self::nothing(&shape::nothing(of)),
                         (Some(of), Value::Array(list)) if of.starts_with("[]") => {
                             list.iter().map(|item| Self::of(item, &of[2..], escape)).collect()
                         }
@@ -148,20 +157,32 @@ impl Data {
     /// Returns what a struct's field holds that JSON has left out.
     pub(super) fn absent(&self, name: &str) -> Option<Self> {
         let Self::Struct(fields) = self else { return None };
-        Some(match shape::absent(&fields.type_name, name)? {
+        Some(Self::nothing(&shape::absent(&fields.type_name, name)?))
+    }
+
+    /// The zero value of a type.
+    fn nothing(of: &Absent) -> Self {
+        match of {
             Absent::Text => Self::text(""),
             Absent::Bool => Self::Bool(false),
             Absent::Int => Self::Int(0),
             Absent::Duration => Self::Duration(0),
-            Absent::Map => Self::Map([].into()),
+            Absent::List => Self::NilList,
+            Absent::Map => Self::NilMap,
+            Absent::Time => Self::time("0001-01-01T00:00:00Z", Escape::No),
             Absent::Nil => Self::Nil,
-        })
+        }
+    }
+
+    /// A time as JSON has it; text that is none stays text.
+    fn time(text: &str, escape: Escape) -> Self {
+        text.parse().map_or_else(|_| Self::Text(escape.apply(text)), |at| Self::Time(at, text.into()))
     }
 
     /// Tells what `if` makes of it: false, zero, nil and what is empty are not true.
     pub(super) fn truth(&self) -> bool {
         match self {
-            Self::NoValue | Self::Nil => false,
+            Self::NoValue | Self::Nil | Self::NilList | Self::NilMap => false,
             Self::Bool(b) => *b,
             Self::Int(i) => *i != 0,
             Self::Float(f) => *f != 0.0,
@@ -169,7 +190,7 @@ impl Data {
             Self::Text(t) | Self::Heading(t) => !t.is_empty(),
             Self::List(l) => !l.is_empty(),
             Self::Map(m) => !m.is_empty(),
-            Self::Struct(_) | Self::Headings(_) => true,
+            Self::Struct(_) | Self::Headings(_) | Self::Time(..) => true,
         }
     }
 
@@ -177,6 +198,9 @@ impl Data {
     pub(super) fn type_name(&self) -> &str {
         match self {
             Self::NoValue | Self::Nil => "<nil>",
+            Self::NilList => "[]interface {}",
+            Self::NilMap => "map[string]interface {}",
+            Self::Time(..) => shape::TIME,
             Self::Bool(_) => "bool",
             Self::Int(_) => "int",
             Self::Float(_) => "float64",
@@ -195,6 +219,9 @@ impl Data {
         match self {
             Self::NoValue => out.push_str("<no value>"),
             Self::Nil => out.push_str("<nil>"),
+            Self::NilList => out.push_str("[]"),
+            Self::NilMap => out.push_str("map[]"),
+            Self::Time(at, _) => out.push_str(&time::print_go(*at, &TimeZone::system())),
             Self::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
             // Writing to a string cannot fail.
             Self::Int(i) => drop(write!(out, "{i}")),
@@ -241,7 +268,8 @@ impl Data {
     /// Returns it as JSON.
     pub(super) fn to_json(&self) -> Value {
         match self {
-            Self::NoValue | Self::Nil => Value::Null,
+            Self::NoValue | Self::Nil | Self::NilList | Self::NilMap => Value::Null,
+            Self::Time(_, text) => Value::String(text.to_string()),
             Self::Bool(b) => Value::Bool(*b),
             Self::Int(i) => i64::try_from(*i)
                 .map(Value::from)
