@@ -78,7 +78,16 @@ const TYPES: &[Type] = &[
             ("codename", "Codename", ""),
         ],
     ),
-    ("define.IDMappings", "define.IDMappings", &[("gidmap", "GIDMap", ""), ("uidmap", "UIDMap", "")]),
+    (
+        "define.IDMappings",
+        "define.IDMappings",
+        &[("gidmap", "GIDMap", "[]idtools.IDMap"), ("uidmap", "UIDMap", "[]idtools.IDMap")],
+    ),
+    (
+        "idtools.IDMap",
+        "idtools.IDMap",
+        &[("container_id", "ContainerID", "int"), ("host_id", "HostID", "int"), ("size", "Size", "int")],
+    ),
     ("*define.OCIRuntimeInfo", "*define.OCIRuntimeInfo", PROGRAM),
     ("define.PastaInfo", "define.PastaInfo", PROGRAM),
     ("define.SlirpInfo", "define.SlirpInfo", PROGRAM),
@@ -177,7 +186,14 @@ const TYPES: &[Type] = &[
         &[
             ("Health", "Health", "define.HealthCheckResults"),
             ("Healthcheck", "Healthcheck", "define.HealthCheckResults"),
+            ("CgroupPath", "CgroupPath", "string"),
+            ("ConmonPid", "ConmonPid", "int"),
         ],
+    ),
+    (
+        "*define.InspectNetworkSettings",
+        "*define.InspectNetworkSettings",
+        &[("Networks", "Networks", "map[string]*define.InspectAdditionalNetwork")],
     ),
     (
         "inspect image",
@@ -188,7 +204,7 @@ const TYPES: &[Type] = &[
             ("RootFS", "RootFS", "*inspect.RootFS"),
         ],
     ),
-    ("inspect volume", UNTYPED, &[]),
+    ("inspect volume", UNTYPED, &[("UID", "UID", "int"), ("GID", "GID", "int")]),
 ];
 
 /// What podman tells of a program that it runs.
