@@ -5,12 +5,14 @@ use std::io::{BufRead, Read, Write};
 use anyhow::{Context, Result, anyhow};
 
 use super::output::stdout;
-use super::terminal;
+use super::{exit, terminal};
 
 /// What the keyboard sends for ctrl-c, ctrl-d and the two keys that erase.
 const INTERRUPT: u8 = 3;
 const END: u8 = 4;
 const ERASE: [u8; 2] = [8, 127];
+/// The exit code of who is ended by ctrl-c.
+const INTERRUPTED: u8 = 130;
 
 /// Asks whether to go on, after a warning; no answer at all is an error, as podman has it.
 pub(crate) fn confirm(warning: &str) -> Result<bool> {
@@ -36,8 +38,10 @@ pub(crate) fn ask(question: &str) -> Result<String> {
 
 /// Asks for what must not be seen; without a terminal it is a line like any other.
 pub(crate) fn password(question: &str) -> Result<String> {
+    // First: who types ahead of the question is not shown either.
+    let raw = terminal::raw_stdin().context("hide what is typed")?;
     say(question)?;
-    let Some(raw) = terminal::raw_stdin().context("hide what is typed")? else { return line() };
+    let Some(raw) = raw else { return line() };
     let read = keys(&mut std::io::stdin().lock());
     drop(raw);
     say("\n")?;
@@ -59,7 +63,8 @@ fn keys(input: &mut dyn Read) -> Result<String> {
         }
         match key[0] {
             b'\r' | b'\n' => return String::from_utf8(text).context("read the terminal"),
-            INTERRUPT => return Err(anyhow!("interrupted")),
+            // As the signal would have ended us.
+            INTERRUPT => return Err(exit::with_code(INTERRUPTED, anyhow!("interrupted"))),
             END if text.is_empty() => return Err(anyhow!("EOF")),
             END => {}
             byte if ERASE.contains(&byte) => {

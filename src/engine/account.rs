@@ -31,13 +31,23 @@ pub(super) fn host_users(names: &[String], mounts: &[Mount], workdir: &str) -> R
     names.iter().map(line).collect()
 }
 
-/// The line and the group's line for the user who keeps his ids, as podman has them: he has a name inside, too. Nothing
-/// where the host's own file does not know him.
-pub(super) fn kept_user(uid: u32, mounts: &[Mount], workdir: &str) -> Option<(String, String)> {
-    let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
-    let line = host_user(&passwd, &uid.to_string(), mounts, workdir)?;
-    let name = line.split(':').next()?.to_owned();
-    Some((line, format!("{name}:x:$GID:{name}")))
+/// The lines of the calling user and their group, where the host has them.
+pub(super) fn caller(uid: u32, gid: u32, mounts: &[Mount], workdir: &str) -> (Option<String>, Option<String>) {
+    // A user of a directory service is in no file, and has a line of numbers.
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let group = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let user = host_user(&passwd, &uid.to_string(), mounts, workdir);
+    let name = user.as_deref().and_then(|line| line.split(':').next()).unwrap_or_default().to_owned();
+    (user, host_group(&group, gid, &name))
+}
+
+/// The line of group `gid`, with `member` in it.
+fn host_group(groups: &str, gid: u32, member: &str) -> Option<String> {
+    groups.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [name, _, number, ..] = fields[..] else { return None };
+        (!name.is_empty() && number.parse() == Ok(gid)).then(|| format!("{name}:x:{gid}:{member}"))
+    })
 }
 
 fn host_user(passwd: &str, wanted: &str, mounts: &[Mount], workdir: &str) -> Option<String> {
@@ -90,5 +100,12 @@ mod tests {
         for none in ["", "bad", "a", "x", "7"] {
             assert_eq!(host_user(passwd, none, &mounts, "/"), None, "{none}");
         }
+    }
+
+    #[test]
+    fn a_group_of_the_host_is_one_line() {
+        let groups = "root:x:0:\nbad:x\n:x:7:\nkim:x:1000:bob,al\n";
+        assert_eq!(host_group(groups, 1000, "kim").as_deref(), Some("kim:x:1000:kim"));
+        assert_eq!((host_group(groups, 7, "kim"), host_group(groups, 8, "kim")), (None, None));
     }
 }

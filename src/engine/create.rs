@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::Engine;
 use super::container::{self, Locked};
 use super::remove::is_conflict;
-use super::request::{CreateRequest, ImageVolumes, NamespaceRequest, RemoveRequest, RootRequest, UserNamespaceRequest};
+use super::request::{CreateRequest, ImageVolumes, NamespaceRequest, RemoveRequest, RootRequest};
 use crate::image::store::{Image, ImageStore};
 use crate::model::container::{Accounts, ContainerConfig, ImageRef, Namespace, RootFs};
 use crate::model::error::Error;
@@ -195,13 +195,13 @@ impl Engine {
             host_users: super::account::host_users(&request.host_users, &mounts, &workdir)?,
             ..request.accounts.clone()
         };
-        if let (UserNamespaceRequest::KeepId { uid: None, .. }, Some(uid)) =
-            (&request.userns, self.privilege.ordinary_user())
+        // A line that the user gives takes the place of the caller's.
+        if let Some((uid, gid)) = self.caller_kept(&request.userns)
             && accounts.passwd_entry.is_none()
-            && let Some((user, group)) = super::account::kept_user(uid, &mounts, &workdir)
         {
-            accounts.host_users.push(user);
-            accounts.group_entry.get_or_insert(group);
+            let (user, group) = super::account::caller(uid, gid, &mounts, &workdir);
+            accounts.host_users.extend(user);
+            accounts.host_groups.extend(group);
         }
         let health = super::health::resolve(&request.health, image)?;
         if request.notify == NotifyMode::Healthy && health.is_none() {
@@ -230,6 +230,7 @@ impl Engine {
             entrypoint,
             command,
             create_command: request.create_command.clone(),
+            volumes_from: request.volumes_from.clone(),
             env: super::environment::merge(&defaults.env, request)?,
             unset_env: request.unset_env.clone(),
             unset_env_all: request.unset_env_all,
@@ -360,7 +361,21 @@ impl Engine {
                 NetworkMode::Bridge(vec![crate::model::network::Attachment::to(crate::model::network::DEFAULT)])
             }
             NetworkMode::Private => NetworkMode::Pasta(Vec::new()),
-            NetworkMode::Bridge(_) if self.privilege.is_rootless() => {
+            NetworkMode::Bridge(networks) if self.privilege.is_rootless() => {
+                let unknown = networks.iter().find(|network| network.network != crate::model::network::DEFAULT);
+                if let Some(unknown) = unknown {
+                    return Err(Error::not_found(format!(
+                        "unable to find network with name or ID {}: network not found",
+                        unknown.network
+                    ))
+                    .hint("an ordinary user has no bridge networks: use --network pasta, host or none")
+                    .into());
+                }
+                if networks.iter().any(|network| !network.static_ips.is_empty() || network.static_mac.is_some()) {
+                    let message = "invalid config provided: networks and static ip/mac address can only be used with \
+                                   Bridge mode networking";
+                    return Err(Error::invalid(message).hint("an ordinary user has no bridge networks").into());
+                }
                 return Err(Error::unsupported("bridge networks of an ordinary user are not supported")
                     .hint("use --network pasta, host or none")
                     .into());

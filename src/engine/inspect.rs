@@ -267,7 +267,7 @@ impl Engine {
             "AutoRemoveImage": false,
             "Annotations": config.annotations,
             "VolumeDriver": "",
-            "VolumesFrom": null,
+            "VolumesFrom": if config.volumes_from.is_empty() { Value::Null } else { json!(config.volumes_from) },
             "CapAdd": capabilities(&config.security.cap_add),
             "CapDrop": capabilities(&config.security.cap_drop),
             "Dns": config.names.dns,

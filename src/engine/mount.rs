@@ -51,7 +51,7 @@ impl Engine {
 
     /// Unmounts it; one that is not mounted is fine.
     pub(crate) fn unmount_container(&self, name: &str) -> Result<Id> {
-        self.check_mounts("mount")?;
+        self.check_mounts("umount")?;
         let locked = self.lock(name)?;
         let was_mounted = merged::mounted(&locked.dir())?.is_some();
         merged::detach(&locked.dir())?;

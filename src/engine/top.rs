@@ -41,12 +41,13 @@ const COLUMNS: [Column; 34] = [
     ("groups", "", "GROUPS", |p, h| {
         p.groups().into_iter().map(|id| h.inside.group(p, id)).collect::<Vec<_>>().join(",")
     }),
-    ("hgroup", "", "HGROUP", |p, h| h.outside.name(&h.outside.groups, p.id("Gid", 1))),
+    ("hgroup", "", "HGROUP", |p, h| h.outside.name(&h.outside.groups, h.gids.outer(p.id("Gid", 1)))),
     ("hgroups", "", "HGROUPS", |p, h| {
-        p.groups().into_iter().map(|id| h.outside.name(&h.outside.groups, id)).collect::<Vec<_>>().join(",")
+        let name = |id| h.outside.name(&h.outside.groups, h.gids.outer(id));
+        p.groups().into_iter().map(name).collect::<Vec<_>>().join(",")
     }),
     ("hpid", "", "HPID", |p, _| p.pid.to_string()),
-    ("huser", "", "HUSER", |p, h| h.outside.name(&h.outside.users, p.id("Uid", 1))),
+    ("huser", "", "HUSER", |p, h| h.outside.name(&h.outside.users, h.uids.outer(p.id("Uid", 1)))),
     ("label", "", "LABEL", |p, _| p.label()),
     ("nice", "%n", "NI", |p, _| p.field(19).to_string()),
     ("pcpu", "%C", "%CPU", |p, h| p.cpu_share(h)),
@@ -284,6 +285,9 @@ struct Host {
     tick: i64,
     inside: Names,
     outside: Names,
+    /// What the ids that we see are on the host.
+    uids: OwnMap,
+    gids: OwnMap,
     /// Numbers inside by numbers outside.
     pids: BTreeMap<i64, i32>,
 }
@@ -298,6 +302,8 @@ impl Host {
             tick: 1_000_000_000 / hertz,
             inside: Names::of(&format!("/proc/{init}/root")),
             outside: Names::of("/"),
+            uids: OwnMap::read("uid_map"),
+            gids: OwnMap::read("gid_map"),
             pids: processes.iter().map(|process| (i64::from(process.pid), process.inside)).collect(),
         })
     }
@@ -309,6 +315,31 @@ impl Host {
     /// A process of elsewhere is 0, as the kernel has it.
     fn pid_inside(&self, pid: i64) -> i32 {
         self.pids.get(&pid).copied().unwrap_or(0)
+    }
+}
+
+/// The map of our own user namespace: ranges of inside, outside and count.
+#[derive(Debug)]
+struct OwnMap(Vec<[u32; 3]>);
+
+impl OwnMap {
+    fn read(name: &str) -> Self {
+        Self::parse(&fs::read_to_string(format!("/proc/self/{name}")).unwrap_or_default())
+    }
+
+    fn parse(text: &str) -> Self {
+        let range = |line: &str| {
+            let numbers: Vec<u32> = line.split_ascii_whitespace().filter_map(|number| number.parse().ok()).collect();
+            <[u32; 3]>::try_from(numbers).ok()
+        };
+        Self(text.lines().filter_map(range).collect())
+    }
+
+    fn outer(&self, id: u32) -> u32 {
+        let within = |[inside, outside, count]: &[u32; 3]| {
+            id.checked_sub(*inside).filter(|offset| offset < count).map(|offset| outside.saturating_add(offset))
+        };
+        self.0.iter().find_map(within).unwrap_or(id)
     }
 }
 
@@ -407,6 +438,12 @@ mod tests {
             let text = show(&process, &host);
             assert!(!text.contains('\0'), "{heading} {text}");
         }
+    }
+
+    #[test]
+    fn an_id_of_ours_is_another_on_the_host() {
+        let map = OwnMap::parse("         0       4217          1\n         1     200000      65536\nbad\n");
+        assert_eq!([0, 1, 65_536, 65_537].map(|id| map.outer(id)), [4217, 200_000, 265_535, 65_537]);
     }
 
     #[test]

@@ -78,6 +78,16 @@ impl Engine {
         Some(format!("{uid}:{gid}"))
     }
 
+    /// The caller's ids, where `keep-id` keeps them as they are.
+    pub(crate) fn caller_kept(&self, asked: &UserNamespaceRequest) -> Option<(u32, u32)> {
+        match (asked, &self.privilege) {
+            (UserNamespaceRequest::KeepId { uid: None, gid: None, .. }, Privilege::Rootless { uid, gid }) => {
+                Some((*uid, *gid))
+            }
+            _ => None,
+        }
+    }
+
     /// The ids that `keep-id` gives the caller inside.
     fn kept_ids(&self, asked: &UserNamespaceRequest) -> Option<(u32, u32)> {
         let UserNamespaceRequest::KeepId { uid, gid, .. } = asked else { return None };

@@ -19,7 +19,7 @@ use crate::model::mount::{Mount, Source};
 use crate::model::volume::VolumeConfig;
 use crate::runtime::user;
 use crate::storage::overlay;
-use crate::storage::volume::local::Volumes;
+use crate::storage::volume::local::{self, Volumes};
 use crate::storage::volume::populate;
 
 /// Makes the volumes that a container being created names, and fills those that are new and empty.
@@ -40,14 +40,17 @@ pub(crate) fn prepare(engine: &Engine, locked: &mut Locked, image: Option<&Image
                     volume
                 }
             };
-            if volume.populated || !volume.options.is_empty() {
+            if volume.populated || !volume.is_plain() {
                 continue;
             }
             let fills = mount.copy_up && image.is_some();
             let filled = fills
                 && fill(engine, locked, &volumes, &volume, mount, maps.as_ref())
                     .with_context(|| format!("copy up into volume {name}"))?;
-            if !filled {
+            if volume.owner().is_some() {
+                // What the image says of the directory itself is less than what its maker said.
+                local::give(&volumes.data(name), volume.owner())?;
+            } else if !filled {
                 give_to_user(engine, locked, &volumes, name, maps.as_ref())
                     .with_context(|| format!("change the owner of volume {name}"))?;
             }
@@ -208,7 +211,7 @@ pub(super) fn host_path(path: &str) -> Result<PathBuf> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(Error::not_found(format!("statfs {path}: no such file or directory")).hint("make it first").into())
         }
-        Err(error) => Err(error).with_context(|| format!("stat {path}")),
+        Err(error) => Err(error).with_context(|| format!("statfs {path}")),
     }
 }
 

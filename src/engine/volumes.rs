@@ -58,6 +58,12 @@ impl Volume {
         if config.anonymous {
             document["Anonymous"] = Value::Bool(true);
         }
+        let owner = config.owner();
+        for (key, id) in [("UID", owner.uid), ("GID", owner.gid)] {
+            if let Some(id) = id.filter(|id| *id != 0) {
+                document[key] = id.into();
+            }
+        }
         document
     }
 }

@@ -374,7 +374,9 @@ fn write(file: &Path, map: &Map<String, Value>) -> Result<()> {
     let written = (|| {
         let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         out.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-        serde_json::to_writer_pretty(&mut out, map)?;
+        // By tabs, as podman and docker write it.
+        let indent = serde_json::ser::PrettyFormatter::with_indent(b"\t");
+        serde::Serialize::serialize(map, &mut serde_json::Serializer::with_formatter(&mut out, indent))?;
         out.write_all(b"\n")?;
         out.sync_all()?;
         std::fs::rename(&temporary, &target)

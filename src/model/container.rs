@@ -237,6 +237,9 @@ pub(crate) struct Names {
     pub(crate) hosts_file: Option<String>,
 }
 
+/// crun's annotation of a container whose processes keep the supplementary groups of who started them.
+pub(crate) const KEEP_GROUPS: &str = "run.oci.keep_original_groups";
+
 /// What is written into the container's passwd and group files: a line for a user that has none there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -247,8 +250,10 @@ pub(crate) struct Accounts {
     pub(crate) passwd_entry: Option<String>,
     /// `--group-entry`, with `$GROUPNAME $GID $USERLIST`.
     pub(crate) group_entry: Option<String>,
-    /// Lines for users of the host (`--hostuser`).
+    /// Lines for users of the host (`--hostuser`), and for the caller whom `--userns=keep-id` keeps.
     pub(crate) host_users: Vec<String>,
+    /// The line for that caller's group.
+    pub(crate) host_groups: Vec<String>,
 }
 
 /// What was asked for, with what the image says already merged in. `config.json`.
@@ -266,6 +271,9 @@ pub(crate) struct ContainerConfig {
     /// As given to `create`, for inspect.
     #[serde(default)]
     pub(crate) create_command: Vec<String>,
+    /// `--volumes-from` as given, for inspect: their mounts are among `mounts`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) volumes_from: Vec<String>,
     /// `KEY=VALUE`, the image's and the user's, one of each key.
     pub(crate) env: Vec<String>,
     /// Variables of dhow's own that the user does not want.

@@ -166,7 +166,8 @@ pub(crate) fn take(socket: impl AsFd, buffer: &mut [u8]) -> Got {
             // A packet that is larger than any frame comes from nobody of ours.
             Ok((_, length)) if length > buffer.len() => return Got::Gone,
             Ok((_, length)) => return Got::Frame(length),
-            Err(rustix::io::Errno::INTR) => {}
+            // Said once where the other side went with frames of ours unread: what it had sent before is still to come.
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
             Err(rustix::io::Errno::AGAIN) => return Got::Empty,
             Err(_) => return Got::Gone,
         }
@@ -183,6 +184,17 @@ pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_last_frames_come_though_ours_were_not_read() {
+        let (a, b) = pair().unwrap();
+        assert_eq!(put(&b, &resize(24, 80)), Sent::Done);
+        assert_eq!(put(&a, &[1, 2, 3]), Sent::Done);
+        drop(a);
+        let mut buffer = vec![0; FRAME];
+        assert_eq!((take(&b, &mut buffer), &buffer[..3]), (Got::Frame(3), &[1, 2, 3][..]));
+        assert_eq!(take(&b, &mut buffer), Got::Gone);
+    }
 
     #[test]
     fn frames_survive_the_socket() {

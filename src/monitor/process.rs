@@ -13,7 +13,7 @@ use super::config::{ExecSource, MonitorConfig, RootSource};
 use super::exit::Child;
 use super::stdio::{self, Kind, MonitorEnds};
 use crate::model::container::ProcessRef;
-use crate::model::error::Error;
+use crate::model::error::{Error, ErrorKind};
 use crate::model::log::{LogConfig, LogDriver};
 use crate::model::runtime::OtherRuntime;
 use crate::runtime::capability::{self, CapSet};
@@ -400,8 +400,19 @@ fn streams(
         let (stdout, stderr) = (own(rustix::stdio::stdout())?, own(rustix::stdio::stderr())?);
         return Ok((Stdio::Fds { stdin, stdout, stderr }, MonitorEnds::Nothing));
     }
-    let (ends, ours) = stdio::create(kind, config.stdin, owner)?;
+    let (ends, ours) = stdio::create(kind, config.stdin, owner).map_err(|error| unmapped(error, owner))?;
     Ok((Stdio::Fds { stdin: ends.stdin, stdout: ends.stdout, stderr: ends.stderr }, ours))
+}
+
+/// Says why a file cannot be given to a user whom our user namespace does not have; any other error stays.
+fn unmapped(error: anyhow::Error, (uid, gid): (u32, u32)) -> anyhow::Error {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
+    if cause != Some(libc::EINVAL) {
+        return error;
+    }
+    Error::new(ErrorKind::NotExecutable, format!("user {uid} or group {gid} is not in the user namespace"))
+        .hint("the ids that a user has are in /etc/subuid and /etc/subgid")
+        .into()
 }
 
 fn with_terminal(ends: MonitorEnds, terminal: Option<OwnedFd>) -> Result<MonitorEnds> {

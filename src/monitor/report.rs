@@ -111,7 +111,7 @@ impl Channel {
         let mut packet = vec![0_u8; 2 + PACKET];
         loop {
             match recv(&self.0, packet.as_mut_slice(), RecvFlags::DONTWAIT | RecvFlags::TRUNC) {
-                Ok((_, 0)) | Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+                Ok((_, 0)) => return Ok(None),
                 Ok((_, length)) if length < 2 || length > packet.len() => return Err(malformed("bad length").into()),
                 Ok((_, length)) => {
                     let [version, more] = [packet[0], packet[1]];
@@ -128,7 +128,8 @@ impl Channel {
                     }
                 }
                 Err(rustix::io::Errno::AGAIN) => self.wait(PollFlags::IN, deadline, "wait for a message")?,
-                Err(rustix::io::Errno::INTR) => {}
+                // Said once where the other side ended with messages of ours unread; its own are still to come.
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
                 Err(error) => return Err(error).context("receive message"),
             }
         }

@@ -18,6 +18,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -140,7 +141,8 @@ pub(crate) fn start(
     let started = (|| {
         fs::File::create(&files.link).with_context(|| format!("create {}", files.link.display()))?;
         let mut command = Command::new(&program);
-        command.args(&arguments).env_clear().current_dir("/").stdin(Stdio::null());
+        // Distributions have it as a link to passt, which looks at its name for which of the two it is.
+        command.arg0("pasta").args(&arguments).env_clear().current_dir("/").stdin(Stdio::null());
         if is_host_root() {
             // As the host's root it would become nobody, who may not enter the namespace.
             command.args(["--runas", "0:0"]);

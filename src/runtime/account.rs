@@ -43,6 +43,14 @@ pub(crate) fn missing(root: BorrowedFd<'_>, user: &str, home: &str, accounts: &A
             lines.push('\n');
         }
     }
+    let mut group_lines = String::new();
+    for line in &accounts.host_groups {
+        let gid = line.split(':').nth(2).unwrap_or_default();
+        if !knows(&groups, line) && !has_number(&groups, gid) {
+            group_lines.push_str(line);
+            group_lines.push('\n');
+        }
+    }
     if number(name) && !has_number(&passwd, name) && !has_number(&lines, name) {
         // The group may be known by its name; what is unknown the lookup of the user tells.
         let gid = user::lookup(root, user, &[])?.gid;
@@ -52,10 +60,12 @@ pub(crate) fn missing(root: BorrowedFd<'_>, user: &str, home: &str, accounts: &A
     if !lines.is_empty() {
         additions.push(Addition { path: PASSWD, present: passwd, lines });
     }
-    if number(group) && !has_number(&groups, group) {
+    if number(group) && !has_number(&groups, group) && !has_number(&group_lines, group) {
         let template = accounts.group_entry.as_deref().unwrap_or("$GROUPNAME:x:$GID:$USERLIST");
-        let line = fill(template, &[("$GROUPNAME", group), ("$GID", group), ("$USERLIST", name)])?;
-        additions.push(Addition { path: GROUP, present: groups, lines: line });
+        group_lines.push_str(&fill(template, &[("$GROUPNAME", group), ("$GID", group), ("$USERLIST", name)])?);
+    }
+    if !group_lines.is_empty() {
+        additions.push(Addition { path: GROUP, present: groups, lines: group_lines });
     }
     Ok(additions)
 }

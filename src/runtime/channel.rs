@@ -116,8 +116,8 @@ impl Channel {
         let received = loop {
             let mut slices = [io::IoSliceMut::new(&mut packet)];
             match rustix::net::recvmsg(&self.0, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+                // Said once where the other side ended with messages of ours unread; its own are still to come.
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
                 done => break done.context("receive a message")?,
             }
         };

@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
-use oci_spec::runtime::{IOPriorityClass, LinuxMemoryPolicy, LinuxPersonality, LinuxPersonalityDomain, Process};
+use oci_spec::runtime::{IOPriorityClass, LinuxMemoryPolicy, LinuxPersonality, LinuxPersonalityDomain, Process, Spec};
 use rustix::fs::{FileType, Mode, StatVfsMountFlags};
 use rustix::io::Errno;
 use rustix::process::Signal;
@@ -20,6 +20,7 @@ use rustix::process::Signal;
 use super::channel::{Channel, Message};
 use super::seccomp::{Program, notify};
 use super::{capability, lsm, rlimit, schedule, user};
+use crate::model::container::KEEP_GROUPS;
 use crate::model::error::{Error, ErrorKind};
 use crate::sys::cap::{self, Sets};
 use crate::sys::exec::{Image, close_on_exec_from, leave, may_execute, place, working_directory};
@@ -42,6 +43,19 @@ pub(crate) struct Confinement<'a> {
     pub(crate) channel: &'a Channel,
     /// The command dies with our parent.
     pub(crate) bound: bool,
+    /// The supplementary groups stay those of who started us: see [`keeps_groups`].
+    pub(crate) keep_groups: bool,
+}
+
+/// Whether `spec` has [`KEEP_GROUPS`].
+pub(crate) fn keeps_groups(spec: &Spec) -> bool {
+    let said = spec.annotations().as_ref().and_then(|annotations| annotations.get(KEEP_GROUPS));
+    said.is_some_and(|said| said == "1" || said == "true")
+}
+
+/// The groups that a process of `spec` gives up before it has those of its user: all, or none.
+pub(crate) fn dropped(spec: &Spec) -> Option<&'static [u32]> {
+    (!keeps_groups(spec)).then_some(&[])
 }
 
 impl Confinement<'_> {
@@ -140,7 +154,7 @@ impl Confinement<'_> {
     fn become_user(&self, sets: Sets, borrowed: u64) -> Result<()> {
         let user = self.process.user();
         cap::keep_over_setuid(true).context("keep the capabilities")?;
-        let groups = user.additional_gids().as_deref().unwrap_or_default();
+        let groups = (!self.keep_groups).then(|| user.additional_gids().as_deref().unwrap_or_default());
         own::become_user(user.uid(), user.gid(), groups)
             .with_context(|| format!("become user {} and group {}", user.uid(), user.gid()))?;
         // The kernel takes a change of ids as a reason to set this anew, as fs.suid_dumpable says.

@@ -14,7 +14,7 @@ use rustix::thread::CpuSet;
 
 use super::cgroup::{self, Cgroup};
 use super::channel::{Channel, Message};
-use super::confine::{Confinement, give_up, new_keyring};
+use super::confine::{self, Confinement, give_up, new_keyring};
 use super::create::{Heard, Placement, end, until_executed, within_pid, within_user};
 use super::hook::Subject;
 use super::namespace::Numbers;
@@ -226,7 +226,7 @@ impl Joining<'_> {
             schedule::run_on(processors).context("process.execCPUAffinity.final")?;
         }
         if self.namespaces.contains(Namespaces::USER) {
-            own::become_user(0, 0, &[]).context("become root of the user namespace")?;
+            own::become_user(0, 0, confine::dropped(self.spec)).context("become root of the user namespace")?;
         }
         let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .context("open the container's root")?;
@@ -241,6 +241,7 @@ impl Joining<'_> {
             this: &this,
             channel: &self.channel,
             bound: self.bound,
+            keep_groups: confine::keeps_groups(self.spec),
         };
         confinement.execute(streams)
     }

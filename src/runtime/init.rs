@@ -141,10 +141,14 @@ impl Init<'_> {
             idmap::verify(&proc.this()?, self.uids, self.gids)?;
             let root_or = |map: &[LinuxIdMapping], id| if idmap::maps(map, 0) { 0 } else { id };
             let user = self.process.user();
-            own::become_user(root_or(self.uids, user.uid()), root_or(self.gids, user.gid()), &[])
-                .context("become root of the user namespace")?;
+            own::become_user(
+                root_or(self.uids, user.uid()),
+                root_or(self.gids, user.gid()),
+                confine::dropped(self.spec),
+            )
+            .context("become root of the user namespace")?;
         } else if self.namespaces.join_of(Namespaces::USER).is_some() {
-            own::become_user(0, 0, &[]).context("become root of the user namespace")?;
+            own::become_user(0, 0, confine::dropped(self.spec)).context("become root of the user namespace")?;
         }
         own::hide().context("hide from others")?;
         rustix::process::setsid().context("start a session")?;
@@ -315,6 +319,7 @@ impl Init<'_> {
             this,
             channel: &self.channel,
             bound: false,
+            keep_groups: confine::keeps_groups(self.spec),
         };
         confinement.execute(streams)
     }

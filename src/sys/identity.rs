@@ -4,14 +4,16 @@ use std::io;
 
 use rustix::process::{Gid, Uid};
 
-/// Becomes user `uid` and group `gid` with exactly `groups`. Real, effective, saved and file system ids. For a process
-/// with one thread. setgroups(2), setresgid(2), setresuid(2).
-pub(crate) fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> {
-    let groups: Vec<Gid> = groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
-    match rustix::thread::set_thread_groups(&groups) {
-        // A user namespace made by an ordinary user denies it, and has no groups to drop.
-        Err(rustix::io::Errno::PERM) if groups.iter().all(|group| group.as_raw() == gid) => {}
-        done => done?,
+/// Becomes user `uid` and group `gid` with exactly `groups`, or with those that this process has (`None`). Real,
+/// effective, saved and file system ids. For a process with one thread. setgroups(2), setresgid(2), setresuid(2).
+pub(crate) fn become_user(uid: u32, gid: u32, groups: Option<&[u32]>) -> io::Result<()> {
+    if let Some(groups) = groups {
+        let groups: Vec<Gid> = groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
+        match rustix::thread::set_thread_groups(&groups) {
+            // A user namespace made by an ordinary user denies it, and has no groups to drop.
+            Err(rustix::io::Errno::PERM) if groups.iter().all(|group| group.as_raw() == gid) => {}
+            done => done?,
+        }
     }
     let gid = Gid::from_raw(gid);
     rustix::thread::set_thread_res_gid(gid, gid, gid)?;

@@ -113,6 +113,59 @@ fn a_removal_killed_anywhere_is_healed() {
     });
 }
 
+/// Sweeps a command about volumes, where `list` prints what there is.
+fn sweep_volume(before: &[&[&str]], words: &[&str]) {
+    isolated(|env| {
+        user::busybox(env);
+        env.keep_images();
+        let prepare = |env: &TestEnv| {
+            clear(env);
+            env.user.run(&["volume", "rm", "-a", "-f"]).ok();
+            for words in before {
+                env.user.run(words).ok();
+            }
+        };
+        let command = |env: &TestEnv| {
+            let mut command = env.user.dhow(words);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        let calls =
+            Sweep { prepare: &prepare, command: &command, exits: 0, sample: Some(SAMPLE) }.run(env, |env, _| {
+                for name in env.user.run(&["volume", "ls", "-q"]).lines() {
+                    env.user.run(&["volume", "inspect", &name]).ok();
+                }
+                env.user.run(&["volume", "rm", "-a", "-f"]).ok();
+                env.nothing_is_left();
+                prepare(env);
+                env.user.run(words).ok();
+            });
+        assert!(!calls.is_empty());
+        env.user.run(&["volume", "rm", "-a", "-f"]).ok();
+        env.nothing_is_left();
+        env.user.run(&["rmi", "-a"]).ok();
+        std::fs::remove_dir_all(env.user.runtime.join("dhow")).unwrap();
+        eventually("the keeper ends", || {
+            census::pids().into_iter().all(|pid| !census::command_line(pid).contains("pause"))
+        });
+        env.rebase();
+    });
+}
+
+#[test]
+fn a_volume_of_many_owners_is_removed_whole_or_not_at_all() {
+    require!(root, newuidmap, busybox);
+    let fill = "mkdir -p /v/a/b && touch /v/a/b/c && chown -R 5:6 /v/a && chmod 0 /v/a/b";
+    let before = ["run", "--rm", "--network", "none", "-v", "v:/v", "busybox", "sh", "-c", fill];
+    sweep_volume(&[&before], &["volume", "rm", "v"]);
+}
+
+#[test]
+fn a_volume_with_an_owner_is_made_whole_or_not_at_all() {
+    require!(root, newuidmap, busybox);
+    sweep_volume(&[], &["volume", "create", "-o", "o=uid=5,gid=6", "v"]);
+}
+
 #[test]
 fn the_command_that_makes_the_namespace_may_be_killed_anywhere() {
     require!(root, newuidmap);

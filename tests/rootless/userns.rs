@@ -4,7 +4,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use crate::support::env::{SUBIDS, UID};
+use crate::support::env::{SUBIDS, UID, finished};
 use crate::support::image::{Image, Packing};
 use crate::support::tar::Entry;
 use crate::support::{Outcome, TestEnv, isolated};
@@ -176,6 +176,67 @@ fn copies_of_layers_stay_for_the_next_container_and_go_when_images_are_pruned() 
         env.user.run(&["image", "prune", "-f"]).ok();
         assert_eq!(copies(env), 0);
         run(env, &["--userns", "keep-id"], "true").ok();
+    });
+}
+
+/// The groups of a process in a container, as this machine numbers them.
+fn groups_of(env: &TestEnv, name: &str, flags: &[&str]) -> Vec<u32> {
+    let mut command = env.root.command("setpriv");
+    let id = UID.to_string();
+    command.args(["--reuid", &id, "--regid", &id, "--groups", "4217,777,778"]);
+    let dhow = env
+        .user
+        .dhow(&[&["run", "-d", "--name", name, "--network", "none"], flags, &["busybox", "sleep", "1000"]].concat());
+    command.arg(dhow.get_program()).args(dhow.get_args());
+    for (key, value) in dhow.get_envs() {
+        command.env(key, value.unwrap_or_default());
+    }
+    finished(command, b"").ok();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", user::pid(env, name))).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap();
+    line.split_whitespace().map(|word| word.parse().unwrap()).collect()
+}
+
+#[test]
+fn the_callers_groups_are_kept_where_that_was_asked_for() {
+    require!(root, newuidmap, busybox);
+    isolated(|env| {
+        user::busybox(env);
+        // What only group 777 may read, and nobody inside has by a number of theirs.
+        let file = env.user.home.join("team");
+        std::fs::write(&file, "secret").unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o040)).unwrap();
+        chown(&file, Some(0), Some(777)).unwrap();
+        let bind = format!("{}:/team", file.display());
+        assert_eq!(groups_of(env, "plain", &["-v", &bind]), [UID]);
+        for (name, flags) in [("kept", &["-v", &bind][..]), ("mapped", &["-v", &bind, "--userns", "keep-id"])] {
+            let groups = groups_of(env, name, &[&["--group-add", "keep-groups"], flags].concat());
+            assert_eq!(groups, [777, 778, UID], "{name}");
+            assert_eq!(user::inspect(env, name)["HostConfig"]["Annotations"]["run.oci.keep_original_groups"], "1");
+        }
+        env.user.run(&["exec", "plain", "cat", "/team"]).fails(1, "Permission denied");
+        for name in ["plain", "kept", "mapped"] {
+            user::remove(env, name);
+        }
+        std::fs::remove_file(file).unwrap();
+    });
+}
+
+#[test]
+fn an_empty_volume_is_the_users_of_the_container() {
+    require!(root, newuidmap, busybox);
+    isolated(|env| {
+        let home = [Entry::dir("owned", 0o750).owner(3, 4)];
+        user::load(env, &Image::busybox().layer(&home, Packing::Gzip), "busybox");
+        let show = |flags: &[&str], path: &str| run(env, flags, &format!("stat -c %u:%g {path}")).ok();
+        assert_eq!(show(&["-u", "5:6", "-v", "a:/new"], "/new"), "5:6");
+        assert_eq!(show(&["-u", "7", "-v", "a:/new"], "/new"), "5:6", "the first one's it stays");
+        assert_eq!(show(&["-u", "5:6", "-v", "b:/owned"], "/owned"), "3:4", "the image knows better");
+        assert_eq!(show(&["--userns", "keep-id", "-v", "c:/new"], "/new"), "4217:4217");
+        assert_eq!(owner(&env.user.store.join("volumes/c/_data")), (UID, UID));
+        env.user.run(&["volume", "create", "-o", "o=uid=8,gid=9", "d"]).ok();
+        assert_eq!(show(&["-u", "5:6", "-v", "d:/owned"], "/owned"), "8:9", "who made it says whose it is");
+        env.user.run(&["volume", "rm", "-a"]).ok();
     });
 }
 

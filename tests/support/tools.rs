@@ -3,15 +3,16 @@
 
 use std::ffi::OsStr;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::chown;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::env::{TestEnv, eventually, finished};
+use super::env::{Seat, TestEnv, USER, eventually, finished};
 use super::outcome::Outcome;
 
 /// What is done before a tool starts; podman takes a hybrid hierarchy for version 2 where it sees the unified part.
-const PREPARE: &str = "for d in /run /dev/shm /var/tmp; do mount -t tmpfs tmpfs $d; done; \
+const PREPARE: &str = "for d in /run /dev/shm /var/tmp; do mount -t tmpfs -o mode=1777 tmpfs $d; done; \
      umount /sys/fs/cgroup/unified 2>/dev/null; exec \"$@\"";
 
 /// What podman must be told on a machine where hard limits cannot be raised and no systemd runs.
@@ -28,22 +29,37 @@ runtime = "crun"
 /// The tools of one test.
 pub(crate) struct Tools<'a> {
     env: &'a TestEnv,
+    seat: &'a Seat,
     place: PathBuf,
 }
 
 impl<'a> Tools<'a> {
     pub(crate) fn new(env: &'a TestEnv) -> Self {
-        let place = env.place.join("tools");
-        for name in ["tmp", "xdg"] {
-            std::fs::create_dir_all(place.join(name)).expect("make the tools' directory");
+        Self::of(env, &env.root)
+    }
+
+    /// The tools in the hands of root or of the ordinary user.
+    pub(crate) fn of(env: &'a TestEnv, seat: &'a Seat) -> Self {
+        let place = env.place.join(if seat.uid == 0 { "tools" } else { "tools-user" });
+        for directory in [place.clone(), place.join("tmp"), place.join("xdg")] {
+            std::fs::create_dir_all(&directory).expect("make the tools' directory");
+            chown(&directory, Some(seat.uid), Some(seat.uid)).expect("give the tools' directory");
         }
-        Self { env, place }
+        Self { env, seat, place }
     }
 
     /// A program in its own mount namespace, beside the files of the test.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, words: &[S]) -> Command {
         let mut command = self.env.root.command("unshare");
-        command.args(["-m", "--propagation", "private", "sh", "-c", PREPARE, "tool"]).args(words);
+        command.args(["-m", "--propagation", "private", "sh", "-c", PREPARE, "tool"]);
+        if self.seat.uid != 0 {
+            let id = self.seat.uid.to_string();
+            // As systemd makes it: podman warns an ordinary user otherwise.
+            command.args(["sh", "-c", "mount --make-rshared /; exec \"$@\"", "shared"]);
+            command.args(["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"]);
+            command.env("HOME", &self.seat.home).env("USER", USER).env("LOGNAME", USER);
+        }
+        command.args(words);
         command.env("TMPDIR", self.place.join("tmp")).env("XDG_RUNTIME_DIR", self.place.join("xdg"));
         command.current_dir(&self.env.place);
         command

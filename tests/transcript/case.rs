@@ -9,6 +9,9 @@
 //! ~ why podman's answer, which follows, is another
 //!   other output
 //! ```
+//!
+//! A command after `%` instead of `$` runs on a terminal, and lines `< WAIT => KEYS` below it are what is typed there and
+//! when, as `tests/support/programs/terminal.rs` has it; its output is what the terminal shows.
 
 use std::fmt;
 
@@ -26,6 +29,8 @@ pub(crate) struct Step {
     /// Lines before it, as they are: comments and blank lines.
     before: Vec<String>,
     pub(crate) command: String,
+    /// What is typed, where it runs on a terminal.
+    pub(crate) keys: Option<Vec<String>>,
     answer: Answer,
     /// Podman's, with the reason, where it is another.
     other: Option<(String, Answer)>,
@@ -45,9 +50,10 @@ impl Case {
         let mut before = Vec::new();
         for (number, line) in text.lines().enumerate() {
             let wrong = || format!("line {}: {line}", number + 1);
-            if let Some(command) = line.strip_prefix("$ ") {
-                let before = std::mem::take(&mut before);
-                steps.push(Step { before, command: command.to_owned(), ..Step::default() });
+            let (plain, terminal) = (line.strip_prefix("$ "), line.strip_prefix("% "));
+            if let Some(command) = plain.or(terminal) {
+                let (before, keys) = (std::mem::take(&mut before), terminal.map(|_| Vec::new()));
+                steps.push(Step { before, command: command.to_owned(), keys, ..Step::default() });
                 continue;
             }
             if line.is_empty() || line.starts_with('#') {
@@ -57,6 +63,10 @@ impl Case {
             let step = steps.last_mut().ok_or_else(wrong)?;
             if let Some(more) = line.strip_prefix("> ") {
                 step.command = format!("{}\n{more}", step.command);
+                continue;
+            }
+            if let Some(typed) = line.strip_prefix("< ") {
+                step.keys.as_mut().ok_or_else(wrong)?.push(typed.to_owned());
                 continue;
             }
             if let Some(reason) = line.strip_prefix("~ ") {
@@ -128,7 +138,11 @@ impl fmt::Display for Case {
             for line in &step.before {
                 writeln!(f, "{line}")?;
             }
-            writeln!(f, "$ {}", step.command.replace('\n', "\n> "))?;
+            let mark = if step.keys.is_some() { '%' } else { '$' };
+            writeln!(f, "{mark} {}", step.command.replace('\n', "\n> "))?;
+            for typed in step.keys.iter().flatten() {
+                writeln!(f, "< {typed}")?;
+            }
             write!(f, "{}", step.answer)?;
             if let Some((reason, other)) = &step.other {
                 write!(f, "~ {reason}\n{other}")?;

@@ -7,9 +7,22 @@ use std::time::Duration;
 use crate::case::{Answer, Case};
 use crate::normal::Normal;
 use crate::support::TestEnv;
-use crate::support::env::finished_within;
+use crate::support::env::{self, Seat, finished_within};
 use crate::support::image::Image;
 use crate::support::tools::{Distribution, Tools};
+
+/// Who types.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Who {
+    Root,
+    User,
+}
+
+impl Who {
+    fn seat(self, env: &TestEnv) -> &Seat {
+        if self == Self::Root { &env.root } else { &env.user }
+    }
+}
 
 /// How long a whole session may take; podman needs half a second for a command.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -18,7 +31,9 @@ const LIMIT: Duration = Duration::from_secs(240);
 const DRIVER: &str = r#"
 n=0
 while [ -e "../steps/command.$n" ]; do
-    timeout --foreground 20 sh "../steps/command.$n" >"../steps/out.$n" 2>"../steps/err.$n" </dev/null
+    on=
+    [ ! -e "../steps/keys.$n" ] || on="../bin/terminal ../steps/keys.$n"
+    timeout --foreground 20 $on sh "../steps/command.$n" >"../steps/out.$n" 2>"../steps/err.$n" </dev/null
     echo $? >"../steps/code.$n"
     n=$((n + 1))
 done
@@ -28,28 +43,29 @@ true
 "#;
 
 /// The answers of dhow.
-pub(crate) fn dhow(env: &mut TestEnv, case: &Case) -> Vec<Answer> {
-    let command = env.root.command("sh");
-    let (store, runtime) = (env.root.store.display().to_string(), env.root.runtime.display().to_string());
-    let words = format!("{} --root {store} --runroot {runtime}", env.root.binary.display());
-    let answers = run(env, "dhow", case, command, &words);
+pub(crate) fn dhow(env: &mut TestEnv, case: &Case, who: Who) -> Vec<Answer> {
+    let seat = who.seat(env);
+    let command = seat.command("sh");
+    let (store, runtime) = (seat.store.display().to_string(), seat.runtime.display().to_string());
+    let words = format!("{} --root {store} --runroot {runtime}", seat.binary.display());
+    let answers = run(env, "dhow", case, command, &words, who);
     env.ignore(&format!("file: {store}/cache/"));
     env.ignore(&format!("file: {store}/networks/podman/last"));
     answers
 }
 
 /// The answers of podman.
-pub(crate) fn podman(env: &mut TestEnv, case: &Case) -> Vec<Answer> {
-    let tools = Tools::new(env);
+pub(crate) fn podman(env: &mut TestEnv, case: &Case, who: Who) -> Vec<Answer> {
+    let tools = Tools::of(env, who.seat(env));
     let mut command = tools.command(&["sh"]);
     let words = tools.podman_words().join(" ");
     let program = std::env::var("DHOW_TEST_PODMAN").unwrap_or_else(|_| "/usr/bin/podman".to_owned());
     let words = words.replacen("podman", &program, 1);
     command.env("CONTAINERS_CONF", tools.podman_config());
-    run(env, "podman", case, command, &words)
+    run(env, "podman", case, command, &words, who)
 }
 
-fn run(env: &mut TestEnv, name: &str, case: &Case, mut shell: Command, words: &str) -> Vec<Answer> {
+fn run(env: &mut TestEnv, name: &str, case: &Case, mut shell: Command, words: &str, who: Who) -> Vec<Answer> {
     // Each of the two has one of its own: what is pushed is new.
     let pushes = case.steps.iter().any(|step| step.command.contains(Distribution::ADDRESS));
     let registry = pushes.then(|| Distribution::beside(env, None));
@@ -66,6 +82,17 @@ fn run(env: &mut TestEnv, name: &str, case: &Case, mut shell: Command, words: &s
     for (number, step) in case.steps.iter().enumerate() {
         std::fs::write(steps.join(format!("command.{number}")), format!("{}\n", step.command)).unwrap();
     }
+    for (number, step) in case.steps.iter().enumerate() {
+        let Some(keys) = &step.keys else { continue };
+        let text: String = keys.iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(steps.join(format!("keys.{number}")), text).unwrap();
+    }
+    if case.steps.iter().any(|step| step.keys.is_some()) {
+        std::fs::copy(env::program("terminal"), bin.join("terminal")).unwrap();
+    }
+    for owned in [&place, &steps, &here] {
+        std::os::unix::fs::chown(owned, Some(who.seat(env).uid), Some(who.seat(env).uid)).unwrap();
+    }
     let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
     shell.args(["-c", DRIVER]).env("PATH", path).current_dir(&here);
     finished_within(shell, b"", LIMIT).ok();
@@ -78,7 +105,10 @@ fn run(env: &mut TestEnv, name: &str, case: &Case, mut shell: Command, words: &s
     let answer = |number: usize| {
         normal.next();
         let mut lines = |file: &str| normal.lines(&read(file, number), &place.display().to_string());
-        let stdout = lines("out");
+        let mut stdout = lines("out");
+        if case.steps[number].keys.is_some() {
+            stdout = stdout.iter().map(|line| named(line)).collect();
+        }
         let stderr = lines("err").into_iter().map(|line| named(&line)).collect();
         Answer { stdout, stderr, code: read("code", number).trim().parse().unwrap() }
     };

@@ -1,6 +1,7 @@
 //! The flags of `run` and `create` as a request to the engine. Everything that can be refused without the engine is
 //! refused here, in podman's words.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 
@@ -10,7 +11,7 @@ use super::{confinement, defaults, environment, health, limit, namespace, startu
 use crate::cli::flags::create::CreateFlags;
 use crate::engine::request::{CreateRequest, NamespaceRequest, PullPolicy, RegistryOptions, RootRequest};
 use crate::engine::{Config, Privilege, cdi};
-use crate::model::container::{Names, RestartKind, RestartPolicy, VendorDevices};
+use crate::model::container::{self, Names, RestartKind, RestartPolicy, VendorDevices};
 use crate::model::error::Error;
 use crate::model::log::{LogConfig, LogDriver};
 use crate::model::mount::Mount;
@@ -132,7 +133,7 @@ fn read(flags: &CreateFlags, words: Vec<String>, config: &Config, privilege: &Pr
         stop_signal: flags.stop_signal.as_deref().map(stop_signal).transpose()?,
         stop_timeout: flags.stop_timeout,
         labels: environment::labels(&flags.label_file, &flags.label)?,
-        annotations: environment::pairs(&flags.annotation, |_| "annotations must be formatted KEY=VALUE".to_owned())?,
+        annotations: annotations(flags)?,
         mounts: mounts(flags, &cwd)?,
         volumes_from: flags.volumes_from.clone(),
         secrets: flags.secret.iter().map(|text| SecretUse::parse(text)).collect::<Result<_, _>>()?,
@@ -425,12 +426,32 @@ fn log(flags: &CreateFlags) -> Result<LogConfig, Error> {
     Ok(log)
 }
 
+/// `--group-add` of the caller's own groups, whatever they are inside.
+const KEEP_GROUPS: &str = "keep-groups";
+
+/// What the user says in `--annotation`, and what stands for `--group-add keep-groups`, as crun reads it.
+fn annotations(flags: &CreateFlags) -> Result<BTreeMap<String, String>, Error> {
+    let mut all = environment::pairs(&flags.annotation, |_| "annotations must be formatted KEY=VALUE".to_owned())?;
+    if flags.group_add.iter().any(|group| group == KEEP_GROUPS) {
+        all.insert(container::KEEP_GROUPS.to_owned(), "1".to_owned());
+    }
+    Ok(all)
+}
+
 /// The supplementary groups: names or numbers.
 fn groups(texts: &[String]) -> Result<Vec<String>, Error> {
-    match texts.iter().any(String::is_empty) {
-        true => Err(Error::invalid("invalid argument \"\" for \"--group-add\": a group is a name or a number")),
-        false => Ok(texts.to_vec()),
+    if texts.iter().any(String::is_empty) {
+        return Err(Error::invalid("invalid argument \"\" for \"--group-add\": a group is a name or a number"));
     }
+    if texts.iter().any(|text| text == KEEP_GROUPS) {
+        return match texts {
+            [_] => Ok(Vec::new()),
+            _ => Err(Error::invalid(
+                "the '--group-add keep-groups' option is not allowed with any other --group-add options",
+            )),
+        };
+    }
+    Ok(texts.to_vec())
 }
 
 #[cfg(test)]

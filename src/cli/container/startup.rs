@@ -76,6 +76,7 @@ pub(super) fn accounts(flags: &CreateFlags) -> Result<Accounts, Error> {
         passwd_entry: flags.passwd_entry.clone().filter(|line| !line.is_empty()),
         group_entry: flags.group_entry.clone().filter(|line| !line.is_empty()),
         host_users: Vec::new(),
+        host_groups: Vec::new(),
     })
 }
 

@@ -13,7 +13,6 @@ use crate::cli::flags::tree::Run;
 use crate::cli::output::stdout;
 use crate::cli::progress;
 use crate::engine::image::archive::Input;
-use crate::model::error::Error;
 
 /// Load images from an archive
 ///
@@ -31,10 +30,11 @@ pub(crate) struct LoadArgs {
 impl Run<Context> for LoadArgs {
     fn run(self, context: &Context) -> anyhow::Result<u8> {
         let input = match self.input {
-            Some(path) if !path.exists() => {
-                return Err(Error::not_found(format!("stat {}: no such file or directory", path.display())).into());
+            Some(path) => {
+                // In podman's words, before anything is made ready.
+                std::fs::metadata(&path).with_context(|| format!("stat {}", path.display()))?;
+                Input::Path(path)
             }
-            Some(path) => Input::Path(path),
             None if std::io::stdin().is_terminal() => {
                 let message = "cannot read from terminal, use command-line redirection or the --input flag";
                 return Err(UsageError::new(message).into());

@@ -46,6 +46,10 @@ impl Run<Context> for UnshareArgs {
             .env("CONTAINERS_RUNROOT", paths.run())
             .exec();
         let kind = match error.kind() {
+            std::io::ErrorKind::NotFound if !program.to_string_lossy().contains('/') => {
+                let message = format!("exec: \"{}\": executable file not found in $PATH", program.display());
+                return Err(Error::new(ErrorKind::NoCommand, message).into());
+            }
             std::io::ErrorKind::NotFound => ErrorKind::NoCommand,
             std::io::ErrorKind::PermissionDenied => ErrorKind::NotExecutable,
             _ => return Err(error).with_context(|| format!("execute {}", program.display())),

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::model::error::Error;
 use crate::model::mount::Mount;
-use crate::model::volume::VolumeConfig;
+use crate::model::volume::{Owner, VolumeConfig};
 use crate::state::lock::{Lock, Rank};
 use crate::state::name;
 use crate::state::paths::Paths;
@@ -130,6 +130,7 @@ impl Volumes {
         let made = (|| {
             make_dir(&staged, 0o700)?;
             make_dir(&staged.join("_data"), 0o755)?;
+            give(&staged.join("_data"), config.owner())?;
             record::write(&staged.join("volume.json"), &config, Durability::Synced)?;
             fs::rename(&staged, self.dir.join(name)).with_context(|| format!("publish volume {name}"))?;
             record::sync_parent(&self.dir.join(name)).context("sync the volumes")
@@ -226,13 +227,26 @@ fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
     let bind = matches!(kind, "none" | "bind");
     if let Some(text) = options.get("o").filter(|text| !text.is_empty()) {
         if kind.is_empty() {
-            return Err(Error::invalid("volume option o= needs a type=: tmpfs, bind or none").into());
+            if Owner::parse(text).is_none() {
+                let message = "volume option o= needs a type=: tmpfs, bind or none";
+                return Err(Error::invalid(message).hint("without a type there are uid= and gid=").into());
+            }
+        } else {
+            Mount::volume_options(kind, text)?;
         }
-        Mount::volume_options(kind, text)?;
     }
     let device = options.get("device").map(String::as_str).unwrap_or_default();
     if bind && !Path::new(device).is_absolute() {
         return Err(Error::invalid("a bind volume needs an absolute path as device=").into());
+    }
+    Ok(())
+}
+
+/// Gives the content of a volume to the owner that was asked for, if any.
+pub(crate) fn give(path: &Path, owner: Owner) -> Result<()> {
+    if owner.is_some() {
+        std::os::unix::fs::chown(path, owner.uid, owner.gid)
+            .with_context(|| format!("change the owner of {}", path.display()))?;
     }
     Ok(())
 }

@@ -80,7 +80,16 @@ const TYPES: &[Type] = &[
             ("codename", "Codename", ""),
         ],
     ),
-    ("define.IDMappings", "define.IDMappings", &[("gidmap", "GIDMap", ""), ("uidmap", "UIDMap", "")]),
+    (
+        "define.IDMappings",
+        "define.IDMappings",
+        &[("gidmap", "GIDMap", "[]idtools.IDMap"), ("uidmap", "UIDMap", "[]idtools.IDMap")],
+    ),
+    (
+        "idtools.IDMap",
+        "idtools.IDMap",
+        &[("container_id", "ContainerID", "int"), ("host_id", "HostID", "int"), ("size", "Size", "int")],
+    ),
     ("*define.OCIRuntimeInfo", "*define.OCIRuntimeInfo", PROGRAM),
     ("define.PastaInfo", "define.PastaInfo", PROGRAM),
     ("define.SlirpInfo", "define.SlirpInfo", PROGRAM),
