@@ -8,6 +8,7 @@ mod bundle;
 mod caller;
 mod conformance;
 mod hook;
+mod hostile;
 mod kill;
 mod lifecycle;
 mod process;
