@@ -121,27 +121,33 @@ fn add(path: &Path, candidate: &Candidate<'_>, checked: bool, hooks: &mut Hooks)
         refuse_strangers(definition.hook.path())?;
     }
     for stage in &definition.stages {
-        let list = |of: &Option<Vec<Hook>>| {
-            let mut list = of.clone().unwrap_or_default();
-            list.push(definition.hook.clone());
-            Some(list)
-        };
-        match stage.as_str() {
-            "prestart" => drop(hooks.set_prestart(list(hooks.prestart()))),
-            "createRuntime" => drop(hooks.set_create_runtime(list(hooks.create_runtime()))),
-            "createContainer" => drop(hooks.set_create_container(list(hooks.create_container()))),
-            "startContainer" => drop(hooks.set_start_container(list(hooks.start_container()))),
-            "poststart" => drop(hooks.set_poststart(list(hooks.poststart()))),
-            "poststop" => drop(hooks.set_poststop(list(hooks.poststop()))),
-            other => return Err(Error::unsupported(format!("hooks of stage {other:?} are not supported")).into()),
-        }
+        add_to(hooks, stage, definition.hook.clone())?;
     }
     crate::runtime::hook::check(hooks)?;
     Ok(true)
 }
 
+/// Adds a hook to those of the point `stage`.
+pub(super) fn add_to(hooks: &mut Hooks, stage: &str, hook: Hook) -> Result<()> {
+    let list = |of: &Option<Vec<Hook>>| {
+        let mut list = of.clone().unwrap_or_default();
+        list.push(hook.clone());
+        Some(list)
+    };
+    match stage {
+        "prestart" => drop(hooks.set_prestart(list(hooks.prestart()))),
+        "createRuntime" => drop(hooks.set_create_runtime(list(hooks.create_runtime()))),
+        "createContainer" => drop(hooks.set_create_container(list(hooks.create_container()))),
+        "startContainer" => drop(hooks.set_start_container(list(hooks.start_container()))),
+        "poststart" => drop(hooks.set_poststart(list(hooks.poststart()))),
+        "poststop" => drop(hooks.set_poststop(list(hooks.poststop()))),
+        other => return Err(Error::unsupported(format!("hooks of stage {other:?} are not supported")).into()),
+    }
+    Ok(())
+}
+
 /// Refuses a file that others than root could have written, or put there.
-fn refuse_strangers(path: &Path) -> Result<()> {
+pub(super) fn refuse_strangers(path: &Path) -> Result<()> {
     if !installed::is_safe(path, &[0]).with_context(|| format!("stat {}", path.display()))? {
         let message = format!("{} can be changed by others than root", path.display());
         return Err(Error::new(crate::model::error::ErrorKind::Denied, message).into());

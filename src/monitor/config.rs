@@ -13,6 +13,7 @@ use crate::model::health::HealthConfig;
 use crate::model::id::Id;
 use crate::model::log::LogConfig;
 use crate::model::port::PortMapping;
+use crate::model::runtime::OtherRuntime;
 use crate::runtime::cgroup::Cgroup;
 use crate::state::event::Log;
 use crate::state::record;
@@ -99,6 +100,9 @@ pub(crate) struct MonitorConfig {
     /// The service manager that is told when a check has succeeded, in the form of `NOTIFY_SOCKET`.
     #[serde(default)]
     pub(crate) ready_when_healthy: Option<String>,
+    /// Who makes the processes in dhow's place.
+    #[serde(default)]
+    pub(crate) runtime: Option<OtherRuntime>,
     /// The specification has hooks.
     #[serde(default)]
     pub(crate) hooks: bool,
@@ -226,6 +230,7 @@ impl MonitorConfig {
             notify: None,
             ready_when_healthy: None,
             hooks: false,
+            runtime: None,
             health: None,
             started_at: None,
             stop: None,

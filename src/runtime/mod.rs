@@ -7,6 +7,7 @@ pub(crate) mod cgroup;
 pub(crate) mod channel;
 pub(crate) mod confine;
 pub(crate) mod create;
+pub(crate) mod delegate;
 pub(crate) mod errand;
 pub(crate) mod exec;
 pub(crate) mod gate;

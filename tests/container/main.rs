@@ -6,6 +6,7 @@ mod support;
 
 mod bad_input;
 mod boot;
+mod cdi;
 mod clone;
 mod commit;
 mod complete;
@@ -37,6 +38,7 @@ mod readme;
 mod real_image;
 mod restart;
 mod rootless;
+mod runtime;
 mod secret;
 mod security;
 mod service;

@@ -251,6 +251,16 @@ fn names_of_others_are_checked_before_anything_is_made() {
     });
 }
 
+#[test]
+fn a_network_that_is_not_there_leaves_no_container() {
+    isolated(|env| {
+        stage::busybox(env);
+        let words = ["run", "-d", "--name", "box", "--network", "nosuch", "busybox", "true"];
+        env.run(&words).fails(125, "unable to find network with name or ID nosuch: network not found");
+        assert_eq!(env.run(&["ps", "-aq"]).ok(), "");
+    });
+}
+
 /// R31, R32: nothing that another container says gives one an address, a route or a name server (CVE-2020-10749), and
 /// nothing of the loopback's is routed.
 #[test]
