@@ -1,15 +1,15 @@
 //! The other OCI runtimes that containers can be made by (`--runtime`): where they are found, and how they forget one.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::container::Locked;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::runtime::OtherRuntime;
 use crate::runtime::delegate::{self, Delegate};
+use crate::state::installed;
 
 /// Names of dhow itself.
 const OWN: [&str; 3] = ["", "dhow", "dhow-runtime"];
@@ -76,12 +76,12 @@ fn missing(asked: &str) -> Result<Maker> {
     Err(Error::not_found(message).hint("without --runtime, dhow runs containers itself").into())
 }
 
-/// Refuses a program that others than root and this user could have written.
+/// Refuses a program that others than root and this user could have written, or put there.
 fn refuse_strangers(path: &Path, rootless: bool) -> Result<()> {
-    let meta = path.metadata()?;
+    let mut owners = vec![0, rustix::process::getuid().as_raw()];
     // In a user namespace the owners of the system's files are nobody there; who can write to them shows still.
-    let foreign = meta.uid() != rustix::process::getuid().as_raw() && meta.uid() != 0;
-    if (foreign && !rootless) || meta.mode() & 0o022 != 0 {
+    owners.extend(rootless.then_some(installed::UNMAPPED));
+    if !installed::is_safe(path, &owners).with_context(|| format!("stat {}", path.display()))? {
         let message = format!("{} can be changed by others than root", path.display());
         return Err(Error::new(ErrorKind::Denied, message).into());
     }
