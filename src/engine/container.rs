@@ -21,9 +21,13 @@ use crate::model::id::Id;
 use crate::model::status::{Action, Status};
 use crate::runtime::cgroup::Cgroup;
 use crate::state::lock::{self, Lock, Rank};
-use crate::state::paths::Paths;
+use crate::state::paths::{self, Paths};
 use crate::state::record::{self, Durability};
 use crate::state::{boot, name};
+
+/// Exists until a creation has come to its end. Names are on the disk with the configuration, which is synced when the
+/// creation begins; the state's bytes need not be: a power cut leaves them torn, and this says what they said.
+const CREATING: &str = "creating";
 
 /// Both records of a container as they were read, without its lock.
 #[derive(Clone, Debug)]
@@ -42,6 +46,7 @@ impl Container {
         // A torn state is void: it is read as an end whose code nobody knows.
         let state = match record::read::<ContainerState>(&dir.join("state.json")) {
             Ok(Some(state)) => state,
+            Err(error) if is_damage(&error) && dir.join(CREATING).exists() => ContainerState::creating(""),
             Ok(None) => return Ok(None),
             Err(error) if is_damage(&error) => ContainerState {
                 status: Status::Exited,
@@ -198,6 +203,9 @@ impl Locked {
         };
         let state = ContainerState::creating(boot::id());
         let durability = durability(&config);
+        if durability == Durability::Synced {
+            fs::File::create_new(staged.join(CREATING)).with_context(context)?;
+        }
         record::write(&staged.join("state.json"), &state, Durability::Lazy)?;
         record::write(&staged.join("config.json"), &config, durability)?;
         fs::rename(&staged, paths.container(&id)).with_context(context)?;
@@ -208,6 +216,7 @@ impl Locked {
     pub(crate) fn created(&mut self) -> Result<()> {
         self.state.creating = false;
         self.state.status = Status::Created;
+        paths::remove_file(&self.dir().join(CREATING)).context("end the creation")?;
         self.save(durability(&self.config))?;
         if durability(&self.config) == Durability::Synced {
             record::sync_parent(&self.dir()).context("sync the containers")?;

@@ -76,11 +76,11 @@ fn missing(asked: &str) -> Result<Maker> {
     Err(Error::not_found(message).hint("without --runtime, dhow runs containers itself").into())
 }
 
-/// Refuses a program that others than root and this user could have written, or put there.
+/// Refuses a program that others than root and this user could have written. In a user namespace the owners of the
+/// system's files are nobody there.
 fn refuse_strangers(path: &Path, rootless: bool) -> Result<()> {
-    let mut owners = vec![0, rustix::process::getuid().as_raw()];
-    // In a user namespace the owners of the system's files are nobody there; who can write to them shows still.
-    owners.extend(rootless.then_some(installed::UNMAPPED));
+    let own = rustix::process::getuid().as_raw();
+    let owners = [0, own, if rootless { installed::UNMAPPED } else { 0 }];
     if !installed::is_safe(path, &owners).with_context(|| format!("stat {}", path.display()))? {
         let message = format!("{} can be changed by others than root", path.display());
         return Err(Error::new(ErrorKind::Denied, message).into());

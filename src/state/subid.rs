@@ -183,9 +183,10 @@ impl Stamp {
 }
 
 /// Where `newuidmap` and `newgidmap` are looked for: never in PATH.
-const HELPER_DIRECTORIES: [&str; 6] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/run/wrappers/bin"];
+pub(crate) const HELPER_DIRECTORIES: [&str; 6] =
+    ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/run/wrappers/bin"];
 
-/// Finds a helper that may write maps: root's, in directories that only root can change, with the right to do it.
+/// Finds a helper that may write maps: such a program with the right to do it.
 pub(crate) fn helper(name: &str) -> Option<PathBuf> {
     HELPER_DIRECTORIES.iter().find_map(|directory| {
         let path = installed::find(name, &[directory], &[0])?;

@@ -1,6 +1,6 @@
 //! Unix sockets of callers: reached by a path of any length, and given descriptors. unix(7).
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -79,4 +79,25 @@ pub(crate) fn send(socket: &OwnedFd, fd: BorrowedFd<'_>, text: &[u8]) -> io::Res
     ancillary.push(SendAncillaryMessage::ScmRights(&fds));
     let sent = rustix::net::sendmsg(socket, &[IoSlice::new(text)], &mut ancillary, SendFlags::NOSIGNAL)?;
     if sent == text.len() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::WriteZero)) }
+}
+/// Receives a message of at most `longest` bytes and the first descriptor that comes with it; no byte is the end.
+/// recvmsg(2), SCM_RIGHTS.
+pub(crate) fn receive(socket: &OwnedFd, longest: usize) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut bytes = vec![0; longest];
+    let received = loop {
+        let mut parts = [IoSliceMut::new(&mut bytes)];
+        match rustix::net::recvmsg(socket, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => {}
+            received => break received?,
+        }
+    };
+    bytes.truncate(received.bytes);
+    let fds = ancillary.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+        _ => None,
+    });
+    let first = fds.flatten().next();
+    Ok((bytes, first))
 }

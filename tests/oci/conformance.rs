@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::bundle::{Bundle, Runtime, merge};
+use super::clause;
 use crate::support::{TestEnv, isolated};
 
 /// What is tried, and what the command in the container must say.
-struct Case {
+pub(crate) struct Case {
     clause: &'static str,
     name: &'static str,
     change: Value,
@@ -20,31 +21,37 @@ struct Case {
     says: &'static str,
 }
 
-fn case(clause: &'static str, name: &'static str, change: Value, script: &'static str, says: &'static str) -> Case {
+pub(crate) fn case(
+    clause: &'static str,
+    name: &'static str,
+    change: Value,
+    script: &'static str,
+    says: &'static str,
+) -> Case {
     Case { clause, name, change, script, says }
 }
 
-fn tmpfs(destination: &str, options: &[&str]) -> Value {
+pub(crate) fn tmpfs(destination: &str, options: &[&str]) -> Value {
     json!({"mounts": [{"destination": destination, "type": "tmpfs", "source": "tmpfs", "options": options}]})
 }
 
-fn bind(source: &str, destination: &str, options: &[&str]) -> Value {
+pub(crate) fn bind(source: &str, destination: &str, options: &[&str]) -> Value {
     json!({"mounts": [{"destination": destination, "type": "bind", "source": source, "options": options}]})
 }
 
-fn linux(field: &str, value: Value) -> Value {
+pub(crate) fn linux(field: &str, value: Value) -> Value {
     json!({"linux": {field: value}})
 }
 
-fn process(field: &str, value: Value) -> Value {
+pub(crate) fn process(field: &str, value: Value) -> Value {
     json!({"process": {field: value}})
 }
 
-fn namespace(kind: &str) -> Value {
+pub(crate) fn namespace(kind: &str) -> Value {
     linux("namespaces", json!([{"type": kind}]))
 }
 
-fn seccomp(calls: Value) -> Value {
+pub(crate) fn seccomp(calls: Value) -> Value {
     linux("seccomp", json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": calls}))
 }
 
@@ -413,7 +420,8 @@ fn table() -> BTreeMap<String, Vec<String>> {
 }
 
 fn cases() -> Vec<Case> {
-    config_cases().into_iter().chain(linux_cases()).collect()
+    let further = clause::mounts().into_iter().chain(clause::processes()).chain(clause::kernel());
+    config_cases().into_iter().chain(linux_cases()).chain(further).collect()
 }
 
 #[test]

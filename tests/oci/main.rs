@@ -6,6 +6,7 @@ mod support;
 
 mod bundle;
 mod caller;
+mod clause;
 mod conformance;
 mod hook;
 mod hostile;

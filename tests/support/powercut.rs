@@ -35,6 +35,13 @@ impl Disk {
         disk
     }
 
+    /// Mounts `file`, which has a file system that recovers from whatever happened to it.
+    pub(crate) fn of(file: &Path, mountpoint: &Path) -> Self {
+        let disk = Self { file: file.to_owned(), mountpoint: mountpoint.to_owned() };
+        disk.mount();
+        disk
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.mountpoint
     }

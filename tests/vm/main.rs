@@ -12,11 +12,18 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cut;
 mod disk;
 mod guest;
 mod machine;
+mod reboot;
+mod staged;
+mod work;
+
+use std::sync::PoisonError;
 
 use machine::Suite;
+use support::{isolate, isolated};
 
 /// What only a guest can show.
 const SHORT: &[Suite] = &[Suite { program: "vm", arguments: &["--ignored", "--test-threads=1", "guest::"] }];
@@ -41,4 +48,29 @@ fn a_guest_with_linux_6_12() {
 fn a_guest_with_linux_6_1() {
     require!(root, qemu, debootstrap, busybox, ext4, long_guest);
     machine::passes("6.1", SHORT, FULL);
+}
+
+#[test]
+fn a_power_cut_takes_nothing_that_was_acknowledged() {
+    require!(root, qemu, debootstrap, busybox, ext4, loop_device);
+    if machine::left_out("6.12") {
+        return;
+    }
+    let _alone = (!isolate::is_inside()).then(|| machine::MACHINE.lock().unwrap_or_else(PoisonError::into_inner));
+    // The guest is no part of what is counted.
+    if !isolate::is_inside() && !cut::record("6.12") {
+        return;
+    }
+    isolated(|env| cut::judge(env));
+    if !isolate::is_inside() {
+        cut::forget();
+    }
+}
+
+#[test]
+fn a_reboot_brings_back_what_ran_and_so_does_a_power_cut() {
+    require!(root, qemu, debootstrap, busybox, ext4);
+    if !machine::left_out("6.12") {
+        reboot::there_and_back("6.12");
+    }
 }

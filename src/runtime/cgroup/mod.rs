@@ -17,6 +17,8 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
@@ -203,6 +205,15 @@ impl Cgroup {
             Self::None => None,
             Self::V1(tree) => Some(tree.path.clone()),
             Self::V2(tree) => Some(format!("{}{}", tree.anchor.trim_end_matches('/'), tree.path)),
+        }
+    }
+
+    /// The directory whose freezer stops all processes of the container.
+    pub(crate) fn freezer(&self) -> Option<PathBuf> {
+        match self {
+            Self::None => None,
+            Self::V1(tree) => tree.freezer(),
+            Self::V2(tree) => Some(tree.dir()),
         }
     }
 

@@ -278,9 +278,109 @@ pub(crate) struct UpdateArgs {
     pub(crate) pids_limit: Option<i64>,
 }
 
+/// What `checkpoint` and `restore` tell criu.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ImagesArgs {
+    /// Directory of the images
+    #[arg(long, value_name = "DIR", default_value = "checkpoint")]
+    pub(crate) image_path: PathBuf,
+    /// Directory of criu's log and scratch files (default: that of the images)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work_path: Option<PathBuf>,
+    /// Allow connections of TCP, which go on
+    #[arg(long)]
+    pub(crate) tcp_established: bool,
+    /// Allow unix sockets whose other end is outside
+    #[arg(long)]
+    pub(crate) ext_unix_sk: bool,
+    /// Allow a session whose leader is outside
+    #[arg(long)]
+    pub(crate) shell_job: bool,
+    /// Allow locks of files
+    #[arg(long)]
+    pub(crate) file_locks: bool,
+    /// What of cgroups is kept: soft, full, strict or ignore
+    #[arg(long, value_name = "MODE")]
+    pub(crate) manage_cgroups_mode: Option<String>,
+    /// Keep nothing of this namespace (network)
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(crate) empty_ns: Vec<String>,
+    /// Take out of earlier images what a later one has
+    #[arg(long)]
+    pub(crate) auto_dedup: bool,
+    /// Move memory when it is used
+    #[arg(long)]
+    pub(crate) lazy_pages: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CheckpointArgs {
+    /// Name of the container
+    #[arg(value_name = "CONTAINER")]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) images: ImagesArgs,
+    /// Let the container run on
+    #[arg(long)]
+    pub(crate) leave_running: bool,
+    /// Only copy memory, while the container runs on
+    #[arg(long)]
+    pub(crate) pre_dump: bool,
+    /// Directory of earlier images, relative to that of these
+    #[arg(long, value_name = "DIR")]
+    pub(crate) parent_path: Option<PathBuf>,
+    /// Send memory to a page server
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) page_server: Option<String>,
+    /// Descriptor that is written to when memory can be asked for
+    #[arg(long, value_name = "FD")]
+    pub(crate) status_fd: Option<i32>,
+    /// Allow files without a name
+    #[arg(long)]
+    pub(crate) link_remap: bool,
+    /// Leave out connections of TCP that are being made
+    #[arg(long)]
+    pub(crate) tcp_skip_in_flight: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RestoreArgs {
+    /// Name of the new container
+    #[arg(value_name = "CONTAINER")]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) images: ImagesArgs,
+    /// Directory with config.json
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(crate) bundle: PathBuf,
+    /// Send the terminal to the unix socket at PATH
+    #[arg(long, value_name = "PATH")]
+    pub(crate) console_socket: Option<PathBuf>,
+    /// Write the number of the first process to FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pid_file: Option<PathBuf>,
+    /// Return when the container runs
+    #[arg(short, long)]
+    pub(crate) detach: bool,
+    /// AppArmor profile or SELinux label, TYPE:NAME
+    #[arg(long, value_name = "TYPE:NAME")]
+    pub(crate) lsm_profile: Option<String>,
+    /// SELinux context of mounts
+    #[arg(long, value_name = "CONTEXT")]
+    pub(crate) lsm_mount_context: Option<String>,
+    /// Ignored; for callers that pass it
+    #[arg(long, hide = true)]
+    pub(crate) no_subreaper: bool,
+    /// Ignored; for callers that pass it
+    #[arg(long, hide = true)]
+    pub(crate) no_pivot: bool,
+}
+
 /// A command with its arguments.
 #[derive(Clone, Debug)]
 pub(crate) enum Request {
+    Checkpoint(CheckpointArgs),
+    Restore(RestoreArgs),
     Create(BundleArgs),
     Run(RunArgs),
     Start(Target),
@@ -310,7 +410,10 @@ pub(crate) enum Parsed {
 /// Reads a command's arguments.
 type Reader = fn(&clap::ArgMatches) -> Result<Request, clap::Error>;
 /// The commands: name, what `--help` says, definitions, reader. Only that of the one that is asked for is built.
-const COMMANDS: [(&str, &str, fn(Command) -> Command, Reader); 15] = [
+const COMMANDS: [(&str, &str, fn(Command) -> Command, Reader); 17] = [
+    ("checkpoint", "Write the processes of a container to images, with criu", CheckpointArgs::augment_args, |m| {
+        CheckpointArgs::from_arg_matches(m).map(Request::Checkpoint)
+    }),
     ("create", "Create a container from a bundle", BundleArgs::augment_args, |m| {
         BundleArgs::from_arg_matches(m).map(Request::Create)
     }),
@@ -332,6 +435,9 @@ const COMMANDS: [(&str, &str, fn(Command) -> Command, Reader); 15] = [
         Target::from_arg_matches(m).map(Request::Pause)
     }),
     ("ps", "List the processes of a container", PsArgs::augment_args, |m| PsArgs::from_arg_matches(m).map(Request::Ps)),
+    ("restore", "Create a container from images of its processes", RestoreArgs::augment_args, |m| {
+        RestoreArgs::from_arg_matches(m).map(Request::Restore)
+    }),
     ("resume", "Let all processes of a container go on", Target::augment_args, |m| {
         Target::from_arg_matches(m).map(Request::Resume)
     }),

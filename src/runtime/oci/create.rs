@@ -265,7 +265,7 @@ impl Begun<'_> {
 }
 
 /// Takes back what was made; the error that led here is the one to tell.
-fn undo(container: &Container, record: &Record, spec: &Spec, hooked: bool) {
+pub(crate) fn undo(container: &Container, record: &Record, spec: &Spec, hooked: bool) {
     if let Ok(Some((_, init))) = container.init(record) {
         drop(process::signal(&init, libc::SIGKILL));
         drop(process::wait(&init, None));
@@ -281,14 +281,14 @@ fn undo(container: &Container, record: &Record, spec: &Spec, hooked: bool) {
 }
 
 /// The configuration, byte for byte and as a specification.
-fn read_config(bundle: &Path) -> Result<(Vec<u8>, Spec)> {
+pub(crate) fn read_config(bundle: &Path) -> Result<(Vec<u8>, Spec)> {
     let bytes = bundle::read(bundle)?;
     let spec = bundle::parse(&bytes, bundle)?;
     Ok((bytes, spec))
 }
 
 /// The container's place among the cgroups, and the scope around it where systemd is to make it.
-fn cgroup(spec: &Spec, id: &str, globals: &Globals) -> Result<(Cgroup, Option<systemd::Planned>)> {
+pub(crate) fn cgroup(spec: &Spec, id: &str, globals: &Globals) -> Result<(Cgroup, Option<systemd::Planned>)> {
     let by_systemd = match globals.cgroup_manager.as_deref() {
         None | Some("") => globals.systemd_cgroup,
         Some("cgroupfs") => false,
@@ -322,7 +322,7 @@ pub(crate) fn wants_terminal(process: Option<&oci_spec::runtime::Process>) -> bo
 }
 
 /// The socket that the terminal goes to.
-fn console_socket(spec: &Spec, path: Option<&Path>, detached: bool) -> Result<Option<OwnedFd>> {
+pub(crate) fn console_socket(spec: &Spec, path: Option<&Path>, detached: bool) -> Result<Option<OwnedFd>> {
     let terminal = wants_terminal(spec.process().as_ref());
     match path {
         Some(_) if !terminal => bail!(Error::invalid("--console-socket without process.terminal")),

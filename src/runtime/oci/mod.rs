@@ -5,14 +5,17 @@
 //! standard error, and to `--log` in the words and the format that callers read.
 
 pub(crate) mod args;
+mod checkpoint;
 mod console;
 mod create;
+mod criu;
 mod delete;
 mod document;
 mod exec;
 mod limit;
 mod list;
 mod record;
+mod restore;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -55,7 +58,7 @@ pub(crate) fn main(name: &str, words: &[OsString]) -> ExitCode {
 }
 
 fn run(globals: &Globals, request: &Request) -> Result<u8> {
-    let makes = matches!(request, Request::Create(_) | Request::Run(_) | Request::Exec(_));
+    let makes = matches!(request, Request::Create(_) | Request::Run(_) | Request::Restore(_) | Request::Exec(_));
     if makes {
         seal::enter()?;
     }
@@ -66,6 +69,8 @@ fn run(globals: &Globals, request: &Request) -> Result<u8> {
     }
     let target = |target: &args::Target| root.container(&target.id);
     match request {
+        Request::Checkpoint(args) => checkpoint::checkpoint(&root, args)?,
+        Request::Restore(args) => return restore::restore(&root, globals, args),
         Request::Create(args) => create::create(&root, globals, args)?,
         Request::Run(args) => return create::run(&root, globals, args),
         Request::Start(args) => create::start(&target(args)?)?,

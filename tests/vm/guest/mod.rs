@@ -4,6 +4,7 @@
 mod apparmor;
 mod boot;
 mod cgroup;
+mod checkpoint;
 mod oci;
 mod rootless;
 mod session;
@@ -18,20 +19,20 @@ use crate::support::env::finished;
 use crate::support::image::Image;
 
 /// The ordinary user with subordinate ids.
-const USER: &str = "tester";
-const UID: u32 = 1000;
+pub(crate) const USER: &str = "tester";
+pub(crate) const UID: u32 = 1000;
 /// Where a user's service manager is, with what was delegated to it.
 const MANAGER: &str = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service";
 const ARCHIVE: &str = "/var/tmp/busybox.tar";
 
 /// Refuses to change a machine that is not the guest.
-fn assert_guest() {
+pub(crate) fn assert_guest() {
     let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     assert!(name.trim() == "guest" && Path::new("/suite/run").exists(), "this test runs in the guest only");
 }
 
 /// A program as root, in the unit of the suite.
-fn command(words: &[&str]) -> Outcome {
+pub(crate) fn command(words: &[&str]) -> Outcome {
     assert_guest();
     let mut command = Command::new(words[0]);
     command.args(&words[1..]).current_dir("/").env_remove("RUST_BACKTRACE");
@@ -39,17 +40,17 @@ fn command(words: &[&str]) -> Outcome {
 }
 
 /// The product as root.
-fn dhow(words: &[&str]) -> Outcome {
+pub(crate) fn dhow(words: &[&str]) -> Outcome {
     command(&[&["dhow"], words].concat())
 }
 
 /// A script as root.
-fn shell(script: &str) -> Outcome {
+pub(crate) fn shell(script: &str) -> Outcome {
     command(&["sh", "-c", script])
 }
 
 /// A script in a new session of `user`, from PAM's login to its end.
-fn login(user: &str, script: &str) -> Outcome {
+pub(crate) fn login(user: &str, script: &str) -> Outcome {
     let words = ["--quiet", "--wait", "--pipe", "--collect", "-p", "PAMName=login", "-p"];
     let user = format!("User={user}");
     let home = ["-p", "WorkingDirectory=~", "bash", "-c", script];
@@ -57,7 +58,7 @@ fn login(user: &str, script: &str) -> Outcome {
 }
 
 /// Puts the archive of an image where everybody can read it.
-fn archive() -> &'static str {
+pub(crate) fn archive() -> &'static str {
     assert_guest();
     if !Path::new(ARCHIVE).exists() {
         std::fs::write(ARCHIVE, Image::busybox().docker_archive(&["docker.io/library/busybox:latest"])).unwrap();
@@ -66,7 +67,7 @@ fn archive() -> &'static str {
 }
 
 /// Gives root the image `busybox`, and takes away the containers of a test that failed.
-fn load() {
+pub(crate) fn load() {
     dhow(&["rm", "-f", "-a", "-t", "0"]).ok();
     if dhow(&["image", "exists", "busybox"]).code != 0 {
         dhow(&["load", "-q", "-i", archive()]).ok();
@@ -75,7 +76,7 @@ fn load() {
 
 /// Gives the user the image `busybox`, and takes away the containers of a test that failed. The user's manager stays
 /// between sessions.
-fn load_as_user() {
+pub(crate) fn load_as_user() {
     let archive = archive();
     command(&["loginctl", "enable-linger", USER]).ok();
     login(USER, &format!("dhow rm -f -a -t 0; dhow image exists busybox || dhow load -q -i {archive}")).ok();
@@ -83,7 +84,7 @@ fn load_as_user() {
 
 /// Waits until `condition` holds, as long as a guest without hardware support may take beside other work.
 #[track_caller]
-fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < deadline, "never happened: {what}");
@@ -93,7 +94,7 @@ fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Asks until the answer is `expected`.
 #[track_caller]
-fn says(expected: &str, mut ask: impl FnMut() -> Outcome) {
+pub(crate) fn says(expected: &str, mut ask: impl FnMut() -> Outcome) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let outcome = ask();

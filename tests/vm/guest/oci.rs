@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::{MANAGER, UID, USER, assert_guest, cgroup_of, command, dhow, eventually, load, login, shell};
 use crate::support::Outcome;
 
-const BUNDLE: &str = "/var/tmp/bundle";
+pub(super) const BUNDLE: &str = "/var/tmp/bundle";
 
-fn oci(words: &[&str]) -> Outcome {
+pub(super) fn oci(words: &[&str]) -> Outcome {
     dhow(&[&["oci"], words].concat())
 }
 
 /// A bundle of busybox that sleeps, with `change` of its linux part.
-fn bundle(limits: Value, annotations: Value) {
+pub(super) fn bundle(limits: Value, annotations: Value) {
     assert_guest();
     load();
     let script = format!(

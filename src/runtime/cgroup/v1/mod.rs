@@ -51,6 +51,11 @@ impl Tree {
         self.mounts.get(controller).map(|mount| self.dir_in(mount))
     }
 
+    /// The container's directory of the hierarchy that stops processes.
+    pub(super) fn freezer(&self) -> Option<PathBuf> {
+        self.dir("freezer")
+    }
+
     /// Gives the container's directories, of which some may not be there, each once.
     fn dirs(&self) -> Vec<PathBuf> {
         let mut mounts: Vec<_> = self.mounts.values().collect();
