@@ -179,6 +179,32 @@ mod tests {
         std::fs::remove_dir_all(dir).unwrap();
     }
 
+    /// R34: who reaches the socket is asked who he is all the same.
+    #[test]
+    fn another_user_is_not_accepted() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: needs root");
+            return;
+        }
+        let dir = std::env::temp_dir().join(format!("dhow-peer-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let listener = listen(&dir.join("attach")).unwrap();
+        std::fs::set_permissions(dir.join("attach"), PermissionsExt::from_mode(0o666)).unwrap();
+        for (uid, accepted) in [(65534, false), (0, true)] {
+            let path = dir.join("attach");
+            // The ids of one thread.
+            let connected = std::thread::spawn(move || {
+                let uid = rustix::process::Uid::from_raw(uid);
+                rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+                connect(&path).unwrap()
+            });
+            let socket = connected.join().unwrap();
+            assert_eq!(accept(listener.as_fd()).is_some(), accepted, "{uid}");
+            drop(socket);
+        }
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
     #[test]
     fn a_backlog_keeps_order_and_tells_the_end() {
         let (ours, theirs) = frame::pair().unwrap();

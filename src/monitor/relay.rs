@@ -534,6 +534,11 @@ mod tests {
                 let length = client.recv(&mut buffer).unwrap();
                 assert_eq!(&buffer[..length], n.to_string().as_bytes());
             }
+            // Those that were silent longest are gone: no more sockets lead to the container than there are flows.
+            let table = std::fs::read_to_string("/proc/thread-self/net/udp").unwrap();
+            let remote = format!("0100007F:{inside:04X}");
+            let flows = table.lines().filter(|line| line.split_whitespace().nth(2) == Some(&remote)).count();
+            assert_eq!(flows, FLOWS);
         });
     }
 }

@@ -196,6 +196,19 @@ mod tests {
         assert!(!maps(&map, 65_536));
     }
 
+    /// R26.
+    #[test]
+    fn other_maps_than_those_asked_for_are_found_out() {
+        let this = Proc::host().unwrap().this().unwrap();
+        let text = String::from_utf8(this.read("uid_map").unwrap()).unwrap();
+        let own: Vec<_> = parse(&text).unwrap().into_iter().map(|(inner, size)| (inner, inner, size)).collect();
+        verify(&this, &map(&own), &map(&own)).unwrap();
+        for other in [&[][..], &[(0, 0, 1)], &[(5, 5, u32::MAX)], &[(0, 0, 1), (1, 1, 65_535)]] {
+            assert!(verify(&this, &map(other), &map(&own)).is_err(), "{other:?}");
+            assert!(verify(&this, &map(&own), &map(other)).is_err(), "{other:?}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn parse_never_panics(text: String) {

@@ -216,4 +216,18 @@ mod tests {
         before.verify_joined(&this, &other, Namespaces::default()).unwrap();
         assert!(other.verify_joined(&this, &before, Namespaces::MOUNT).is_err());
     }
+
+    /// R26.
+    #[test]
+    fn who_was_to_be_elsewhere_is_found_out() {
+        let this = Proc::host().unwrap().this().unwrap();
+        let before = Numbers::read(&this).unwrap();
+        let plan = |new| Plan { new, joined: Vec::new() };
+        // Nothing new was asked for, and nothing is: the test is where it was.
+        plan(Namespaces::default()).verify(&this, &before).unwrap();
+        for (kind, name, _) in before.0.iter().filter(|(kind, ..)| *kind != Namespaces::CGROUP) {
+            let error = plan(*kind).verify(&this, &before).unwrap_err().to_string();
+            assert_eq!(error, format!("the {name} namespace is not the one that was asked for"));
+        }
+    }
 }

@@ -44,3 +44,25 @@ pub(crate) fn signal(fd: impl AsFd, number: i32) -> io::Result<()> {
 pub(crate) fn wait(fd: impl AsFd, timeout: Option<Duration>) -> io::Result<bool> {
     pidfd::ended_within(fd.as_fd(), timeout)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R41: a number that another process has by now is nobody's.
+    #[test]
+    fn a_number_counts_with_its_start_time_only() {
+        let mut child = std::process::Command::new("/bin/sleep").arg("1000").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let start = start_time(pid).unwrap();
+        assert!(is_alive(pid, start) && open(pid, start).unwrap().is_some());
+        for other in [0, start - 1, start + 1] {
+            assert!(!is_alive(pid, other) && open(pid, other).unwrap().is_none(), "{other}");
+        }
+        child.kill().unwrap();
+        // A zombie is dead.
+        assert!(wait(pidfd::open(pid).unwrap(), None).unwrap() && !is_alive(pid, start));
+        child.wait().unwrap();
+        assert!(!is_alive(pid, start) && open(pid, start).unwrap().is_none());
+    }
+}

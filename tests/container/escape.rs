@@ -100,6 +100,24 @@ fn a_working_directory_leads_nowhere_else() {
     });
 }
 
+/// R8: a directory of the host, handed over by the caller, is no place to begin in: from there `..` leads out.
+#[test]
+fn a_working_directory_outside_is_refused() {
+    isolated(|env| {
+        stage::busybox(env);
+        stage::listener(env, &["--network", "none"]);
+        let run = ["run", "--rm", "--network", "none", "--preserve-fds", "1", "-w", "/proc/self/fd/3", "busybox"];
+        for words in [&run[..], &["exec", "--preserve-fds", "1", "-w", "/proc/self/fd/3", "box"]] {
+            let mut command = env.root.command("sh");
+            command.args(["-c", "exec 3</etc; exec \"$@\"", "sh"]).arg(&env.root.binary);
+            command.arg("--root").arg(&env.root.store).arg("--runroot").arg(&env.root.runtime).args(words);
+            command.args(["/bin/busybox", "ls", "../.."]);
+            finished(command, b"").fails(125, "the working directory is outside the container");
+        }
+        env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+    });
+}
+
 /// R9.
 #[test]
 fn our_own_binary_cannot_be_changed() {
@@ -141,7 +159,7 @@ fn our_own_binary_cannot_be_changed() {
     });
 }
 
-/// R29 and the default profile: what a filter is there for, tried by each way into the kernel.
+/// R29, Defaults: what a filter is there for, tried by each way into the kernel.
 #[test]
 fn calls_are_refused_by_every_way_into_the_kernel() {
     isolated(|env| {

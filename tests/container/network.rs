@@ -261,8 +261,8 @@ fn a_network_that_is_not_there_leaves_no_container() {
     });
 }
 
-/// R32: nothing that another container says gives one an address, a route or a name server (CVE-2020-10749); R31: nothing
-/// of the loopback's is routed.
+/// R31, R32: nothing that another container says gives one an address, a route or a name server (CVE-2020-10749), and
+/// nothing of the loopback's is routed.
 #[test]
 fn no_router_is_believed_and_no_loopback_is_routed() {
     require!(root, nft);

@@ -88,8 +88,8 @@ fn every_exposed_port_is_published() {
     });
 }
 
-/// R31, CVE-2025-54388 and moby 45610: a port of the loopback is for the host alone, whatever another machine or container
-/// routes to the host.
+/// R31: a port of the loopback is for the host alone, whatever another machine or container routes to the host
+/// (CVE-2025-54388, moby 45610).
 #[test]
 fn a_port_of_the_loopback_is_for_the_host_alone() {
     require!(root, nft, ip);

@@ -39,7 +39,8 @@ fn modes(top: &Path) -> BTreeMap<String, String> {
     out
 }
 
-/// R15 (CVE-2021-41091): the directories are closed whatever the caller's umask is, and so is what lies in them.
+/// R15, R18: the directories are closed whatever the caller's umask is, and so is what lies in them (CVE-2021-41091);
+/// nothing of his environment stays.
 #[test]
 fn modes_do_not_depend_on_who_calls() {
     isolated(|env| {
@@ -72,7 +73,6 @@ fn modes_do_not_depend_on_who_calls() {
                 assert!(!open || mode == "777" || name.ends_with("std"), "umask {umask}: {name} {mode}");
                 assert!(!mode.starts_with("socket") || mode == "socket600", "umask {umask}: {name} {mode}");
             }
-            // R18: nothing of the caller's environment is in a process that stays.
             let environ = std::fs::read(format!("/proc/{}/environ", stage::monitor())).unwrap();
             assert_eq!(String::from_utf8_lossy(&environ), "", "the monitor's environment");
             run(&["rm", "-f", "-t", "0", "box"]);

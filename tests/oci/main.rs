@@ -9,6 +9,7 @@ mod caller;
 mod clause;
 mod conformance;
 mod hook;
+mod hostile;
 mod kill;
 mod lifecycle;
 mod process;

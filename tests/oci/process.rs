@@ -71,8 +71,8 @@ fn exec_runs_in_the_container_as_whom_it_is_told() {
     });
 }
 
-/// R9, CVE-2019-5736: whoever is in a container and may trace meets our binary in the process that waits to become the
-/// command, and in one that joins. That it runs keeps it from being written, so a change of its mode shows what can be.
+/// R9: whoever is in a container and may trace meets our binary in the process that waits to become the command, and
+/// in one that joins (CVE-2019-5736). That it runs keeps it from being written, so a change of its mode shows what can be.
 #[test]
 fn the_installed_binary_cannot_be_changed_by_what_runs_from_it() {
     isolated(|env| {

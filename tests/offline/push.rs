@@ -242,6 +242,7 @@ fn credentials_stay_with_their_registry() {
         }
         // A registry may want the bytes elsewhere; who it is, that place is not told.
         registry.fault("", Part::Manifest, Fault::Basic { user: user.0.clone(), password: user.1.clone() });
+        registry.fault("away", Part::Blob, Fault::Basic { user: user.0.clone(), password: user.1.clone() });
         registry.fault("away", Part::Blob, Fault::Missing);
         registry.fault("away", Part::Upload, Fault::UploadElsewhere);
         registry.requests();
@@ -249,6 +250,8 @@ fn credentials_stay_with_their_registry() {
         let requests = registry.requests();
         let elsewhere: Vec<&Request> = requests.iter().filter(|request| request.other).collect();
         assert!(count(&requests, "PATCH", "") > 0 && !elsewhere.is_empty());
+        let told = |request: &Request| request.method == "POST" && request.headers.contains_key("authorization");
+        assert!(requests.iter().any(told), "who it is was told before the place was known");
         for request in elsewhere {
             assert!(!request.headers.contains_key("authorization"), "{request:?}");
         }

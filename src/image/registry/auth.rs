@@ -302,6 +302,7 @@ mod tests {
         assert!(matches!(Challenge::parse(["Basic realm=a", "Bearer realm=b"]), Some(Challenge::Bearer { .. })));
     }
 
+    /// R19.
     #[test]
     fn credentials_stay_on_their_site() {
         for (origin, realm, want) in [

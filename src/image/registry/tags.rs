@@ -110,7 +110,7 @@ mod tests {
         fn any_next_page_is_of_the_same_origin(link in "<?(https?://)?[a-z.@:/\\\\]{0,12}\\PC{0,8}>?(; ?rel=\"?next\"?)?") {
             let here: Url = "https://a.b/v2/x/tags/list?n=2".parse().unwrap();
             if let Some(next) = next_page(&link).and_then(|next| followed(&here, next).ok()) {
-                prop_assert!(same_origin(&here, &next), "{}", next);
+                prop_assert!(next.as_str().starts_with("https://a.b/"), "{}", next);
             }
         }
     }

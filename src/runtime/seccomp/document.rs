@@ -262,6 +262,7 @@ mod tests {
         assert_eq!(seccomp, serde_json::from_str(json).unwrap());
     }
 
+    /// R30.
     #[test]
     fn what_is_not_understood_is_refused() {
         for (json, message) in [

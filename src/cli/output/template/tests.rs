@@ -151,6 +151,9 @@ fn hostile_templates_end() {
     assert!(go(&format!("{{{{{}1{}}}}}", "(".repeat(1000), ")".repeat(1000))).unwrap_err().contains("depth"));
     assert!(go(&format!("{}{}", "{{if 1}}".repeat(1000), "{{end}}".repeat(1000))).unwrap_err().contains("depth"));
     assert!(go(&format!("{}{}", "{{if 1}}{{else ".repeat(1000), "{{end}}".repeat(1000))).is_err());
+    assert!(
+        go(&format!("{{{{range 999999}}}}{}{{{{end}}}}", "x".repeat(100))).unwrap_err().contains("too much output")
+    );
     assert!(go("{{pad \"x\" 999999999999 0}}").unwrap_err().contains("too much output"));
     assert!(
         go("{{$x := \"0123456789\"}}{{range 99}}{{$x = print $x $x}}{{end}}").unwrap_err().contains("too much output")
