@@ -142,7 +142,8 @@ struct Words {
 }
 
 /// Global options that take a value, which may be the next word.
-const WITH_VALUE: [&str; 27] = [
+const WITH_VALUE: [&str; 28] = [
+    "--cdi-spec-dir",
     "--cgroup-manager",
     "--config",
     "--conmon",

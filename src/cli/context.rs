@@ -10,8 +10,10 @@ use anyhow::{Context as _, Result};
 use super::flags::tree::Tree;
 use super::globals::{GlobalArgs, check_driver};
 use super::output::escape;
+use crate::engine::runtime::{self, Maker};
 use crate::engine::{Config, Engine, Logger, Places, Privilege, Storage, has_journal};
 use crate::model::error::Error;
+use crate::model::runtime::OtherRuntime;
 
 /// dhow's own directory below one that files name, which podman may use too.
 const OWN: &str = "dhow";
@@ -26,6 +28,7 @@ pub(crate) struct Context {
     pub(crate) args: Vec<OsString>,
     config: OnceCell<Config>,
     engine: OnceCell<Engine>,
+    runtime: OnceCell<Option<OtherRuntime>>,
 }
 
 impl Context {
@@ -35,7 +38,15 @@ impl Context {
         privilege: Privilege,
         args: Vec<OsString>,
     ) -> Self {
-        Self { globals, privilege, tree, args, config: OnceCell::new(), engine: OnceCell::new() }
+        Self {
+            globals,
+            privilege,
+            tree,
+            args,
+            config: OnceCell::new(),
+            engine: OnceCell::new(),
+            runtime: OnceCell::new(),
+        }
     }
 
     /// Returns what the files say; they are read by the first who asks, who tells what was not understood.
@@ -91,6 +102,43 @@ impl Context {
         };
         let engine = Engine::open(self.privilege.clone(), places)?;
         Ok(self.engine.get_or_init(|| engine))
+    }
+
+    /// Finds the runtime that makes containers in dhow's place, if any: the flag's, else that of the files. Where these name
+    /// one that gives what dhow gives, dhow it is.
+    pub(crate) fn other_runtime(&self) -> Result<Option<OtherRuntime>> {
+        if let Some(found) = self.runtime.get() {
+            return Ok(found.clone());
+        }
+        let found = self.find_runtime()?;
+        Ok(self.runtime.get_or_init(|| found).clone())
+    }
+
+    fn find_runtime(&self) -> Result<Option<OtherRuntime>> {
+        let from = &self.config()?.engine;
+        let flag = self.globals.runtime.as_deref();
+        let asked = match flag.or(from.runtime.as_deref()) {
+            Some(asked) if flag.is_some() || !runtime::is_equal(asked) => asked,
+            _ => return Ok(None),
+        };
+        self.runtime_called(asked)
+    }
+
+    /// The runtime that is called `asked`; `None` is dhow.
+    pub(crate) fn runtime_called(&self, asked: &str) -> Result<Option<OtherRuntime>> {
+        match runtime::find(
+            asked,
+            &self.globals.runtime_flag,
+            &self.config()?.engine.runtimes,
+            self.privilege.is_rootless(),
+        )? {
+            Maker::Dhow => Ok(None),
+            Maker::Instead => {
+                self.warn(&format!("{asked} is not installed: dhow runs the container, as it would"));
+                Ok(None)
+            }
+            Maker::Other(other) => Ok(Some(other)),
+        }
     }
 
     /// Tells whether a person reads standard output: foreign text is escaped for them.

@@ -13,6 +13,9 @@ const LEVELS: [&str; 8] = ["trace", "debug", "info", "warn", "warning", "error",
 /// The global flags.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct GlobalArgs {
+    /// Directories in which devices of vendors are defined (CDI)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cdi_spec_dir: Vec<PathBuf>,
     /// Who manages cgroups: cgroupfs
     #[arg(long, value_name = "MANAGER")]
     pub(crate) cgroup_manager: Option<String>,
@@ -73,12 +76,12 @@ pub(crate) struct GlobalArgs {
     /// Directory of what is gone after a reboot
     #[arg(long, value_name = "DIR")]
     pub(crate) runroot: Option<PathBuf>,
-    /// What runs containers: dhow itself, which is what crun and runc would do
-    #[arg(long, value_name = "RUNTIME", hide = true)]
-    runtime: Option<String>,
-    /// Has no effect: they are options of another runtime
-    #[arg(long, value_name = "FLAG", hide = true)]
-    runtime_flag: Vec<String>,
+    /// What runs the containers that are made: dhow itself, or another OCI runtime, by its name or path
+    #[arg(long, value_name = "RUNTIME")]
+    pub(crate) runtime: Option<String>,
+    /// A global option for that runtime, without dashes
+    #[arg(long, value_name = "FLAG")]
+    pub(crate) runtime_flag: Vec<String>,
     /// Has no effect: there is no other machine to reach
     #[arg(long, value_name = "CLIENT", hide = true)]
     ssh: Option<String>,
@@ -138,9 +141,6 @@ impl GlobalArgs {
         if let Some(driver) = self.storage_driver.as_deref() {
             check_driver(driver, None)?;
         }
-        if let Some(runtime) = &self.runtime {
-            is_equal_runtime(runtime)?;
-        }
         match self.cgroup_manager.as_deref() {
             None | Some("" | "cgroupfs") => Ok(()),
             Some(other) => {
@@ -164,9 +164,6 @@ impl GlobalArgs {
         say(named, "namespace", "all containers of a store are listed");
         say(self.network_cmd_path.is_some(), "network-cmd-path", "pasta is looked for where the system has it");
         say(self.network_config_dir.is_some(), "network-config-dir", "networks are kept in the store (--root)");
-        let foreign = self.runtime.as_deref().is_some_and(|runtime| !is_equal_runtime(runtime).unwrap_or(true));
-        say(foreign, "runtime", "dhow runs containers itself, as crun and runc do");
-        say(!self.runtime_flag.is_empty(), "runtime-flag", "dhow runs containers itself");
         say(self.ssh.is_some(), "ssh", "there is no other machine to reach");
         say(!self.storage_opt.is_empty(), "storage-opt", "the options are those of podman's storage");
         say(self.syslog, "syslog", "nothing is logged");
@@ -188,19 +185,6 @@ impl GlobalArgs {
             (None, false) => return Ok(()),
         };
         rustix::stdio::dup2_stdout(&out).context("replace standard output")
-    }
-}
-
-/// Whether `--runtime` names dhow itself; false for a runtime that would do the same. One that would give containers
-/// another kernel or machine is refused: the user would not get what was asked for.
-pub(crate) fn is_equal_runtime(runtime: &str) -> Result<bool> {
-    match runtime.rsplit('/').next().unwrap_or_default() {
-        "" | "dhow" => Ok(true),
-        "crun" | "runc" | "youki" => Ok(false),
-        _ => {
-            let message = format!("default OCI runtime {runtime:?} not found: invalid argument");
-            Err(Error::unsupported(message).hint("dhow runs containers itself, as crun, runc and youki do").into())
-        }
     }
 }
 
@@ -233,12 +217,6 @@ mod tests {
         assert!(error.starts_with("log level \"loud\" is not supported, choose from: trace, debug"), "{error}");
         assert!(with(|g| g.storage_driver = Some("vfs".into())).unwrap_err().contains("storage driver \"vfs\""));
         assert!(with(|g| g.cgroup_manager = Some("systemd".into())).unwrap_err().contains("cgroup manager"));
-        assert_eq!(with(|g| g.runtime = Some("/usr/bin/crun".into())), Ok(()));
-        assert!(
-            with(|g| g.runtime = Some("kata".into()))
-                .unwrap_err()
-                .starts_with("default OCI runtime \"kata\" not found")
-        );
         assert!(with(|g| g.url = Some("ssh://x".into())).unwrap_err().starts_with("--url is not supported"));
     }
 }

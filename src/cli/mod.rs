@@ -107,6 +107,10 @@ fn run(args: Vec<OsString>, privilege: Privilege) -> anyhow::Result<u8> {
     globals.apply()?;
     let context = Context::new(&TREE, globals, privilege, args);
     context.globals.without_effect().iter().for_each(|line| context.warn(line));
+    if context.globals.runtime.is_some() {
+        // Said whatever the command is.
+        context.other_runtime()?;
+    }
     entry.run(&matches, &context)
 }
 

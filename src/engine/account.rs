@@ -31,6 +31,15 @@ pub(super) fn host_users(names: &[String], mounts: &[Mount], workdir: &str) -> R
     names.iter().map(line).collect()
 }
 
+/// The line and the group's line for the user who keeps his ids, as podman has them: he has a name inside, too. Nothing
+/// where the host's own file does not know him.
+pub(super) fn kept_user(uid: u32, mounts: &[Mount], workdir: &str) -> Option<(String, String)> {
+    let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
+    let line = host_user(&passwd, &uid.to_string(), mounts, workdir)?;
+    let name = line.split(':').next()?.to_owned();
+    Some((line, format!("{name}:x:$GID:{name}")))
+}
+
 fn host_user(passwd: &str, wanted: &str, mounts: &[Mount], workdir: &str) -> Option<String> {
     passwd.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::Engine;
 use super::container::{self, Locked};
 use super::remove::is_conflict;
-use super::request::{CreateRequest, ImageVolumes, NamespaceRequest, RemoveRequest, RootRequest};
+use super::request::{CreateRequest, ImageVolumes, NamespaceRequest, RemoveRequest, RootRequest, UserNamespaceRequest};
 use crate::image::store::{Image, ImageStore};
 use crate::model::container::{Accounts, ContainerConfig, ImageRef, Namespace, RootFs};
 use crate::model::error::Error;
@@ -191,10 +191,18 @@ impl Engine {
         labels.extend(request.labels.clone());
         let userns = self.resolve_userns(&request.userns)?;
         let workdir = request.workdir.clone().or(defaults.workdir).unwrap_or_else(|| "/".to_owned());
-        let accounts = Accounts {
+        let mut accounts = Accounts {
             host_users: super::account::host_users(&request.host_users, &mounts, &workdir)?,
             ..request.accounts.clone()
         };
+        if let (UserNamespaceRequest::KeepId { uid: None, .. }, Some(uid)) =
+            (&request.userns, self.privilege.ordinary_user())
+            && accounts.passwd_entry.is_none()
+            && let Some((user, group)) = super::account::kept_user(uid, &mounts, &workdir)
+        {
+            accounts.host_users.push(user);
+            accounts.group_entry.get_or_insert(group);
+        }
         let health = super::health::resolve(&request.health, image)?;
         if request.notify == NotifyMode::Healthy && health.is_none() {
             return Err(Error::invalid("sdnotify policy \"healthy\" requires a healthcheck to be set").into());
@@ -275,10 +283,12 @@ impl Engine {
             resources,
             security: request.security.clone(),
             devices: request.devices.clone(),
+            vendor_devices: request.vendor_devices.clone(),
             device_rules: request.device_rules.clone(),
             ulimits: request.ulimits.clone(),
             sysctls: request.sysctls.clone(),
             hooks,
+            runtime: request.runtime.clone(),
             names: request.names.clone(),
             restart: request.restart,
             health,
@@ -354,6 +364,11 @@ impl Engine {
                 return Err(Error::unsupported("bridge networks of an ordinary user are not supported")
                     .hint("use --network pasta, host or none")
                     .into());
+            }
+            NetworkMode::Bridge(attachments) => {
+                // Refused here, not when there is a container that has the name.
+                super::network::check(self, attachments)?;
+                asked.clone()
             }
             NetworkMode::Path(path) => {
                 check_namespace_path(path)?;

@@ -43,6 +43,11 @@ impl Engine {
         let locked = self.lock(name)?;
         locked.check(Action::Exec)?;
         let init = locked.state.init.context("the record names no init")?;
+        if self.privilege.is_rootless() && std::fs::metadata(format!("/proc/{}/ns/user", init.pid)).is_err_and(denied) {
+            let message = format!("container {} runs in another user namespace of this user", locked.id());
+            let hint = "it was started with another XDG_RUNTIME_DIR: exec needs the same one";
+            return Err(Error::state(message).hint(hint).into());
+        }
         let session = Id::from_random(crate::sys::random::bytes().context("get random bytes")?);
         let starting = Starting::new(&locked.dir(), &locked.run_dir(), &session)?;
         let config = match self.exec_config(&locked, request, init, &starting) {
@@ -100,10 +105,15 @@ impl Engine {
             user: request.user.clone().unwrap_or_else(|| locked.config.user.clone()),
             groups: if request.user.is_some() { Vec::new() } else { locked.config.group_add.clone() },
             capabilities: requested,
+            runtime: locked.config.runtime.clone(),
             exec: Some(ExecSource { init, process, seccomp, bound: false }),
             ..MonitorConfig::new(locked.id().clone(), locked.state.run)
         })
     }
+}
+
+fn denied(error: std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::PermissionDenied
 }
 
 /// The process of a session: the container's own environment and confinement, less what `--privileged` lifts.

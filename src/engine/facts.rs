@@ -55,12 +55,17 @@ pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup
             .hint("log in through systemd with cgroup v2 delegation, or leave the limits out")
             .into());
     }
-    Ok(planned)
+    Ok(if config.runtime.is_some() { planned.with_all() } else { planned })
 }
 
 /// The capabilities that a process which is not root keeps, by name.
 pub(crate) fn requested(config: &ContainerConfig) -> Result<Vec<String>> {
     Ok(capability::requested(&config.security.cap_add, bounding()?)?.names().collect())
+}
+
+/// Whether the nodes of a container are the host's own, as none can be made in a user namespace.
+pub(super) fn binds_devices(engine: &Engine, config: &ContainerConfig) -> bool {
+    engine.privilege.is_rootless() || matches!(config.userns, UserNamespace::Mapped { .. })
 }
 
 /// Looks everything up and writes the container's own files (`hosts`, `resolv.conf`, …) into `bundle`.
@@ -70,8 +75,8 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
     let bounding = bounding()?;
     let set = capabilities(config, bounding)?;
     let requested = capability::requested(&config.security.cap_add, bounding)?;
-    let own_userns = matches!(config.userns, UserNamespace::Mapped { .. });
-    let (devices, mut rules) = devices(config, rootless || own_userns)?;
+    let bound = binds_devices(engine, config);
+    let (devices, mut rules) = devices(config, bound)?;
     let mut device_rules = spec::default_device_rules(config.security.privileged)?;
     device_rules.append(&mut rules);
     let mut files = files(engine, config, bundle)?;
@@ -87,6 +92,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         rlimits: rlimits(config)?.limits,
         devices,
         device_rules,
+        bound_devices: config.devices.iter().filter(|device| bound && device.host != device.inside).cloned().collect(),
         files,
         environment: super::secret::environment(engine, config)?,
         contents: super::volume::contents(engine, locked)?,
@@ -235,7 +241,10 @@ fn devices(config: &ContainerConfig, bound: bool) -> Result<(Vec<LinuxDevice>, V
     for device in &config.devices {
         let (node, rule) = device_node(device)?;
         nodes.retain(|other: &LinuxDevice| other.path() != node.path());
-        nodes.push(node);
+        // One with another path than the host's is a mount then.
+        if !bound || device.host == device.inside {
+            nodes.push(node);
+        }
         rules.push(rule);
     }
     for rule in &config.device_rules {
@@ -483,7 +492,7 @@ fn files(engine: &Engine, config: &ContainerConfig, bundle: &Path) -> Result<Vec
     if config.init {
         let own = match &config.init_path {
             Some(path) => PathBuf::from(path),
-            None => crate::monitor::spawn::installed().context("find our own binary")?,
+            None => crate::runtime::seal::installed().context("find our own binary")?,
         };
         let options = ["bind", "rprivate", "nosuid", "nodev", "ro"].map(str::to_owned).into();
         files.push(BoundFile { source: own, target: crate::runtime::reaper::PATH.to_owned(), options });

@@ -3,7 +3,6 @@
 //! record; images never name any (R16).
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -15,6 +14,7 @@ use super::container::Locked;
 use crate::model::error::Error;
 use crate::runtime::bundle;
 use crate::runtime::hook::{Point, Subject};
+use crate::state::installed;
 
 /// Where definitions are looked for when nobody says otherwise; later ones replace those of the same name.
 pub(crate) const DIRECTORIES: [&str; 2] = ["/usr/share/containers/oci/hooks.d", "/etc/containers/oci/hooks.d"];
@@ -121,29 +121,34 @@ fn add(path: &Path, candidate: &Candidate<'_>, checked: bool, hooks: &mut Hooks)
         refuse_strangers(definition.hook.path())?;
     }
     for stage in &definition.stages {
-        let list = |of: &Option<Vec<Hook>>| {
-            let mut list = of.clone().unwrap_or_default();
-            list.push(definition.hook.clone());
-            Some(list)
-        };
-        match stage.as_str() {
-            "prestart" => drop(hooks.set_prestart(list(hooks.prestart()))),
-            "createRuntime" => drop(hooks.set_create_runtime(list(hooks.create_runtime()))),
-            "createContainer" => drop(hooks.set_create_container(list(hooks.create_container()))),
-            "startContainer" => drop(hooks.set_start_container(list(hooks.start_container()))),
-            "poststart" => drop(hooks.set_poststart(list(hooks.poststart()))),
-            "poststop" => drop(hooks.set_poststop(list(hooks.poststop()))),
-            other => return Err(Error::unsupported(format!("hooks of stage {other:?} are not supported")).into()),
-        }
+        add_to(hooks, stage, definition.hook.clone())?;
     }
     crate::runtime::hook::check(hooks)?;
     Ok(true)
 }
 
-/// Refuses a file that others than root could have written.
-fn refuse_strangers(path: &Path) -> Result<()> {
-    let meta = path.metadata().with_context(|| format!("stat {}", path.display()))?;
-    if meta.uid() != 0 || meta.mode() & 0o022 != 0 {
+/// Adds a hook to those of the point `stage`.
+pub(super) fn add_to(hooks: &mut Hooks, stage: &str, hook: Hook) -> Result<()> {
+    let list = |of: &Option<Vec<Hook>>| {
+        let mut list = of.clone().unwrap_or_default();
+        list.push(hook.clone());
+        Some(list)
+    };
+    match stage {
+        "prestart" => drop(hooks.set_prestart(list(hooks.prestart()))),
+        "createRuntime" => drop(hooks.set_create_runtime(list(hooks.create_runtime()))),
+        "createContainer" => drop(hooks.set_create_container(list(hooks.create_container()))),
+        "startContainer" => drop(hooks.set_start_container(list(hooks.start_container()))),
+        "poststart" => drop(hooks.set_poststart(list(hooks.poststart()))),
+        "poststop" => drop(hooks.set_poststop(list(hooks.poststop()))),
+        other => return Err(Error::unsupported(format!("hooks of stage {other:?} are not supported")).into()),
+    }
+    Ok(())
+}
+
+/// Refuses a file that others than root could have written, or put there.
+pub(super) fn refuse_strangers(path: &Path) -> Result<()> {
+    if !installed::is_safe(path, &[0]).with_context(|| format!("stat {}", path.display()))? {
         let message = format!("{} can be changed by others than root", path.display());
         return Err(Error::new(crate::model::error::ErrorKind::Denied, message).into());
     }

@@ -103,7 +103,7 @@ impl Engine {
         });
         let mut more = json!({
             "OCIConfigPath": file("config.json"),
-            "OCIRuntime": "dhow",
+            "OCIRuntime": config.runtime.as_ref().map_or("dhow", |runtime| runtime.name.as_str()),
             "ConmonPidFile": config.monitor_pidfile.as_deref().unwrap_or_default(),
             "PidFile": config.pidfile.as_deref().unwrap_or_default(),
             "Name": config.name,

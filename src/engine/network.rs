@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::container::Locked;
 use super::{Engine, policy, spec};
 use crate::model::container::{ContainerConfig, Names, ProcessRef};
-use crate::model::network::{Endpoint, NetworkMode};
+use crate::model::network::{Attachment, DEFAULT, Endpoint, NetworkMode};
 use crate::network;
 use crate::network::driver::Remaining;
 use crate::network::hosts::{self, Hosts, Resolv};
@@ -46,6 +46,12 @@ pub(crate) fn connect(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
         super::files::write_shared(&locked.dir().join("bundle/hosts"), text.as_bytes())?;
     }
     Ok(())
+}
+
+/// Refuses networks that there are not; the default one is made on its first use.
+pub(crate) fn check(engine: &Engine, attachments: &[Attachment]) -> Result<()> {
+    let named = attachments.iter().filter(|attachment| attachment.network != DEFAULT);
+    named.map(|attachment| network::config::load(&engine.paths.networks(), &attachment.network).map(drop)).collect()
 }
 
 /// Takes away what the container has outside in networks.

@@ -1,5 +1,7 @@
 //! `rm`: the intent is written first, then everything outside is undone, then the directory goes by one rename.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result};
 
 use super::Engine;
@@ -24,6 +26,8 @@ impl Engine {
 
     pub(crate) fn remove_id(&self, id: &Id, request: RemoveRequest) -> Result<()> {
         if request.force {
+            // Before it is stopped for nothing.
+            super::require::check_unused(self, id)?;
             match self.stop_id(id, request.timeout) {
                 Err(error) if is_gone(&error) => return Ok(()),
                 // A damaged record must not keep a container from being removed.
@@ -71,7 +75,7 @@ impl Engine {
         let mut at = 0;
         while at < found.len() {
             for read in &all {
-                if uses(&read.config, &found[at]) && !found.contains(&read.config.id) {
+                if used(&read.config).contains(&found[at]) && !found.contains(&read.config.id) {
                     found.push(read.config.id.clone());
                 }
             }
@@ -119,13 +123,21 @@ pub(crate) fn finish_after(engine: &Engine, mut locked: Locked, mut events: Vec<
     Ok(())
 }
 
-/// Whether a container joins a namespace of another one, or requires it.
-fn uses(config: &ContainerConfig, id: &Id) -> bool {
-    let joins = |namespace: &Namespace| matches!(namespace, Namespace::Container(of) if of == id);
-    [&config.pid, &config.ipc, &config.uts, &config.cgroup].into_iter().any(joins)
-        || matches!(&config.network, NetworkMode::Container(of) if of == id.as_str())
-        || matches!(&config.userns, UserNamespace::Container { of } if of == id)
-        || config.requires.contains(id)
+/// The containers of which one joins a namespace, or which it requires.
+pub(super) fn used(config: &ContainerConfig) -> BTreeSet<Id> {
+    let mut used: BTreeSet<Id> = config.requires.iter().cloned().collect();
+    for namespace in [&config.pid, &config.ipc, &config.uts, &config.cgroup] {
+        if let Namespace::Container(of) = namespace {
+            used.insert(of.clone());
+        }
+    }
+    if let NetworkMode::Container(of) = &config.network {
+        used.extend(of.parse().ok());
+    }
+    if let UserNamespace::Container { of } = &config.userns {
+        used.insert(of.clone());
+    }
+    used
 }
 
 /// Whether an error says that the object is not there.

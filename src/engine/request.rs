@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::container::{
-    Accounts, Device, DeviceRule, Names, Namespace, Resources, RestartPolicy, Security, Ulimit,
+    Accounts, Device, DeviceRule, Names, Namespace, Resources, RestartPolicy, Security, Ulimit, VendorDevices,
 };
 use crate::model::health::{Check, OnFailure};
 use crate::model::log::LogConfig;
@@ -14,6 +14,7 @@ use crate::model::mount::Mount;
 use crate::model::network::NetworkMode;
 use crate::model::platform::Platform;
 use crate::model::port::PortMapping;
+use crate::model::runtime::OtherRuntime;
 use crate::model::service::{CgroupsMode, NotifyMode, SystemdMode};
 
 /// When `run` and `create` ask the registry.
@@ -247,6 +248,9 @@ pub(crate) struct CreateRequest {
     pub(crate) requires: Vec<String>,
     pub(crate) remove_image: bool,
     pub(crate) chroot_dirs: Vec<String>,
+    pub(crate) vendor_devices: VendorDevices,
+    /// Who makes the container in dhow's place.
+    pub(crate) runtime: Option<OtherRuntime>,
     /// Where definitions of hooks are looked for.
     pub(crate) hook_dirs: Vec<PathBuf>,
 }

@@ -1,4 +1,5 @@
-//! Containers that another one requires (`--requires`): they are started before it, and stay as long as it does.
+//! Containers that another one requires (`--requires`), which are started before it, or whose namespaces it joins: they
+//! stay as long as it does.
 //!
 //! Who requires a container is a file of that name in `dependents/` in its directory, so that a removal need not read
 //! every record. A file whose container is gone, or never came to be, says nothing: the record decides.
@@ -16,9 +17,9 @@ fn dependents(engine: &Engine, id: &Id) -> PathBuf {
     engine.paths.container(id).join("dependents")
 }
 
-/// Tells the containers that `locked`, which is being created, requires them.
+/// Tells the containers that `locked`, which is being created, requires or joins.
 pub(super) fn announce(engine: &Engine, locked: &Locked) -> Result<()> {
-    for id in &locked.config.requires {
+    for id in &super::remove::used(&locked.config) {
         let directory = dependents(engine, id);
         let made = match std::fs::create_dir(&directory) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
@@ -45,7 +46,7 @@ pub(super) fn start(engine: &Engine, locked: Locked) -> Result<Locked> {
     engine.lock_id(&id)
 }
 
-/// Refuses to remove a container that others require.
+/// Refuses to remove a container that others require or have joined.
 pub(super) fn check_unused(engine: &Engine, id: &Id) -> Result<()> {
     let entries = match std::fs::read_dir(dependents(engine, id)) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -55,7 +56,7 @@ pub(super) fn check_unused(engine: &Engine, id: &Id) -> Result<()> {
     for entry in entries {
         let name = entry.context("list who requires a container")?.file_name();
         let Ok(user) = name.to_string_lossy().parse::<Id>() else { continue };
-        if Container::read(&engine.paths, &user)?.is_some_and(|read| read.config.requires.contains(id)) {
+        if Container::read(&engine.paths, &user)?.is_some_and(|read| super::remove::used(&read.config).contains(id)) {
             users.push(user.to_string());
         }
     }

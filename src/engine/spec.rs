@@ -15,7 +15,7 @@ use oci_spec::runtime::{
 };
 
 use super::volume::Content;
-use crate::model::container::{ContainerConfig, IdRange, Namespace, Security, UserNamespace};
+use crate::model::container::{ContainerConfig, Device, IdRange, Namespace, Security, UserNamespace};
 use crate::model::error::Error;
 use crate::model::mount::Source;
 
@@ -79,6 +79,8 @@ pub(crate) struct Facts {
     /// Host nodes that `--device` and `--privileged` give.
     pub(crate) devices: Vec<LinuxDevice>,
     pub(crate) device_rules: Vec<LinuxDeviceCgroup>,
+    /// Devices that are mounted.
+    pub(crate) bound_devices: Vec<Device>,
     /// `/etc/hosts` and the like, made by the engine.
     pub(crate) files: Vec<BoundFile>,
     /// Variables that come from the start and not from the configuration.
@@ -102,6 +104,9 @@ pub(crate) struct Facts {
     pub(crate) counts_pids: bool,
     pub(crate) root: PathBuf,
 }
+
+/// How the host's node of a device is bound.
+pub(super) const DEVICE_BIND: [&str; 4] = ["bind", "rprivate", "nosuid", "noexec"];
 
 /// Generates the specification of `config`.
 pub(crate) fn generate(config: &ContainerConfig, facts: &Facts) -> Result<Spec> {
@@ -359,6 +364,9 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
             let size = format!("size={}", config.shm_size);
             add("/dev/shm", "tmpfs", Path::new("shm"), &["nosuid", "noexec", "nodev", "mode=1777", &size])?;
         }
+    }
+    for device in &facts.bound_devices {
+        add(&device.inside, "bind", Path::new(&device.host), &DEVICE_BIND)?;
     }
     if config.read_only && config.read_only_tmpfs {
         for target in ["/run", "/tmp", "/var/tmp"] {

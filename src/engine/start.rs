@@ -30,6 +30,7 @@ use crate::monitor::client::AttachClient;
 use crate::monitor::config::{MonitorConfig, RootSource};
 use crate::monitor::spawn::{self, Handed, Started};
 use crate::runtime::cgroup::Cgroup;
+use crate::runtime::reaper;
 use crate::state::paths::remove_file;
 use crate::state::record::{self, Durability};
 use crate::sys::process;
@@ -219,9 +220,12 @@ impl Engine {
         let manager = Manager::of(locked.config.notify);
         let notify = manager.as_ref().and_then(|manager| manager.share(&run_dir, &mut prepared.facts));
         activation::announce(preserved.len(), &mut prepared.facts.environment);
-        let spec = super::spec::generate(&locked.config, &prepared.facts)?;
+        let mut spec = super::spec::generate(&locked.config, &prepared.facts)?;
         let config = &locked.config;
-        if config.hooks.is_some() {
+        let bound = facts::binds_devices(self, config);
+        let beside = super::cdi::apply(&config.vendor_devices, &mut spec, bound, !self.privilege.is_rootless())?;
+        let has_hooks = spec.hooks().is_some();
+        if has_hooks {
             // Where hooks look for the root.
             make_dir(&bundle.join(&prepared.facts.root))?;
         }
@@ -249,17 +253,19 @@ impl Engine {
                 None => self.root_source(config, &dir)?,
             },
             images: super::image_volume::sources(self, locked)?,
+            sealed: config.init.then(|| reaper::PATH.to_owned()).into_iter().collect(),
             chown: chowned(config, &prepared.facts.contents),
             cgroup,
             seccomp_cache: Some(self.paths.cache()),
             user: config.user.clone(),
             accounts: config.accounts.clone(),
             timeout: u64::from(config.timeout),
-            groups: config.group_add.clone(),
+            groups: config.group_add.iter().cloned().chain(beside.groups).collect(),
             capabilities: prepared.requested,
             notify,
             ready_when_healthy: manager.as_ref().and_then(Manager::when_healthy),
-            hooks: config.hooks.is_some(),
+            hooks: has_hooks && config.runtime.is_none(),
+            runtime: config.runtime.clone(),
             health: config.health.as_deref().cloned(),
             stop: Some((config.stop_signal, config.stop_timeout)),
             stays: matches!(config.cgroups, CgroupsMode::NoConmon | CgroupsMode::Split),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::Engine;
 use super::container::Container;
+use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
 use crate::runtime::cgroup::{Cgroup, Stats};
@@ -48,6 +49,10 @@ impl Engine {
             Some(value) => serde_json::from_value(value).context("read the cgroup of the container")?,
             None => Cgroup::none(),
         };
+        if cgroup.is_none() && self.privilege.is_rootless() {
+            let message = "stats is not supported in rootless mode without cgroups v2";
+            return Err(Error::unsupported(message).into());
+        }
         let stats = match cgroup.stats() {
             Ok(stats) => stats,
             // It ended a moment ago.

@@ -30,6 +30,7 @@ pub(crate) fn succeed(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
         adopt: Some(init),
         bundle: locked.dir().join("bundle"),
         seccomp_cache: Some(engine.paths.cache()),
+        runtime: config.runtime.clone(),
         user: config.user.clone(),
         groups: config.group_add.clone(),
         capabilities: super::facts::requested(config)?,

@@ -17,6 +17,7 @@ use crate::model::id::Id;
 use crate::model::idmap::IdMaps;
 use crate::model::mount::{Mount, Source};
 use crate::model::volume::VolumeConfig;
+use crate::runtime::user;
 use crate::storage::overlay;
 use crate::storage::volume::local::Volumes;
 use crate::storage::volume::populate;
@@ -39,15 +40,18 @@ pub(crate) fn prepare(engine: &Engine, locked: &mut Locked, image: Option<&Image
                     volume
                 }
             };
-            if let Some(maps) = &maps
-                && !volume.populated
-                && volume.options.is_empty()
-            {
-                give_to_root(&volumes, name, maps).with_context(|| format!("change the owner of volume {name}"))?;
+            if volume.populated || !volume.options.is_empty() {
+                continue;
             }
-            if mount.copy_up && !volume.populated && image.is_some() && volume.options.is_empty() {
-                fill(engine, locked, &volumes, &volume, mount, maps.as_ref())
+            let fills = mount.copy_up && image.is_some();
+            let filled = fills
+                && fill(engine, locked, &volumes, &volume, mount, maps.as_ref())
                     .with_context(|| format!("copy up into volume {name}"))?;
+            if !filled {
+                give_to_user(engine, locked, &volumes, name, maps.as_ref())
+                    .with_context(|| format!("change the owner of volume {name}"))?;
+            }
+            if fills {
                 volume.populated = true;
                 volumes.save(&volume)?;
             }
@@ -95,17 +99,27 @@ pub(crate) fn of_containers(engine: &Engine, names: &[String]) -> Result<Vec<Mou
     Ok(mounts)
 }
 
-/// The first container that uses an empty volume gets it for its root, as with podman.
-fn give_to_root(volumes: &Volumes, name: &str, maps: &IdMaps) -> Result<()> {
+/// The first container that uses an empty volume gets it for its user, as with podman.
+fn give_to_user(engine: &Engine, locked: &Locked, volumes: &Volumes, name: &str, maps: Option<&IdMaps>) -> Result<()> {
     let data = File::open(volumes.data(name)).context("open the volume")?;
     let meta = data.metadata().context("stat the volume")?;
-    if (meta.uid(), meta.gid()) == (0, 0) && populate::is_empty(data.as_fd())? {
-        let (uid, gid) = maps.root();
+    if (meta.uid(), meta.gid()) != (0, 0) || !populate::is_empty(data.as_fd())? {
+        return Ok(());
+    }
+    let user = match locked.config.user.as_str() {
+        "" | "0" | "root" => None,
+        // Who is not in the image's files fails the start, which says so.
+        asked => user::lookup(super::rootfs::view(engine, &locked.config)?.as_fd(), asked, &[]).ok(),
+    };
+    let (uid, gid) = user.map_or((0, 0), |user| (user.uid, user.gid));
+    let (uid, gid) = maps.map_or((uid, gid), |maps| maps.owner(uid, gid));
+    if (uid, gid) != (0, 0) {
         std::os::unix::fs::fchown(&data, Some(uid), Some(gid)).context("chown")?;
     }
     Ok(())
 }
 
+/// Fills the volume with what the image has at its place; whether that is a directory.
 fn fill(
     engine: &Engine,
     locked: &Locked,
@@ -113,11 +127,13 @@ fn fill(
     volume: &VolumeConfig,
     mount: &Mount,
     maps: Option<&IdMaps>,
-) -> Result<()> {
+) -> Result<bool> {
     let view = super::rootfs::view(engine, &locked.config)?;
     let source = match populate::open_dir(view.as_fd(), &mount.target) {
         Ok(source) => source,
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP)) => return Ok(()),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP)) => {
+            return Ok(false);
+        }
         Err(error) => return Err(error).with_context(|| format!("open {} of the image", mount.target)),
     };
     let target = File::open(volumes.data(&volume.name)).context("open the volume")?;
@@ -126,7 +142,7 @@ fn fill(
         // What a volume holds is told to be kept.
         rustix::fs::syncfs(&target).context("sync the volume")?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// What is mounted, found: where it comes from, and what the volume adds to the options of the mount.

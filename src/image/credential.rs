@@ -462,6 +462,7 @@ mod tests {
         assert!(files.store("a.b", &basic("a:b", "c")).is_err());
     }
 
+    /// R5.
     #[test]
     fn helpers_come_from_trusted_directories_only() {
         let scratch = Scratch::new("helper");

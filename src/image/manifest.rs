@@ -474,6 +474,7 @@ mod tests {
         assert!(parse(&untyped, Some("application/json; charset=utf-8")).is_ok());
     }
 
+    /// R13.
     #[test]
     fn refuses_what_is_ambiguous_or_wrong() {
         let with = |key: &str, value: Value| {

@@ -1,6 +1,7 @@
 //! A container as it was asked for ([`ContainerConfig`]) and as it is ([`ContainerState`]): the two records of its directory.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use super::log::LogConfig;
 use super::mount::{Mount, Source};
 use super::network::{Endpoint, NetworkMode};
 use super::port::PortMapping;
+use super::runtime::OtherRuntime;
 use super::secret::SecretUse;
 use super::service::{CgroupsMode, NotifyMode};
 use super::status::Status;
@@ -201,6 +203,15 @@ pub(crate) struct Device {
     pub(crate) access: String,
 }
 
+/// `--device VENDOR/CLASS=NAME`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct VendorDevices {
+    pub(crate) names: Vec<String>,
+    /// Where they are defined; later directories win.
+    pub(crate) dirs: Vec<PathBuf>,
+}
+
 /// `--ulimit NAME=SOFT[:HARD]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ulimit {
@@ -328,6 +339,8 @@ pub(crate) struct ContainerConfig {
     pub(crate) resources: Resources,
     pub(crate) security: Security,
     pub(crate) devices: Vec<Device>,
+    #[serde(default)]
+    pub(crate) vendor_devices: VendorDevices,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) device_rules: Vec<DeviceRule>,
     pub(crate) ulimits: Vec<Ulimit>,
@@ -335,6 +348,9 @@ pub(crate) struct ContainerConfig {
     /// Programs of the administrator at points of its life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hooks: Option<Box<oci_spec::runtime::Hooks>>,
+    /// Who makes it in dhow's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime: Option<OtherRuntime>,
     pub(crate) names: Names,
     pub(crate) restart: RestartPolicy,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -88,6 +88,7 @@ impl std::fmt::Display for Digest {
 mod tests {
     use super::*;
 
+    /// R13.
     #[test]
     fn accepts_only_the_canonical_form() {
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

@@ -295,6 +295,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn check(retries: u32) -> Check {
         let test = vec!["CMD".to_owned(), "true".to_owned()];
@@ -380,5 +381,18 @@ mod tests {
             health.remember(&config, Entry { start: now, end: now, exit_code, output: String::new() });
         }
         assert_eq!(health.log.iter().map(|entry| entry.exit_code).collect::<Vec<_>>(), [2, 3]);
+    }
+
+    proptest! {
+        /// R39: what an image says of its check is a check or nothing, and a command line is words or an error.
+        #[test]
+        fn any_check_is_read_or_left(text in "(\\[\\PC{0,20}\\]|CMD(-SHELL)? \\PC{0,20}|\\PC{0,20})", number in proptest::num::i64::ANY) {
+            if let Ok(test) = parse_command(&text) {
+                let image = serde_json::json!({"Test": test, "Interval": number, "Timeout": number, "Retries": number});
+                let check = Check::of_image(&image);
+                prop_assert!(check.is_none_or(|check| check.retries > 0 && !check.interval.is_zero()));
+            }
+            prop_assert_eq!(Check::of_image(&serde_json::json!({"Test": number})), None);
+        }
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod network;
 pub(crate) mod platform;
 pub(crate) mod port;
 pub(crate) mod reference;
+pub(crate) mod runtime;
 pub(crate) mod secret;
 pub(crate) mod service;
 pub(crate) mod signal;

@@ -239,9 +239,8 @@ impl NetworkMode {
             "pasta" => Ok(Self::Pasta(
                 options.map_or_else(Vec::new, |o| o.split(',').filter(|o| !o.is_empty()).map(str::to_owned).collect()),
             )),
-            "slirp4netns" => {
-                Err(Error::unsupported("network mode slirp4netns is not supported").hint("use --network pasta"))
-            }
+            // What it did pasta does; its options are not pasta's.
+            "slirp4netns" => Ok(Self::Pasta(Vec::new())),
             "bridge" => Ok(Self::Bridge(vec![attachment(DEFAULT, options)?])),
             _ if options.is_some() => Ok(Self::Bridge(vec![attachment(name, options)?])),
             _ => {
@@ -369,7 +368,6 @@ mod tests {
             &["bridge:interface_name=a/b"],
             &["bridge:alias="],
             &["bridge:what=1"],
-            &["slirp4netns"],
         ] {
             assert!(NetworkMode::parse(values).is_err(), "{values:?}");
         }

@@ -176,7 +176,9 @@ impl SecretUse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
+    /// R18.
     #[test]
     fn is_not_printed() {
         let secret = Secret::new("hunter2");
@@ -222,6 +224,21 @@ mod tests {
         }
         for bad in ["", "a,b", "a b", "-a", "a-", "a/b", "a=b", &"x".repeat(65), "\u{e9}"] {
             assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        /// R39.
+        #[test]
+        fn any_use_is_read_or_refused(text in "([a-z0-9_.-]{1,8}(,(type|target|uid|gid|mode)=[a-z0-9/]{0,6}){0,4}|\\PC{0,30})") {
+            if let Ok(read) = SecretUse::parse(&text) {
+                let inside = |target: &str| target.split('/').all(|part| part != "..") && !target.contains(['\0', '\n']);
+                let fine = match &read.shown {
+                    Shown::File { target, uid, gid, mode } => inside(target) && *uid.max(gid) < u32::MAX && *mode <= 0o7777,
+                    Shown::Variable(name) => inside(name) && !name.contains('='),
+                };
+                prop_assert!(fine, "{:?}", read);
+            }
         }
     }
 }

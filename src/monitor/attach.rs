@@ -165,6 +165,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
+    /// R34.
     #[test]
     fn the_socket_is_ours_alone_however_long_its_path() {
         let dir = std::env::temp_dir().join(format!("dhow-attach-{}-{}", std::process::id(), "x".repeat(150)));

@@ -13,6 +13,7 @@ use crate::model::health::HealthConfig;
 use crate::model::id::Id;
 use crate::model::log::LogConfig;
 use crate::model::port::PortMapping;
+use crate::model::runtime::OtherRuntime;
 use crate::runtime::cgroup::Cgroup;
 use crate::state::event::Log;
 use crate::state::record;
@@ -65,6 +66,9 @@ pub(crate) struct MonitorConfig {
     /// Images that are mounted, by the places in the container.
     #[serde(default)]
     pub(crate) images: Vec<(String, RootSource)>,
+    /// Places of programs of the host that nobody in the container may change, whatever he may do to mounts there.
+    #[serde(default)]
+    pub(crate) sealed: Vec<String>,
     /// Whether the root's owners go through the map of the container's user namespace.
     #[serde(default)]
     pub(crate) map_root: bool,
@@ -96,6 +100,9 @@ pub(crate) struct MonitorConfig {
     /// The service manager that is told when a check has succeeded, in the form of `NOTIFY_SOCKET`.
     #[serde(default)]
     pub(crate) ready_when_healthy: Option<String>,
+    /// Who makes the processes in dhow's place.
+    #[serde(default)]
+    pub(crate) runtime: Option<OtherRuntime>,
     /// The specification has hooks.
     #[serde(default)]
     pub(crate) hooks: bool,
@@ -210,6 +217,7 @@ impl MonitorConfig {
             bundle: PathBuf::new(),
             root: RootSource::default(),
             images: Vec::new(),
+            sealed: Vec::new(),
             map_root: false,
             chown: Vec::new(),
             cgroup: Cgroup::none(),
@@ -222,6 +230,7 @@ impl MonitorConfig {
             notify: None,
             ready_when_healthy: None,
             hooks: false,
+            runtime: None,
             health: None,
             started_at: None,
             stop: None,

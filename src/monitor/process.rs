@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use oci_spec::runtime::{LinuxResources, MountBuilder, Process, Spec};
+use oci_spec::runtime::{LinuxResources, Mount, MountBuilder, Process, Spec};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::MountAttrFlags;
 
@@ -15,14 +15,16 @@ use super::stdio::{self, Kind, MonitorEnds};
 use crate::model::container::ProcessRef;
 use crate::model::error::Error;
 use crate::model::log::{LogConfig, LogDriver};
+use crate::model::runtime::OtherRuntime;
 use crate::runtime::capability::{self, CapSet};
 use crate::runtime::create::{CreateRequest, Init, Rootfs, create, sources};
+use crate::runtime::delegate::{self, Delegate};
 use crate::runtime::exec::{ExecRequest, exec};
 use crate::runtime::hook::{Point, Subject};
 use crate::runtime::init::Ways;
 use crate::runtime::rootfs::idmapped;
 use crate::runtime::stdio::Stdio;
-use crate::runtime::{account, bundle, idmap, owner, terminal, user};
+use crate::runtime::{account, bundle, idmap, owner, seal, terminal, user};
 use crate::sys::mount::{self, OverlayDirs};
 
 /// A process with what the monitor keeps of it.
@@ -31,7 +33,24 @@ pub(crate) struct Made {
     pub(crate) child: Child,
     pub(crate) ends: MonitorEnds,
     /// Waits to be started; none where it runs already.
-    pub(crate) init: Option<Init>,
+    pub(crate) init: Option<Waiting>,
+}
+
+/// A container's first process before its command.
+pub(crate) enum Waiting {
+    Ours(Init),
+    Delegated(delegate::Waiting),
+}
+
+impl Waiting {
+    /// Lets the command start; returns when it has replaced init. An error whose kind is `NoCommand` or `NotExecutable`
+    /// says that it could not be executed; the process is dead then.
+    pub(super) fn start(&mut self) -> Result<()> {
+        match self {
+            Self::Ours(init) => init.start(),
+            Self::Delegated(waiting) => waiting.start(),
+        }
+    }
 }
 
 /// Makes a container's init, which waits to be started. What was made is undone when it fails, but for `run_dir`.
@@ -59,18 +78,26 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
     let size = terminal::size(&process);
     spec.set_process(Some(process));
     let (stdio, ends) = streams(config, Kind::Fifos(&config.run_dir), owner, size)?;
-    let mut sources = sources(&spec, &config.bundle)?;
-    for (target, source) in &config.images {
-        let mounts = spec.mounts().iter().flatten();
-        let index = mounts.zip(&sources).position(|(mount, _)| mount.destination() == Path::new(target));
-        if let Some(place) = index.and_then(|index| sources.get_mut(index)) {
-            *place = Some(detached(config, &spec, source).with_context(|| format!("mount the image on {target}"))?);
-        }
-    }
+    let special = special_sources(config, &spec)?;
     let none = LinuxResources::default();
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
     config.cgroup.create(resources).context("make the cgroup")?;
+    if let Some(runtime) = &config.runtime {
+        let request = delegate::CreateRequest {
+            bundle: &config.bundle,
+            rootfs,
+            sources: special,
+            stdio,
+            preserve_fds: preserved,
+            spec,
+        };
+        return delegated(config, runtime, request, ends);
+    }
     config.cgroup.apply(resources).context("limit the cgroup")?;
+    let mut sources = sources(&spec, &config.bundle)?;
+    for (index, tree) in special {
+        sources[index] = Some(tree);
+    }
     let made = {
         create(CreateRequest {
             spec: &spec,
@@ -98,7 +125,56 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
     let ends = with_terminal(ends, init.terminal.take())?;
     let reference = ProcessRef { pid: init.pid, start_time: init.start_time };
     let pidfd = init.pidfd.try_clone().context("copy a pidfd")?;
-    Ok(Made { reference, child: Child::Ours(pidfd), ends, init: Some(init) })
+    Ok(Made { reference, child: Child::Ours(pidfd), ends, init: Some(Waiting::Ours(init)) })
+}
+
+/// Has another runtime make the container.
+fn delegated(
+    config: &MonitorConfig,
+    runtime: &OtherRuntime,
+    request: delegate::CreateRequest<'_>,
+    ends: MonitorEnds,
+) -> Result<Made> {
+    let place = delegate::place(&config.run_dir);
+    let delegate = Delegate { runtime, id: config.id.as_str(), place, cgroup: &config.cgroup };
+    let (made, waiting) = match delegate.create(request) {
+        Ok(made) => made,
+        Err(error) => {
+            // As above.
+            drop((delegate.delete(), config.cgroup.remove()));
+            return Err(error);
+        }
+    };
+    let ends = with_terminal(ends, made.terminal)?;
+    let reference = ProcessRef { pid: made.pid, start_time: made.start_time };
+    Ok(Made { reference, child: Child::Ours(made.pidfd), ends, init: Some(Waiting::Delegated(waiting)) })
+}
+
+/// The sources of the container's mounts that are no plain binds, with the numbers of these.
+fn special_sources(config: &MonitorConfig, spec: &Spec) -> Result<Vec<(usize, OwnedFd)>> {
+    let mounts = spec.mounts().as_deref().unwrap_or_default();
+    let mut special = Vec::new();
+    for ((target, source), mount) in find(&config.images, |(target, _)| target, mounts) {
+        let tree = detached(config, spec, source).with_context(|| format!("mount the image on {target}"))?;
+        special.push((mount, tree));
+    }
+    for (_, mount) in find(&config.sealed, |target| target, mounts) {
+        let source = mounts[mount].source().as_deref().unwrap_or(Path::new(""));
+        special.push((mount, seal::inside(source, &config.bundle)?));
+    }
+    Ok(special)
+}
+
+/// Each of `things` whose target is that of one of the `mounts`, with the number of that mount.
+fn find<'a, T>(
+    things: &'a [T],
+    target: impl Fn(&T) -> &String,
+    mounts: &[Mount],
+) -> impl Iterator<Item = (&'a T, usize)> {
+    things.iter().filter_map(move |thing| {
+        let index = mounts.iter().position(|mount| mount.destination() == Path::new(target(thing)))?;
+        Some((thing, index))
+    })
 }
 
 /// What hooks are told of the container.
@@ -152,6 +228,15 @@ pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Ve
     let user = process.user();
     let owner = idmap::outer_owner(&spec, (user.uid(), user.gid()));
     let (stdio, ends) = streams(config, Kind::Pipes, owner, terminal::size(&process))?;
+    if let Some(runtime) = &config.runtime {
+        let container = container_run(config)?;
+        let place = delegate::place(&container);
+        let delegate = Delegate { runtime, id: config.id.as_str(), place, cgroup: &config.cgroup };
+        let made = delegate.exec(&process, stdio, preserved, &config.run_dir)?;
+        let ends = with_terminal(ends, made.terminal)?;
+        let reference = ProcessRef { pid: made.pid, start_time: made.start_time };
+        return Ok(Made { reference, child: Child::Ours(made.pidfd), ends, init: None });
+    }
     let child = {
         exec(ExecRequest {
             spec: &spec,
@@ -180,6 +265,15 @@ fn container_bundle(config: &MonitorConfig) -> Result<PathBuf> {
     }
     let container = config.data_dir.ancestors().nth(2).context("find the container of the session")?;
     Ok(container.join("bundle"))
+}
+
+/// The run directory of that container.
+fn container_run(config: &MonitorConfig) -> Result<PathBuf> {
+    if config.exec.is_none() {
+        return Ok(config.run_dir.clone());
+    }
+    let container = config.run_dir.ancestors().nth(2).context("find the container of the session")?;
+    Ok(container.to_owned())
 }
 
 fn rootfs(config: &MonitorConfig, spec: &Spec) -> Result<Rootfs> {

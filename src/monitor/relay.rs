@@ -513,6 +513,7 @@ mod tests {
         });
     }
 
+    /// R36.
     #[test]
     fn carries_datagrams_of_more_clients_than_there_are_flows() {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -214,6 +214,7 @@ fn the_foreground_client_gets_everything_and_cleans_up() {
     assert!(text == case.logged(), "log and client saw the same");
 }
 
+/// R36.
 #[test]
 fn a_slow_foreground_client_loses_nothing_and_does_not_hold_up_the_record() {
     let (client, theirs) = AttachClient::pair().unwrap();
@@ -269,6 +270,7 @@ fn later_clients_see_output_and_the_exit_code() {
     assert!(matches!(outcome, Outcome::CleanUp), "{outcome:?}");
 }
 
+/// R36.
 #[test]
 fn a_later_client_that_does_not_keep_up_is_disconnected_and_the_log_is_whole() {
     let script = "sleep 0.2; head -c 5000000 /dev/zero | tr '\\0' x; echo";

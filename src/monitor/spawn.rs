@@ -1,9 +1,7 @@
 //! Starting a monitor: called by the engine, in any process, with any number of threads.
 //!
-//! The monitor executes our own binary through a read-only detached bind, so that nothing which later reaches its
-//! executable from a container can change the installed file: the bind is in no namespace, and what is in none cannot be
-//! changed, cloned or mounted by anybody. What the monitor executes inherits that. (A sealed overlay says the same and
-//! costs each start a fifth of a millisecond.)
+//! The monitor executes our own binary so that nothing which later reaches its executable from a container can change the
+//! installed file (`runtime::seal`). What the monitor executes inherits that.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -11,11 +9,10 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::attach;
@@ -24,8 +21,8 @@ use super::report::{Channel, Command, GATE, Report};
 use crate::model::container::ProcessRef;
 use crate::model::error::{Error, ErrorKind};
 use crate::runtime::cgroup::Monitors;
+use crate::runtime::seal;
 use crate::state::lock::Lock;
-use crate::sys::mount::{self, MountAttr};
 use crate::sys::process;
 use crate::sys::spawn::{self, Program};
 
@@ -56,7 +53,7 @@ pub(crate) struct Handed<'a> {
 /// Starts a monitor and gives it its configuration.
 pub(crate) fn spawn(config: &MonitorConfig, handed: &Handed<'_>) -> Result<Monitor> {
     let (ours, theirs) = Channel::pair().context("make the monitor's channel")?;
-    let file = sealed_binary().context("open our own binary")?;
+    let file = seal::binary().context("open our own binary")?;
     let null = File::options().read(true).write(true).open("/dev/null").context("open /dev/null")?;
     let stdio = handed.streams.unwrap_or([null.as_fd(); 3]);
     // Taken here and handed on: from now on whoever asks finds it held, until the last of us has ended.
@@ -186,32 +183,9 @@ fn reap(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> io::Result<Option<i32>
     }
 }
 
-/// Opens our own binary through a mount that nothing can write through.
-fn sealed_binary() -> io::Result<OwnedFd> {
-    let own = rustix::fs::open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    if rustix::fs::fstatvfs(&own)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
-        // Sealed before: we are what a monitor executed. Or the installation itself is read-only.
-        return Ok(own);
-    }
-    let tree = mount::clone_tree(&own, "", false).or_else(|_| clone_by_name(&own))?;
-    mount::set_attr(&tree, false, MountAttr { set: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() })?;
-    Ok(tree)
-}
-
-/// The mount of our binary in this mount namespace: an ordinary user's command left the one that it was executed in. The
-/// name may mean another file by now; then there is none.
-fn clone_by_name(own: &OwnedFd) -> io::Result<OwnedFd> {
-    let named = rustix::fs::open(installed()?, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-    let (ours, theirs) = (rustix::fs::fstat(own)?, rustix::fs::fstat(&named)?);
-    if (ours.st_dev, ours.st_ino) != (theirs.st_dev, theirs.st_ino) {
-        return Err(io::Error::from(io::ErrorKind::NotFound));
-    }
-    mount::clone_tree(&named, "", false)
-}
-
 /// Starts our own binary with the arguments of a role, for which nobody waits.
 pub(crate) fn cleanup(arguments: &[String]) -> Result<()> {
-    let file = sealed_binary().context("open our own binary")?;
+    let file = seal::binary().context("open our own binary")?;
     let null = File::options().read(true).write(true).open("/dev/null").context("open /dev/null")?;
     let arguments = words(arguments.iter().map(String::as_str))?;
     let stdio = [null.as_fd(); 3];
@@ -228,37 +202,9 @@ pub(crate) fn cleanup(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Where our own binary is installed. What was executed from the bind has no path to read; it was told by its name.
-pub(crate) fn installed() -> io::Result<PathBuf> {
-    let path = std::fs::read_link("/proc/self/exe")?;
-    if path != Path::new("/") {
-        return Ok(path);
-    }
-    let name = std::env::args_os().next().map(PathBuf::from).filter(|name| name.is_absolute());
-    name.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
-}
-
 /// The arguments of our own binary.
 fn words<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<Vec<CString>> {
-    let name = installed().context("find our own binary")?.into_os_string().into_vec();
+    let name = seal::installed().context("find our own binary")?.into_os_string().into_vec();
     let words = std::iter::once(name).chain(arguments.into_iter().map(|word| word.as_bytes().to_vec()));
     words.map(CString::new).collect::<Result<_, _>>().context("an argument holds a NUL byte")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_binary_is_opened_through_a_read_only_mount() {
-        if !rustix::process::geteuid().is_root() {
-            eprintln!("skipped: mounts need root");
-            return;
-        }
-        let file = sealed_binary().unwrap();
-        assert!(rustix::fs::fstatvfs(&file).unwrap().f_flag.contains(StatVfsMountFlags::RDONLY));
-        let path = crate::sys::path::fd_path(&file);
-        let error = File::options().write(true).open(path).unwrap_err();
-        assert!(matches!(error.raw_os_error(), Some(libc::EROFS | libc::ETXTBSY)), "{error}");
-    }
 }

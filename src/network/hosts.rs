@@ -220,6 +220,7 @@ mod tests {
         assert_eq!(hosts(&alone).unwrap(), "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.0.1\ta\n");
     }
 
+    /// R25.
     #[test]
     fn hosts_refuses_what_would_be_another_line() {
         for bad in [
@@ -267,6 +268,7 @@ mod tests {
         );
     }
 
+    /// R25.
     #[test]
     fn resolv_refuses_what_would_be_another_line() {
         for (servers, search, options) in

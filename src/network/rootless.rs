@@ -17,7 +17,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -29,6 +29,7 @@ use super::link::Links;
 use crate::model::error::Error;
 use crate::model::network::{Endpoint, EndpointAddress};
 use crate::model::port::{PortMapping, Protocol};
+use crate::state::installed;
 use crate::sys::mount;
 
 /// Where queries for names go inside; pasta forwards them to the host's resolver.
@@ -38,8 +39,6 @@ pub(crate) const DNS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(169, 254, 1, 1
 const DIRECTORIES: [&str; 4] = ["/usr/bin", "/usr/local/bin", "/bin", "/usr/libexec/podman"];
 /// How long pasta may take to end by itself.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// The user id that a user namespace shows for those it does not map.
-const UNMAPPED: u32 = 65534;
 
 /// A network that pasta serves.
 #[derive(Debug)]
@@ -50,17 +49,12 @@ pub(crate) struct Pasta {
 /// Finds pasta: a file of root (or of ourselves) that nobody else may write.
 fn find() -> Result<PathBuf> {
     let own = rustix::process::geteuid().as_raw();
-    for directory in DIRECTORIES {
-        let path = Path::new(directory).join("pasta");
-        let Ok(meta) = fs::metadata(&path) else { continue };
-        // Inside a user namespace the host's root may have no number.
-        if meta.is_file() && meta.mode() & 0o022 == 0 && [0, own, UNMAPPED].contains(&meta.uid()) {
-            return Ok(path);
-        }
-    }
-    Err(Error::unsupported("could not find pasta, the network namespace can't be configured")
-        .hint("install passt, or use --network none or host")
-        .into())
+    // Inside a user namespace the host's root may have no number.
+    installed::find("pasta", &DIRECTORIES, &[0, own, installed::UNMAPPED]).ok_or_else(|| {
+        Error::unsupported("could not find pasta, the network namespace can't be configured")
+            .hint("install passt, or use --network none or host")
+            .into()
+    })
 }
 
 /// The files of one container's pasta.

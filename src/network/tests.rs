@@ -162,6 +162,7 @@ fn ask_udp(from: &OwnedFd, to: &str) -> Option<String> {
     .unwrap()
 }
 
+/// R31, R32.
 #[test]
 fn a_published_port_is_reached_from_everywhere_and_nothing_stays() {
     let Some(world) = world("everywhere") else { return };
@@ -248,6 +249,7 @@ fn ipv6_is_served_where_it_is_configured() {
     assert_eq!(census(), before);
 }
 
+/// R31.
 #[test]
 fn networks_are_isolated_and_internal_ones_stay_inside() {
     let Some(world) = world("isolated") else { return };
@@ -290,6 +292,7 @@ fn networks_are_isolated_and_internal_ones_stay_inside() {
     assert_eq!(census(), before);
 }
 
+/// R31.
 #[test]
 fn a_flushed_firewall_comes_back_and_drop_policies_are_told() {
     let Some(world) = world("flushed") else { return };

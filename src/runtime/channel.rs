@@ -75,6 +75,11 @@ impl Channel {
         Self(socket)
     }
 
+    /// The same end under a descriptor that is not less than `least`.
+    pub(crate) fn above(self, least: i32) -> Result<Self> {
+        rustix::io::fcntl_dupfd_cloexec(&self.0, least).map(Self).context("move a conversation")
+    }
+
     /// Goes on with the conversation of `other` under the descriptor of this one: it lies out of the way of those that the
     /// command gets, and a new one might not.
     pub(crate) fn replace(&mut self, other: &Self) -> Result<()> {
@@ -227,6 +232,7 @@ mod tests {
         assert!(other.receive().is_err());
     }
 
+    /// R26.
     #[test]
     fn a_foreign_message_is_refused() {
         for packet in ["", "{}", "\"Go\"", "{\"Failed\":{}}", "\"Ready\" 1"] {

@@ -168,6 +168,7 @@ mod tests {
         ranges.iter().map(range).collect()
     }
 
+    /// R24.
     #[test]
     fn bad_maps_are_refused() {
         for (ranges, fine) in [

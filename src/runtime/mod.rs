@@ -7,6 +7,8 @@ pub(crate) mod cgroup;
 pub(crate) mod channel;
 pub(crate) mod confine;
 pub(crate) mod create;
+pub(crate) mod delegate;
+pub(crate) mod errand;
 pub(crate) mod exec;
 pub(crate) mod gate;
 pub(crate) mod hook;
@@ -21,6 +23,7 @@ pub(crate) mod reaper;
 pub(crate) mod rlimit;
 pub(crate) mod rootfs;
 pub(crate) mod schedule;
+pub(crate) mod seal;
 pub(crate) mod seccomp;
 pub(crate) mod stdio;
 pub(crate) mod sysctl;
@@ -28,5 +31,7 @@ pub(crate) mod terminal;
 pub(crate) mod user;
 pub(crate) mod validate;
 
+#[cfg(test)]
+mod alone_test;
 #[cfg(test)]
 mod container_test;

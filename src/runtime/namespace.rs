@@ -201,6 +201,7 @@ mod tests {
         assert!(Plan::new(&spec("/dev/null"), Vec::new()).is_err());
     }
 
+    /// R26.
     #[test]
     fn who_is_elsewhere_is_found_out() {
         let this = Proc::host().unwrap().this().unwrap();

@@ -88,6 +88,7 @@ pub(crate) fn apply(proc: &Proc, settings: &[Setting], when: When) -> Result<()>
 mod tests {
     use super::*;
 
+    /// R16.
     #[test]
     fn only_namespaced_settings_pass() {
         let all = Namespaces::IPC.with(Namespaces::NETWORK).with(Namespaces::UTS);

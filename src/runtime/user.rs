@@ -220,6 +220,7 @@ mod tests {
     }
 
     proptest::proptest! {
+        /// R24.
         #[test]
         fn resolve_never_panics_and_never_gives_the_last_number(
             passwd: String, group: String, user: String

@@ -98,6 +98,7 @@ pub(crate) fn process(process: &Process) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn changed(change: &str) -> Result<()> {
         let base = r#"{"ociVersion":"1.3.0","root":{"path":"rootfs"},"linux":{},
@@ -140,6 +141,96 @@ mod tests {
             (r#"{"linux":{"rootfsPropagation":"sideways"}}"#, false),
         ] {
             assert_eq!(changed(change).is_ok(), fine, "{change}");
+        }
+    }
+
+    /// A value that no field expects everywhere.
+    fn odd() -> impl Strategy<Value = serde_json::Value> {
+        prop_oneof![
+            Just(serde_json::Value::Null),
+            Just(serde_json::json!([])),
+            Just(serde_json::json!({})),
+            Just(serde_json::json!([""])),
+            "\\PC{0,12}".prop_map(serde_json::Value::from),
+            "/(proc|sys|dev|\\.\\.)?/?[a-z./]{0,6}".prop_map(serde_json::Value::from),
+            proptest::num::i64::ANY.prop_map(serde_json::Value::from),
+            proptest::num::u64::ANY.prop_map(serde_json::Value::from),
+            (-3_i64..4).prop_map(serde_json::Value::from),
+        ]
+    }
+
+    /// The place of the `number`th value of a document, in some order.
+    fn places(value: &serde_json::Value, path: &str, out: &mut Vec<String>) {
+        out.push(path.to_owned());
+        let mut below = |key: &str, value| places(value, &format!("{path}/{key}"), out);
+        match value {
+            serde_json::Value::Object(map) => map.iter().for_each(|(key, value)| below(key, value)),
+            serde_json::Value::Array(list) => {
+                list.iter().enumerate().for_each(|(at, value)| below(&at.to_string(), value));
+            }
+            _ => {}
+        }
+    }
+
+    const BUNDLE: &str = r#"{"ociVersion":"1.3.0","root":{"path":"rootfs","readonly":true},"hostname":"h","process":{"cwd":"/",
+        "args":["sh"],"env":["A=b"],"user":{"uid":0,"gid":0,"additionalGids":[5],"umask":18},"terminal":true,
+        "consoleSize":{"height":5,"width":7},"capabilities":{"bounding":["CAP_KILL"]},"oomScoreAdj":5,"apparmorProfile":"x",
+        "rlimits":[{"type":"RLIMIT_NOFILE","hard":5,"soft":5}],"scheduler":{"policy":"SCHED_BATCH","nice":5},
+        "ioPriority":{"class":"IOPRIO_CLASS_BE","priority":5},"execCPUAffinity":{"initial":"0-1"}},
+        "mounts":[{"destination":"/a","type":"bind","source":"/b","options":["rbind","ro","idmap"],
+        "uidMappings":[{"containerID":0,"hostID":5,"size":1}],"gidMappings":[{"containerID":0,"hostID":5,"size":1}]},
+        {"destination":"/proc","type":"proc","source":"proc"},{"destination":"/t","type":"tmpfs","options":["size=5","mode=755"]}],
+        "hooks":{"poststop":[{"path":"/x","args":["x"],"env":["A=b"],"timeout":5}]},"annotations":{"a":"b"},
+        "linux":{"namespaces":[{"type":"mount"},{"type":"user"},{"type":"time"},{"type":"network"}],
+        "uidMappings":[{"containerID":0,"hostID":100000,"size":65536}],"gidMappings":[{"containerID":0,"hostID":100000,"size":65536}],
+        "timeOffsets":{"monotonic":{"secs":1,"nanosecs":2}},"sysctl":{"net.ipv4.ip_forward":"1"},"cgroupsPath":"/a/b",
+        "devices":[{"path":"/dev/x","type":"c","major":1,"minor":3,"fileMode":438,"uid":0,"gid":0}],
+        "resources":{"memory":{"limit":5,"swap":5},"cpu":{"shares":5,"quota":5,"period":5,"cpus":"0"},"pids":{"limit":5},
+        "devices":[{"allow":false,"access":"rwm","type":"c","major":1,"minor":3}],"unified":{"a.b":"c"},
+        "hugepageLimits":[{"pageSize":"2MB","limit":5}],"blockIO":{"weight":5}},
+        "seccomp":{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["read"],
+        "action":"SCMP_ACT_ERRNO","errnoRet":5,"args":[{"index":0,"value":5,"valueTwo":5,"op":"SCMP_CMP_MASKED_EQ"}]}]},
+        "maskedPaths":["/proc/kcore"],"readonlyPaths":["/proc/sys"],"rootfsPropagation":"rslave","netDevices":{"eth0":{"name":"a"}},
+        "personality":{"domain":"LINUX"},"memoryPolicy":{"mode":"MPOL_BIND","nodes":"0"}}}"#;
+
+    /// Everything that is made of a specification before anything is done.
+    fn plans(spec: &Spec) -> Result<()> {
+        let linux = spec.linux().clone().unwrap_or_default();
+        self::spec(spec)?;
+        for (index, mount) in spec.mounts().iter().flatten().enumerate() {
+            crate::runtime::rootfs::plan::planned(index, mount)?;
+        }
+        crate::runtime::rootfs::device::nodes(linux.devices().as_deref().unwrap_or_default())?;
+        crate::runtime::sysctl::settings(spec, crate::sys::clone::Namespaces::NETWORK)?;
+        if let Some(seccomp) = linux.seccomp() {
+            crate::runtime::seccomp::program(seccomp, None)?;
+        }
+        if let Some(process) = spec.process() {
+            crate::runtime::capability::masks(process.capabilities().as_ref());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_bundle_that_is_changed_below_is_fine() {
+        plans(&serde_json::from_str(BUNDLE).unwrap()).unwrap();
+    }
+
+    proptest! {
+        /// R39: a bundle with any value in the place of another is a specification or an error.
+        #[test]
+        fn any_bundle_is_planned_or_refused(at in proptest::num::usize::ANY, value in odd(), second in proptest::num::usize::ANY, more in odd()) {
+            let mut document: serde_json::Value = serde_json::from_str(BUNDLE).unwrap();
+            for (at, value) in [(at, value), (second, more)] {
+                let mut all = Vec::new();
+                places(&document, "", &mut all);
+                if let Some(place) = document.pointer_mut(&all[at % all.len()]) {
+                    *place = value;
+                }
+            }
+            if let Ok(spec) = crate::runtime::bundle::parse(document.to_string().as_bytes(), std::path::Path::new("/b")) {
+                drop(plans(&spec));
+            }
         }
     }
 }

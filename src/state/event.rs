@@ -137,7 +137,7 @@ impl Reader {
             let Some(end) = known.rest.iter().rposition(|byte| *byte == b'\n') else { continue };
             let rest = known.rest.split_off(end + 1);
             let lines = std::mem::replace(&mut known.rest, rest);
-            events.extend(lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()));
+            events.extend(self::events(&lines));
         }
         Ok(events)
     }
@@ -163,9 +163,15 @@ impl Reader {
     }
 }
 
+/// The events of whole lines; what is none is left out.
+fn events(lines: &[u8]) -> impl Iterator<Item = Event> {
+    lines.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn every_line_is_read_once_over_renames() {
@@ -196,5 +202,15 @@ mod tests {
         // A second reader has what both files have.
         assert!(Reader::new(&paths).read().unwrap().len() > 1000);
         fs::remove_dir_all(&place).unwrap();
+    }
+
+    proptest! {
+        /// R39, R43: what is no event is passed over, and takes no other with it.
+        #[test]
+        fn any_lines_are_events_or_passed_over(lines in "(\\{\"[A-Za-z]{1,6}\":(\\PC{0,8})\\}\n|\\PC{0,20}\n){0,4}") {
+            let good = serde_json::to_vec(&Event::new("volume", "create")).unwrap();
+            let bytes = [lines.as_bytes(), &good, b"\n"].concat();
+            prop_assert!(events(&bytes).last().is_some_and(|event| event.kind == "volume"));
+        }
     }
 }

@@ -203,6 +203,7 @@ mod tests {
 
     use super::*;
 
+    /// R14.
     #[test]
     fn is_held_until_dropped() {
         let dir = std::env::temp_dir().join(format!("dhow-lock-{}", std::process::id()));

@@ -8,6 +8,7 @@ pub(crate) mod boot;
 pub(crate) mod bus;
 pub(crate) mod config;
 pub(crate) mod event;
+pub(crate) mod installed;
 pub(crate) mod lock;
 pub(crate) mod name;
 pub(crate) mod paths;

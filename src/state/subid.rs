@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::container::IdRange;
 use crate::model::error::Error;
+use crate::state::installed;
 
 pub(crate) const SUBUID: &str = "/etc/subuid";
 pub(crate) const SUBGID: &str = "/etc/subgid";
@@ -182,28 +183,16 @@ impl Stamp {
 }
 
 /// Where `newuidmap` and `newgidmap` are looked for: never in PATH.
-const HELPER_DIRECTORIES: [&str; 6] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/run/wrappers/bin"];
-
-/// Finds a program of the host: root's, in directories that only root can change.
-pub(crate) fn installed(name: &str) -> Option<PathBuf> {
-    programs(name).next()
-}
+pub(crate) const HELPER_DIRECTORIES: [&str; 6] =
+    ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/run/wrappers/bin"];
 
 /// Finds a helper that may write maps: such a program with the right to do it.
 pub(crate) fn helper(name: &str) -> Option<PathBuf> {
-    let able = |path: &PathBuf| {
-        std::fs::metadata(path).is_ok_and(|meta| meta.mode() & libc::S_ISUID != 0) || has_capabilities(path)
-    };
-    programs(name).find(able)
-}
-
-fn programs(name: &str) -> impl Iterator<Item = PathBuf> {
-    let roots =
-        |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() == 0 && meta.mode() & 0o022 == 0);
-    HELPER_DIRECTORIES
-        .iter()
-        .filter_map(move |directory| std::fs::canonicalize(Path::new(directory).join(name)).ok())
-        .filter(move |path| path.is_file() && path.ancestors().all(roots))
+    HELPER_DIRECTORIES.iter().find_map(|directory| {
+        let path = installed::find(name, &[directory], &[0])?;
+        let able = std::fs::metadata(&path).ok()?.mode() & libc::S_ISUID != 0 || has_capabilities(&path);
+        able.then_some(path)
+    })
 }
 
 /// Runs a helper for process `pid`, with an empty environment. `map` has inside, outside and size of each range.

@@ -141,6 +141,7 @@ mod tests {
         assert_eq!(sets.ambient, mask("CapAmb:"));
     }
 
+    /// R23.
     #[test]
     fn sets_are_exact_on_a_thread() {
         // Capabilities belong to a thread: this one ends with its own.

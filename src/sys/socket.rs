@@ -4,7 +4,9 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -13,16 +15,60 @@ use rustix::net::{
 
 /// Connects to the stream socket at `path`. connect(2).
 pub(crate) fn connect(path: &Path) -> io::Result<OwnedFd> {
-    let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    // By way of a descriptor: a path may be longer than the 108 bytes that an address takes.
-    let held = rustix::fs::open(parent, flags, Mode::empty())?;
-    let address = Path::new("/proc/self/fd").join(held.as_raw_fd().to_string()).join(name);
-    let address = SocketAddrUnix::new(&address)?;
+    let (_held, address) = address(path)?;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     rustix::net::connect(&socket, &address)?;
     Ok(socket)
+}
+
+/// The address of the socket at `path`, by way of a descriptor that has to live as long: a path may be longer than the
+/// 108 bytes that an address takes.
+fn address(path: &Path) -> io::Result<(OwnedFd, SocketAddrUnix)> {
+    let name = path.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let held = rustix::fs::open(parent, flags, Mode::empty())?;
+    let address = Path::new("/proc/self/fd").join(held.as_raw_fd().to_string()).join(name);
+    let address = SocketAddrUnix::new(&address)?;
+    Ok((held, address))
+}
+
+/// Listens at `path` for the one who brings a descriptor. bind(2), listen(2).
+pub(crate) fn listen(path: &Path) -> io::Result<OwnedFd> {
+    let (_held, address) = address(path)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, 1)?;
+    Ok(socket)
+}
+
+/// Takes the descriptor that the first client of `listener` sends, within `limit`. accept(2), recvmsg(2), SCM_RIGHTS.
+pub(crate) fn take(listener: &OwnedFd, limit: Duration) -> io::Result<OwnedFd> {
+    wait(listener, limit)?;
+    let socket = rustix::net::accept_with(listener, SocketFlags::CLOEXEC)?;
+    wait(&socket, limit)?;
+    let mut text = [0_u8; 256];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut slices = [io::IoSliceMut::new(&mut text)];
+    rustix::net::recvmsg(&socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+    let taken = ancillary.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    taken.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no descriptor came"))
+}
+
+/// Waits for something to read. poll(2).
+fn wait(fd: &OwnedFd, limit: Duration) -> io::Result<()> {
+    let limit = Timespec { tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
+    let mut fds = [PollFd::new(fd, PollFlags::IN)];
+    match rustix::event::poll(&mut fds, Some(&limit))? {
+        0 => Err(io::ErrorKind::TimedOut.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Sends `fd` with `text`, which must not be empty. sendmsg(2), SCM_RIGHTS.

@@ -212,6 +212,7 @@ fn an_ordinary_user_copies_too() {
     });
 }
 
+/// R4.
 #[test]
 fn a_container_that_swaps_links_reaches_nothing_of_the_host() {
     isolated(|env| {
@@ -262,6 +263,7 @@ fn a_container_that_swaps_links_reaches_nothing_of_the_host() {
     });
 }
 
+/// R4.
 #[test]
 fn what_lies_in_a_container_does_not_lead_out_of_it() {
     isolated(|env| {

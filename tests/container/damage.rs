@@ -37,6 +37,7 @@ fn a_torn_state_is_an_end_whose_code_nobody_knows() {
     });
 }
 
+/// R43.
 #[test]
 fn a_torn_configuration_is_told_and_can_be_removed() {
     isolated(|env| {
@@ -118,6 +119,7 @@ fn unknown_fields_survive() {
     });
 }
 
+/// R43.
 #[test]
 fn a_damaged_volume_hides_no_other() {
     isolated(|env| {
@@ -139,6 +141,7 @@ fn a_damaged_volume_hides_no_other() {
     });
 }
 
+/// R43.
 #[test]
 fn a_damaged_image_hides_no_other() {
     isolated(|env| {

@@ -69,6 +69,7 @@ fn hooks_run_at_each_point_with_the_state_of_the_container() {
     });
 }
 
+/// R5.
 #[test]
 fn a_hook_that_fails_or_that_strangers_could_change_keeps_the_container_from_running() {
     isolated(|env| {

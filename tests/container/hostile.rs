@@ -13,7 +13,7 @@ fn with(entries: &[Entry]) -> Image {
     Image::busybox().layer(entries, Packing::Gzip)
 }
 
-/// Files of users and groups that are none.
+/// R7: Files of users and groups that are none.
 #[test]
 fn files_of_users_are_read_with_care() {
     isolated(|env| {
@@ -39,6 +39,7 @@ fn files_of_users_are_read_with_care() {
     });
 }
 
+/// R2, R3.
 #[test]
 fn links_in_the_place_of_our_directories_are_refused() {
     isolated(|env| {
@@ -54,7 +55,7 @@ fn links_in_the_place_of_our_directories_are_refused() {
     });
 }
 
-/// CVE-2019-16884 and its kin: what lies over the kernel's files can lie to who reads or writes them.
+/// R3: CVE-2019-16884 and its kin: what lies over the kernel's files can lie to who reads or writes them.
 #[test]
 fn no_mount_comes_over_what_the_kernel_shows() {
     isolated(|env| {
@@ -86,7 +87,7 @@ fn no_mount_comes_over_what_the_kernel_shows() {
     });
 }
 
-/// A declared volume is a path: it names no directory of the host, no volume of the user, no option.
+/// R16: A declared volume is a path: it names no directory of the host, no volume of the user, no option.
 #[test]
 fn declared_volumes_are_paths_and_nothing_else() {
     isolated(|env| {
@@ -114,6 +115,7 @@ fn declared_volumes_are_paths_and_nothing_else() {
     });
 }
 
+/// R16, R24.
 #[test]
 fn configuration_chooses_nothing_but_what_is_its_own() {
     isolated(|env| {
@@ -149,7 +151,7 @@ fn configuration_chooses_nothing_but_what_is_its_own() {
     });
 }
 
-/// What an image calls itself reaches a terminal as text.
+/// R37: What an image calls itself reaches a terminal as text.
 #[test]
 fn names_and_labels_do_not_drive_a_terminal() {
     isolated(|env| {
@@ -185,6 +187,8 @@ fn names_and_labels_do_not_drive_a_terminal() {
     });
 }
 
+/// R1.
+///
 /// A container exchanges a directory of a shared volume for a link to `/`, over and over, while others are mounted there.
 #[test]
 fn a_race_in_a_shared_volume_leads_nowhere() {
@@ -242,6 +246,91 @@ fn who_takes_all_it_can_get_harms_nobody_else() {
         assert_eq!(env.run(&["run", "--rm", "--network", "none", "busybox", "echo", "new"]).ok(), "new");
         for name in ["forks", "eats", "opens", "signals", "quiet"] {
             env.run(&["rm", "-f", "-t", "0", name]).ok();
+        }
+    });
+}
+
+/// R5: nothing of an image is executed or read as a program by who looks at its container (CVE-2019-14271).
+#[test]
+fn looking_at_a_container_executes_nothing_of_it() {
+    isolated(|env| {
+        let trap = "#!/bin/busybox sh\n/bin/busybox echo \"$0\" >> /trapped\n";
+        let names = ["bin/ps", "bin/tar", "bin/cat", "bin/ls", "bin/id", "bin/sh", "usr/bin/getent", "sbin/ldconfig"];
+        let mut entries = vec![Entry::dir("lib", 0o755), Entry::dir("usr/bin", 0o755), Entry::dir("sbin", 0o755)];
+        entries.push(Entry::file("lib/libnss_files.so.2", 0o755, trap));
+        entries.push(Entry::file("etc/nsswitch.conf", 0o644, "passwd: trap files\n"));
+        for name in names {
+            entries.push(Entry::whiteout(name));
+        }
+        let traps: Vec<Entry> = names.iter().map(|name| Entry::file(*name, 0o755, trap)).collect();
+        let image = with(&entries).layer(&traps, Packing::Gzip);
+        env.load(&image, "trapped").ok();
+        let words = ["run", "-d", "--name", "box", "--network", "none", "trapped", "/bin/busybox", "sleep", "1000"];
+        env.run(&words).ok();
+        let (out, archive) = (env.place.join("out"), env.place.join("out.tar"));
+        let (to, tar) = (out.display().to_string(), archive.display().to_string());
+        for words in [
+            &["top", "box"][..],
+            &["top", "box", "user", "huser", "group", "comm", "capeff"],
+            &["stats", "--no-stream", "box"],
+            &["cp", "box:/etc", &to],
+            &["cp", &tar, "box:/copied"],
+            &["diff", "box"],
+            &["export", "-o", &tar, "box"],
+            &["inspect", "box"],
+            &["logs", "box"],
+            &["commit", "-q", "box", "committed"],
+            &["image", "inspect", "committed"],
+            &["rmi", "committed"],
+        ] {
+            std::fs::write(&archive, "").unwrap();
+            env.run(words).ok();
+        }
+        let outcome = env.run(&["exec", "box", "/bin/busybox", "cat", "/trapped"]);
+        assert!(outcome.code == 1 && outcome.stderr.contains("No such file"), "{outcome}");
+        // The trap works.
+        env.run(&["exec", "box", "/bin/ps"]).ok();
+        assert_eq!(env.run(&["exec", "box", "/bin/busybox", "cat", "/trapped"]).ok(), "/bin/ps");
+        env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+        std::fs::remove_dir_all(out).unwrap();
+        std::fs::remove_file(archive).unwrap();
+    });
+}
+
+/// R6: of the host a container sees what was asked for, and the files that are made for it alone.
+#[test]
+fn nothing_of_the_host_is_mounted_unasked() {
+    isolated(|env| {
+        stage::busybox(env);
+        let probe = format!("{}:/probe:ro", env::program("probe").display());
+        let asked = ["run", "--rm", "--network", "none", "-v", &probe];
+        for flags in [&[][..], &["--privileged"], &["-t"], &["-u", "1000"], &["--read-only"]] {
+            let seen = env.run(&[&asked, flags, &["busybox", "/probe"]].concat()).json();
+            let mut binds: Vec<&str> = Vec::new();
+            for mount in seen["mounts"].as_array().unwrap() {
+                let (kind, target) = (mount["type"].as_str().unwrap(), mount["target"].as_str().unwrap());
+                match kind {
+                    "overlay" if target == "/" => {}
+                    "proc" | "sysfs" | "cgroup" | "cgroup2" | "mqueue" | "devpts" => {}
+                    // Our own, empty ones; whose root is not theirs is a bind of the host's.
+                    "tmpfs" if mount["root"] == "/" => {}
+                    // Of the container's own directory.
+                    _ if ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/run/.containerenv"]
+                        .contains(&target) =>
+                    {
+                        assert!(mount["root"].as_str().unwrap().contains("/containers/"), "{mount}");
+                    }
+                    _ => binds.push(target),
+                }
+            }
+            // In a cgroup of v1 the hierarchies lie in a tmpfs of ours; masks are of a device or of an empty tmpfs.
+            binds.retain(|target| {
+                !target.starts_with("/proc/")
+                    && !target.starts_with("/sys/")
+                    && *target != "/dev/console"
+                    && *target != "/probe"
+            });
+            assert!(binds.is_empty(), "{flags:?}: {binds:?}");
         }
     });
 }

@@ -71,6 +71,7 @@ fn sweep_up_to(most: usize, env: &TestEnv, before: &[&[&str]], words: &[&str]) {
     env.nothing_is_left();
 }
 
+/// R42.
 #[test]
 fn a_run_killed_anywhere_is_healed() {
     isolated(|env| {
@@ -141,6 +142,7 @@ fn a_stop_killed_anywhere_is_healed() {
     });
 }
 
+/// R42.
 #[test]
 fn a_removal_killed_anywhere_is_healed() {
     isolated(|env| {
@@ -281,6 +283,7 @@ fn a_pull_killed_anywhere_is_healed() {
     });
 }
 
+/// R44.
 #[test]
 fn a_killed_monitor_is_replaced_and_the_exit_code_kept() {
     isolated(|env| {
@@ -304,6 +307,7 @@ fn a_killed_monitor_is_replaced_and_the_exit_code_kept() {
     });
 }
 
+/// R44.
 #[test]
 fn what_a_container_writes_between_two_monitors_is_kept() {
     isolated(|env| {
@@ -503,6 +507,7 @@ fn forge(env: &TestEnv, change: impl FnOnce(&mut serde_json::Value)) {
     std::fs::write(&path, state.to_string()).unwrap();
 }
 
+/// R41.
 #[test]
 fn after_a_reboot_nothing_stale_is_believed() {
     isolated(|env| {

@@ -73,3 +73,16 @@ fn maps_come_from_the_owner_that_is_named() {
         refused(&["--subuidname", "owner", "--userns", "host"], "mutually exclusive");
     });
 }
+
+#[test]
+fn a_container_whose_namespace_another_has_joined_stays() {
+    isolated(|env| {
+        stage::busybox(env);
+        env.run(&["run", "-d", "--name", "web", "--network", "none", "busybox", "sleep", "1000"]).ok();
+        env.run(&["run", "-d", "--name", "side", "--network", "container:web", "busybox", "sleep", "1000"]).ok();
+        env.run(&["rm", "-f", "web"]).fails(125, "has dependent containers which must be removed before it");
+        assert_eq!(env.run(&["inspect", "-f", "{{.State.Status}}", "web"]).text(), "running");
+        env.run(&["rm", "-f", "-t", "0", "-a"]).ok();
+        assert_eq!(env.run(&["ps", "-aq"]).ok(), "");
+    });
+}

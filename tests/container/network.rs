@@ -250,3 +250,58 @@ fn names_of_others_are_checked_before_anything_is_made() {
         env.nothing_is_left();
     });
 }
+
+#[test]
+fn a_network_that_is_not_there_leaves_no_container() {
+    isolated(|env| {
+        stage::busybox(env);
+        let words = ["run", "-d", "--name", "box", "--network", "nosuch", "busybox", "true"];
+        env.run(&words).fails(125, "unable to find network with name or ID nosuch: network not found");
+        assert_eq!(env.run(&["ps", "-aq"]).ok(), "");
+    });
+}
+
+/// R32: nothing that another container says gives one an address, a route or a name server (CVE-2020-10749); R31: nothing
+/// of the loopback's is routed.
+#[test]
+fn no_router_is_believed_and_no_loopback_is_routed() {
+    require!(root, nft);
+    isolated(|env| {
+        stage::busybox(env);
+        wire::network(env, "six", &["10.90.0.1/24", "fd00:90::1/64"]);
+        let setting = |interface: &str, name: &str| {
+            let path = format!("/proc/sys/net/ipv6/conf/{interface}/{name}");
+            std::fs::read_to_string(path).unwrap().trim().to_owned()
+        };
+        for (network, interface, ipv6) in [("podman", "dhow0", false), ("six", "dhow-six", true)] {
+            env.run(&[
+                "run",
+                "-d",
+                "--name",
+                "a",
+                "--network",
+                network,
+                "-p",
+                "127.0.0.1:9000:90",
+                "busybox",
+                "sleep",
+                "1000",
+            ])
+            .ok();
+            let inside =
+                |name: &str| env.run(&["exec", "a", "cat", &format!("/proc/sys/net/ipv6/conf/eth0/{name}")]).ok();
+            let bridge = |name: &str| setting(interface, name);
+            if ipv6 {
+                assert_eq!((inside("accept_ra"), bridge("accept_ra")), ("0".into(), "0".into()));
+            } else {
+                assert_eq!((inside("disable_ipv6"), bridge("disable_ipv6")), ("1".into(), "1".into()));
+            }
+            for interface in ["all", "default", interface] {
+                let path = format!("/proc/sys/net/ipv4/conf/{interface}/route_localnet");
+                assert_eq!(std::fs::read_to_string(path).unwrap().trim(), "0", "{interface}");
+            }
+            env.run(&["rm", "-f", "-t", "0", "a"]).ok();
+        }
+        env.nothing_is_left();
+    });
+}

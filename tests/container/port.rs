@@ -87,3 +87,45 @@ fn every_exposed_port_is_published() {
         env.nothing_is_left();
     });
 }
+
+/// R31, CVE-2025-54388 and moby 45610: a port of the loopback is for the host alone, whatever another machine or container
+/// routes to the host.
+#[test]
+fn a_port_of_the_loopback_is_for_the_host_alone() {
+    require!(root, nft, ip);
+    isolated(|env| {
+        stage::busybox(env);
+        let other = wire::Machine::new();
+        env.run(&["run", "-d", "--name", "a", "-p", "127.0.0.1:9000:90", "busybox", "sleep", "1000"]).ok();
+        env.run(&["run", "-d", "--name", "b", "--cap-add", "net_admin", "busybox", "sleep", "1000"]).ok();
+        let (a, b, host) = (wire::of(env, "a"), wire::of(env, "b"), wire::host());
+        assert!(wire::tcp(&host, "127.0.0.1:9000", &a, 90).is_some());
+        let address = wire::address(env, "a");
+        for words in [
+            &format!("route add {address} via 192.0.2.1"),
+            "rule add pref 1 table local",
+            "rule del pref 0",
+            "route add 127.0.0.1 via 192.0.2.1 table 7",
+            "rule add pref 0 to 127.0.0.1 table 7",
+        ] {
+            other.ip(words);
+        }
+        wire::within(&other.net, || {
+            for name in ["all", "eth0"] {
+                std::fs::write(format!("/proc/sys/net/ipv4/conf/{name}/route_localnet"), "1").unwrap();
+            }
+        });
+        for (what, from, to) in [
+            ("the host's address", &other.net, "192.0.2.1:9000".to_owned()),
+            ("the loopback of the host, routed there", &other.net, "127.0.0.1:9000".to_owned()),
+            ("the container, routed there", &other.net, format!("{address}:90")),
+            ("another container by the gateway", &b, "10.88.0.1:9000".to_owned()),
+            ("another container by the host's address", &b, "192.0.2.1:9000".to_owned()),
+        ] {
+            assert_eq!(wire::tcp(from, &to, &a, 90), None, "{what}");
+        }
+        env.run(&["rm", "-f", "-t", "0", "a", "b"]).ok();
+        drop(other);
+        env.nothing_is_left();
+    });
+}

@@ -42,6 +42,7 @@ fn an_image_that_was_loaded_is_kept() {
     });
 }
 
+/// R40.
 #[test]
 fn an_image_that_was_pulled_is_kept() {
     require!(loop_device, ext4, busybox);
@@ -75,6 +76,7 @@ fn an_image_that_was_imported_is_kept() {
     });
 }
 
+/// R40.
 #[test]
 fn containers_and_volumes_that_were_made_are_kept_and_those_removed_stay_away() {
     require!(loop_device, ext4, busybox);

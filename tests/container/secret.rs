@@ -28,6 +28,7 @@ fn holders(root: &std::path::Path) -> Vec<String> {
     found
 }
 
+/// R18.
 #[test]
 fn a_container_sees_what_it_was_given_and_nobody_else_does() {
     isolated(|env| {

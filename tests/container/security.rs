@@ -3,6 +3,7 @@
 use super::stage;
 use crate::support::isolated;
 
+/// R23, Defaults.
 #[test]
 fn rights_are_few_and_asked_for() {
     isolated(|env| {
@@ -52,5 +53,49 @@ fn devices_limits_and_settings_are_given() {
         run("--sysctl", "kernel.bogus=1", "true").fails(125, "sysctl 'kernel.bogus' is not allowed");
         assert_eq!(run("--shm-size", "8m", "df -k /dev/shm | tail -n 1 | awk '{print $2}'").ok(), "8192");
         assert_eq!(run("--init=true", "--quiet", "true").ok(), "");
+    });
+}
+
+/// R30: what was asked for and cannot be had is an error, not silence.
+#[test]
+fn confinement_that_cannot_be_had_is_refused() {
+    isolated(|env| {
+        stage::busybox(env);
+        let profile = env.place.join("seccomp.json");
+        let name = profile.to_str().unwrap();
+        let seccomp = format!("seccomp={name}");
+        for (text, words) in [
+            ("{", "seccomp"),
+            (r#"{"defaultAction": "SCMP_ACT_BOGUS"}"#, "SCMP_ACT_BOGUS"),
+            (
+                r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 9, "value": 1, "op": "SCMP_CMP_EQ"}]}]}"#,
+                "no argument 9",
+            ),
+            (r#"{"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_BOGUS"]}"#, "FLAG_BOGUS"),
+        ] {
+            std::fs::write(&profile, text).unwrap();
+            let outcome = env.run(&["run", "--rm", "--network", "none", "--security-opt", &seccomp, "busybox", "true"]);
+            assert!(outcome.code == 125 && outcome.stderr.contains(words), "{text}: {outcome}");
+        }
+        std::fs::remove_file(&profile).unwrap();
+        for (flag, value) in [
+            ("--security-opt", seccomp.as_str()),
+            ("--security-opt", "apparmor=no-such-profile"),
+            ("--security-opt", "label=type:no_such_t"),
+            ("--security-opt", "mask"),
+            ("--security-opt", "proc-opts=bogus"),
+            ("--userns", "bogus"),
+            ("--uidmap", "0:0:0"),
+            ("--sysctl", "net.ipv4.no_such=1"),
+            ("--ulimit", "nosuch=1"),
+            ("--cap-drop", "nosuch"),
+            ("--memory", "1"),
+        ] {
+            let outcome = env.run(&["run", "--rm", "--network", "none", flag, value, "busybox", "true"]);
+            assert!(
+                [125, 126].contains(&outcome.code) && outcome.stderr.contains("Error"),
+                "{flag} {value}: {outcome}"
+            );
+        }
     });
 }

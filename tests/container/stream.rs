@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use super::stage;
-use crate::support::env::finished;
+use crate::support::env::{eventually, finished};
 use crate::support::isolated;
 
 #[test]
@@ -107,5 +107,40 @@ fn without_a_log_output_is_seen_and_not_kept() {
         let kept = std::fs::read_dir(&logs).map(Iterator::count).unwrap_or(0);
         assert_eq!(kept, 0, "{}", logs.display());
         env.run(&["rm", "box"]).ok();
+    });
+}
+
+/// R44, R36: whatever a container writes, and whoever does not read it, its monitor stays as small as it was.
+#[test]
+fn a_flood_of_output_leaves_the_monitor_small() {
+    isolated(|env| {
+        stage::busybox(env);
+        let probe = format!("{}:/probe:ro", crate::support::env::program("probe").display());
+        for driver in ["none", "k8s-file", "json-file"] {
+            let words = ["run", "-d", "--name", "box", "--network", "none", "--log-driver", driver, "--log-opt"];
+            let size = if driver == "none" { "path=" } else { "max-size=1m" };
+            let script =
+                "/probe flood 1000000; touch /one; read go < /go; /probe flood 200000000; touch /two; sleep 1000";
+            let script = format!("mkfifo /go; {script}");
+            let mut flags = [&words[..], &[size, "-v", &probe, "busybox", "sh", "-c", &script]].concat();
+            if driver == "none" {
+                flags.drain(8..10);
+            }
+            env.run(&flags).ok();
+            let exists = |name: &str| env.run(&["exec", "box", "test", "-e", name]).code == 0;
+            let memory = || {
+                let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", stage::monitor())).unwrap();
+                let line = text.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
+                line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+            };
+            eventually("a megabyte is written", || exists("/one"));
+            let before = memory();
+            env.run(&["exec", "box", "sh", "-c", "echo > /go"]).ok();
+            eventually("the flood is over", || exists("/two"));
+            let after = memory();
+            println!("{driver}: {before} kB, then {after} kB");
+            assert!(after <= 1024 && after <= before + 64, "{driver}: {before} kB before, {after} kB after");
+            env.run(&["rm", "-f", "-t", "0", "box"]).ok();
+        }
     });
 }

@@ -104,6 +104,7 @@ fn what_is_in_a_volume_goes_out_and_comes_in() {
     });
 }
 
+/// R1, R4.
 #[test]
 fn a_link_in_a_volume_leads_no_import_out_of_it() {
     isolated(|env| {
@@ -142,5 +143,27 @@ fn a_bind_volume_exports_its_device_and_a_tmpfs_nothing() {
         env.run(&["volume", "create", "-o", "type=tmpfs", "fleeting"]).ok();
         env.run(&["volume", "export", "fleeting"]).fails(125, "is a fresh tmpfs for each container");
         env.run(&["volume", "rm", "bound", "fleeting"]).ok();
+    });
+}
+
+#[test]
+fn a_new_volume_is_the_containers_users() {
+    isolated(|env| {
+        stage::busybox(env);
+        let owner = |flags: &[&str]| {
+            let words = [&["run", "--rm"], flags, &["busybox", "stat", "-c", "%u:%g", "/data"]].concat();
+            env.run(&words).ok()
+        };
+        assert_eq!(owner(&["-u", "1234", "-v", "one:/data"]), "1234:0");
+        // Who comes later takes it as it is.
+        assert_eq!(owner(&["-u", "7", "-v", "one:/data"]), "1234:0");
+        assert_eq!(owner(&["-u", "5:6", "-v", "/data"]), "5:6");
+        assert_eq!(owner(&["-u", "5:6", "-v", "two:/data:nocopy"]), "5:6");
+        assert_eq!(owner(&["-v", "three:/data"]), "0:0");
+        // What the image has there decides.
+        let words = ["run", "--rm", "-u", "9", "-v", "four:/tmp", "busybox", "stat", "-c", "%u %a", "/tmp"];
+        assert_eq!(env.run(&words).ok(), "0 1777");
+        assert_eq!(owner(&["--uidmap", "0:100000:5000", "-u", "3:4", "-v", "five:/data"]), "3:4");
+        env.run(&["volume", "rm", "-a"]).ok();
     });
 }

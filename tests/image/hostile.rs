@@ -1,16 +1,21 @@
 //! Layers that were made to do harm: one clear line, exit code 125, nothing changed.
 
 use std::os::unix::fs::FileTypeExt;
+use std::process::Stdio;
+use std::time::Duration;
 
 use crate::require;
-use crate::support::image::{Image, Layer, Packing};
-use crate::support::isolated;
+use crate::support::env::eventually;
+use crate::support::image::{Flavor, Image, Layer, Packing};
+use crate::support::registry::{Fault, Part, Registry};
 use crate::support::tar::Entry;
+use crate::support::{census, isolated};
 
 fn image(entries: &[Entry]) -> Image {
     Image::of(vec![Layer::new(entries, Packing::Gzip)])
 }
 
+/// R10, R11.
 #[test]
 fn what_leaves_the_layer_is_refused() {
     require!(root);
@@ -42,6 +47,7 @@ fn what_leaves_the_layer_is_refused() {
     });
 }
 
+/// R10.
 #[test]
 fn what_speaks_to_overlayfs_is_dropped() {
     require!(root);
@@ -63,6 +69,7 @@ fn what_speaks_to_overlayfs_is_dropped() {
     });
 }
 
+/// R12.
 #[test]
 fn a_bomb_meets_its_ceiling() {
     require!(root);
@@ -78,5 +85,60 @@ fn a_bomb_meets_its_ceiling() {
         load("DHOW_LAYER_INODES", "0").fails(125, "more than 0 files");
         load("DHOW_LAYER_BYTES", "plenty").fails(125, "DHOW_LAYER_BYTES");
         std::fs::remove_file(&archive).unwrap();
+    });
+}
+
+/// R10: who unpacks a layer sees nothing but the directory that it fills, and has few rights.
+#[test]
+fn a_layer_is_unpacked_in_a_locked_room() {
+    require!(root);
+    isolated(|env| {
+        let registry = Registry::beside(env);
+        let noise: Vec<u8> = (0..200_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        registry.add("app", "1", &image(&[Entry::file("first", 0o644, noise)]), Flavor::Oci);
+        registry.fault("app", Part::Blob, Fault::Slow { bytes: 20_000, pause: Duration::from_millis(100) });
+        let name = registry.reference("app:1");
+        let mut pull = env.dhow(&["pull", "-q", "--tls-verify=false", &name]);
+        let mut pull = pull.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut seen = None;
+        eventually("a layer is unpacked", || {
+            let unpacks = |pid: &u32| census::command_line(*pid).split(' ').nth(1) == Some("unpack");
+            seen = census::pids().into_iter().find(unpacks).filter(|pid| {
+                // It has locked itself up, and has begun to write.
+                std::fs::metadata(format!("/proc/{pid}/root/first")).is_ok()
+            });
+            seen.is_some()
+        });
+        let place = format!("/proc/{}", seen.unwrap());
+        let status = std::fs::read_to_string(format!("{place}/status")).unwrap();
+        let field = |name: &str| {
+            status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim_start_matches(':').trim().to_owned()
+        };
+        // CHOWN, DAC_OVERRIDE, FOWNER, FSETID, MKNOD, SETFCAP.
+        for set in ["CapEff", "CapPrm"] {
+            assert_eq!(field(set), "000000008800001b", "{status}");
+        }
+        assert_eq!((field("CapInh").as_str(), field("NoNewPrivs").as_str()), ("0000000000000000", "1"));
+        let root: Vec<_> =
+            std::fs::read_dir(format!("{place}/root")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(root, ["first"]);
+        assert_eq!(std::fs::read_to_string(format!("{place}/mountinfo")).unwrap().lines().count(), 1);
+        assert_eq!(std::fs::read(format!("{place}/environ")).unwrap(), b"");
+        for namespace in ["mnt", "net", "ipc"] {
+            let of = |place: &str| std::fs::read_link(format!("{place}/ns/{namespace}")).unwrap();
+            assert_ne!(of(&place), of("/proc/self"), "{namespace}");
+        }
+        // Beside the blob and the report, nothing of the host is open.
+        let open: Vec<_> = std::fs::read_dir(format!("{place}/fd"))
+            .unwrap()
+            .map(|entry| std::fs::read_link(entry.unwrap().path()).unwrap().display().to_string())
+            .filter(|target| target.starts_with('/') && !target.starts_with("/first") && target != "/")
+            .collect();
+        assert!(open.iter().all(|target| target == "/dev/null"), "{open:?}");
+        pull.kill().unwrap();
+        pull.wait().unwrap();
+        registry.heal();
+        env.run(&["pull", "-q", "--tls-verify=false", &name]).ok();
+        env.run(&["rmi", &name]).ok();
     });
 }

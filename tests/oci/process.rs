@@ -71,6 +71,43 @@ fn exec_runs_in_the_container_as_whom_it_is_told() {
     });
 }
 
+/// R9, CVE-2019-5736: whoever is in a container and may trace meets our binary in the process that waits to become the
+/// command, and in one that joins. That it runs keeps it from being written, so a change of its mode shows what can be.
+#[test]
+fn the_installed_binary_cannot_be_changed_by_what_runs_from_it() {
+    isolated(|env| {
+        let (oci, bundle) = (Runtime::dhow(env), Bundle::new(env, "b"));
+        bundle.config("exec sleep 100", json!({}));
+        let unchangeable = |pid: u32| {
+            let exe = std::path::PathBuf::from(format!("/proc/{pid}/exe"));
+            let program = std::fs::read(&exe).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&exe).unwrap().permissions());
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            let error = std::fs::set_permissions(&exe, mode).unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::ReadOnlyFilesystem, "{error}");
+            program
+        };
+        oci.with(&bundle, &["create", "c1"]).ok();
+        let pid = oci.run(&["state", "c1"]).json()["pid"].as_u64().unwrap();
+        let waiting = unchangeable(u32::try_from(pid).unwrap());
+        assert!(waiting == std::fs::read(&env.root.binary).unwrap(), "another program waits");
+        oci.run(&["start", "c1"]).ok();
+
+        // One that joins: it reads what it is to become from a pipe, while we look at it.
+        let fifo = env.place.join("process.json");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let mut joining = oci.command(&["exec", "--process", fifo.to_str().unwrap(), "c1"]).spawn().unwrap();
+        let mut pipe = std::fs::File::options().write(true).open(&fifo).unwrap();
+        unchangeable(joining.id());
+        let text = json!({"cwd": "/", "args": ["true"], "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}});
+        std::io::Write::write_all(&mut pipe, text.to_string().as_bytes()).unwrap();
+        drop(pipe);
+        assert!(joining.wait().unwrap().success());
+        std::fs::remove_file(fifo).unwrap();
+        oci.run(&["delete", "-f", "c1"]).ok();
+    });
+}
+
 #[test]
 fn a_root_is_changed_without_exchange_where_asked() {
     isolated(|env| {

@@ -107,6 +107,7 @@ fn forms_change_when_asked_and_an_index_goes_whole() {
     });
 }
 
+/// R22.
 #[test]
 fn a_policy_stops_a_copy_before_any_layer() {
     isolated(|env| {

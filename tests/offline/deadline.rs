@@ -28,6 +28,7 @@ fn hurried(env: &TestEnv, words: &[&str]) -> Outcome {
     outcome
 }
 
+/// R21.
 #[test]
 fn silence_has_an_end() {
     isolated(|env| {

@@ -48,6 +48,7 @@ fn ends_at_once(env: &TestEnv, what: &str, mut reach: impl FnMut() -> Child) {
     panic!("{what}: never within {AT_ONCE:?}: {taken:?}");
 }
 
+/// R21.
 #[test]
 fn a_pull_ends_at_every_stage() {
     isolated(|env| {

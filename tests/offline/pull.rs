@@ -306,6 +306,7 @@ fn what_passes_is_tried_again() {
     });
 }
 
+/// R13.
 #[test]
 fn an_image_that_lies_about_itself_is_refused() {
     isolated(|env| {
@@ -417,6 +418,7 @@ fn what_other_tools_pushed_is_pulled() {
     });
 }
 
+/// R20.
 #[test]
 fn certificates_are_checked() {
     require!(registry, skopeo);

@@ -210,6 +210,7 @@ fn a_blob_of_another_repository_is_mounted() {
     });
 }
 
+/// R19.
 #[test]
 fn credentials_stay_with_their_registry() {
     isolated(|env| {

@@ -136,6 +136,7 @@ fn bearer(foreign: bool) -> Fault {
     Fault::Bearer { foreign, user: Some(("u".to_owned(), "p w:d".to_owned())), uses: 100 }
 }
 
+/// R19.
 #[test]
 fn credentials_go_to_their_registry_only() {
     isolated(|env| {

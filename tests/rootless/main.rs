@@ -10,6 +10,7 @@ mod kill;
 mod namespace;
 mod pasta;
 mod place;
+mod runtime;
 #[allow(dead_code)]
 #[path = "../container/stage.rs"]
 mod stage;

@@ -171,6 +171,7 @@ fn containers_have_the_maps_that_were_asked_for() {
     });
 }
 
+/// R24.
 #[test]
 fn automatic_namespaces_never_overlap() {
     require!(root, newuidmap, busybox);

@@ -68,6 +68,7 @@ fn the_store_is_where_xdg_says() {
     });
 }
 
+/// R15.
 #[test]
 fn a_runtime_directory_that_is_not_ours_is_as_good_as_none() {
     require!(root, newuidmap);

@@ -178,3 +178,22 @@ fn copies_of_layers_stay_for_the_next_container_and_go_when_images_are_pruned() 
         run(env, &["--userns", "keep-id"], "true").ok();
     });
 }
+
+#[test]
+fn who_keeps_his_ids_has_his_name_and_his_volumes() {
+    require!(root, newuidmap, busybox);
+    isolated(|env| {
+        user::busybox(env);
+        let run = ["run", "--rm", "--network", "none", "--userns", "keep-id"];
+        let host = std::fs::read_to_string("/etc/passwd").unwrap();
+        let own = host.lines().find(|line| line.split(':').nth(2) == Some(&UID.to_string())).unwrap();
+        let own = own.split(':').next().unwrap();
+        let words = ["-v", "data:/data", "busybox", "sh", "-c", "whoami; id -gn; touch /data/x; stat -c %U /data"];
+        assert_eq!(env.user.run(&[&run[..], &words].concat()).ok(), format!("{own}\n{own}\n{own}"));
+        env.user.run(&["volume", "rm", "data"]).ok();
+        // Measured cannot be what has no cgroup.
+        let flags = ["--network", "slirp4netns:mtu=1500", "--cgroups", "disabled"];
+        env.user.run(&[&["create", "--name", "box"], &flags[..], &["busybox"]].concat()).ok();
+        env.user.run(&["rm", "box"]).ok();
+    });
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod lexer;
+mod rules;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -32,8 +32,13 @@ fn security_option(security: &mut Security, option: &str, cwd: &str) -> Result<(
     let (key, value) = split.ok_or_else(|| Error::invalid(format!("invalid --security-opt 1: {option:?}")))?;
     match key {
         "apparmor" => security.apparmor = Some(value.to_owned()),
-        // There is no SELinux that a label could be for; see `info`.
-        "label" => {}
+        "label" if value == "disable" => {}
+        // What was asked for and cannot be had is not passed over in silence.
+        "label" => {
+            return Err(Error::unsupported(format!(
+                "invalid --security-opt 2: {option:?}: there are no SELinux labels"
+            )));
+        }
         "seccomp" => {
             security.seccomp = match value {
                 "" => return Err(Error::invalid(format!("invalid --security-opt 1: {option:?}"))),
@@ -130,6 +135,7 @@ pub(super) fn sysctls(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn options_are_podmans() {
@@ -171,6 +177,22 @@ mod tests {
         assert!(read("net.ipv4.ip_forward=1", NetworkMode::Host).is_err());
         for bad in ["kernel.panic=1", "net.x", "=1", "vm.swappiness=1"] {
             assert!(read(bad, NetworkMode::Private).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        /// R39: no option makes a panic, and none but its own words lifts a filter.
+        #[test]
+        fn any_option_is_read_or_refused(
+            key in "(apparmor|label|seccomp|mask|unmask|proc-opts|systempaths|no-new-privileges|[a-z]{1,5})",
+            mark in "[=:]", value in "(\\PC{0,20}|[a-z/,:.]{0,20})",
+        ) {
+            let mut security = Security::default();
+            if security_option(&mut security, &format!("{key}{mark}{value}"), "/here").is_ok()
+                && let Some(seccomp) = &security.seccomp
+            {
+                prop_assert!(seccomp.starts_with('/') || ["unconfined", "strict"].contains(&value.as_str()));
+            }
         }
     }
 }

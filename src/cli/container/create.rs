@@ -36,6 +36,10 @@ impl Run<Context> for CreateArgs {
 /// Creates the container; a pull is shown on standard error.
 pub(super) fn create(context: &Context, mut request: CreateRequest) -> Result<Locked> {
     request.hook_dirs = defaults::hook_dirs(context)?;
+    request.runtime = context.other_runtime()?;
+    if !request.vendor_devices.names.is_empty() {
+        request.vendor_devices.dirs = defaults::cdi_dirs(context)?;
+    }
     let quiet = matches!(&request.root, RootRequest::Image { registry, .. } if registry.quiet);
     let mut progress = progress::for_pull(quiet);
     context.engine()?.create(request, progress.as_mut())

@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::flags::create::CreateFlags;
 use crate::engine::request::{CreateRequest, NamespaceRequest};
 use crate::engine::{Config, Privilege, mounts};
-use crate::engine::{facts, hook};
+use crate::engine::{cdi, facts, hook};
 use crate::model::error::Error;
 use crate::model::log::LogDriver;
 use crate::model::mount::Mount;
@@ -36,6 +36,18 @@ pub(super) fn hook_dirs(context: &Context) -> Result<Vec<PathBuf>> {
         (true, true) => Vec::new(),
         (true, false) => hook::DIRECTORIES.map(PathBuf::from).into(),
     })
+}
+
+/// Where devices of vendors are defined: the directories that the command line names, else those of the files, else the
+/// usual ones.
+pub(super) fn cdi_dirs(context: &Context) -> Result<Vec<PathBuf>> {
+    let given = &context.globals.cdi_spec_dir;
+    if !given.is_empty() {
+        return Ok(given.clone());
+    }
+    let from = context.config()?.engine.cdi_spec_dirs.items();
+    let usual = || cdi::DIRECTORIES.map(PathBuf::from).into();
+    Ok(if from.is_empty() { usual() } else { from.iter().map(PathBuf::from).collect() })
 }
 
 /// The flags with what the files say, and what of that cannot be given.
@@ -78,6 +90,9 @@ pub(super) fn filled(flags: &CreateFlags, context: &Context) -> Result<(CreateFl
         flags.init_path = path.filter(|path| !path.is_empty()).map(Into::into);
     }
     network(&mut flags, config, context.privilege.is_rootless());
+    if flags.network.iter().any(|mode| mode.split(':').next() == Some("slirp4netns")) {
+        warnings.push("--network slirp4netns: pasta is used, and its options have no effect".to_owned());
+    }
     let joined = flags.network.iter().any(|mode| mode.starts_with("container:"));
     for (own, list) in [
         (&mut flags.dns, &from.dns_servers),

@@ -263,11 +263,6 @@ pub(super) fn device(text: &str) -> Result<Device, Error> {
         known && !part.is_empty() && part.len() == part.bytes().collect::<std::collections::BTreeSet<_>>().len()
     };
     let bad_mode = |part: &str| Error::invalid(format!("invalid device mode: {part}"));
-    // VENDOR/CLASS=NAME, where a node's path begins with a slash.
-    if !text.starts_with('/') && text.split_once('=').is_some_and(|(kind, _)| kind.contains('/')) {
-        let message = format!("device {text}: devices by the names of their vendors (CDI) are not supported");
-        return Err(Error::unsupported(message).hint("give its nodes: --device /dev/…"));
-    }
     let parts: Vec<&str> = text.split(':').collect();
     let (host, inside, access) = match parts[..] {
         [host] => (host, host, "rwm"),
@@ -310,8 +305,6 @@ mod tests {
         for bad in ["", "a", "/dev/a:x", "/dev/a:/b:rr", "/dev/a:/b:", "/a:/b:r:w"] {
             assert!(device(bad).is_err(), "{bad}");
         }
-        let error = device("vendor.com/class=all").unwrap_err();
-        assert!(error.message.contains("(CDI) are not supported"), "{error}");
     }
 
     #[test]

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use super::{confinement, defaults, environment, health, limit, namespace, startup};
 use crate::cli::flags::create::CreateFlags;
 use crate::engine::request::{CreateRequest, NamespaceRequest, PullPolicy, RegistryOptions, RootRequest};
-use crate::engine::{Config, Privilege};
-use crate::model::container::{Names, RestartKind, RestartPolicy};
+use crate::engine::{Config, Privilege, cdi};
+use crate::model::container::{Names, RestartKind, RestartPolicy, VendorDevices};
 use crate::model::error::Error;
 use crate::model::log::{LogConfig, LogDriver};
 use crate::model::mount::Mount;
@@ -45,13 +45,25 @@ fn refuse_what_is_not_had(flags: &CreateFlags) -> Result<(), Error> {
         (given(&flags.pod), "pod", "there are no pods yet"),
         (flags.pod_id_file.is_some(), "pod-id-file", "there are no pods yet"),
         (given(&flags.init_ctr), "init-ctr", "there are no pods yet"),
-        (!flags.gpus.is_empty(), "gpus", "devices by the names of their vendors (CDI) are not known"),
     ] {
         if asked {
             return Err(Error::unsupported(format!("--{flag} is not supported: {what}")));
         }
     }
     Ok(())
+}
+
+/// The devices that are asked for by the names of their vendors, each once.
+fn vendor_devices(flags: &CreateFlags) -> Result<Vec<String>, Error> {
+    let mut names: Vec<String> = Vec::new();
+    let gpus = flags.gpus.iter().map(|gpu| format!("nvidia.com/gpu={gpu}"));
+    for name in flags.device.iter().filter(|text| cdi::is_name(text)).cloned().chain(gpus) {
+        cdi::check_name(&name)?;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 fn read(flags: &CreateFlags, words: Vec<String>, config: &Config, privilege: &Privilege) -> Result<CreateRequest> {
@@ -146,7 +158,12 @@ fn read(flags: &CreateFlags, words: Vec<String>, config: &Config, privilege: &Pr
         cgroup_parent: flags.cgroup_parent.clone().filter(|path| !path.is_empty()),
         resources: limit::resources(flags)?,
         security: confinement::security(flags, &cwd)?,
-        devices: flags.device.iter().map(|text| limit::device(text)).collect::<Result<_, _>>()?,
+        devices: flags
+            .device
+            .iter()
+            .filter(|text| !cdi::is_name(text))
+            .map(|text| limit::device(text))
+            .collect::<Result<_, _>>()?,
         device_rules: flags.device_cgroup_rule.iter().map(|text| limit::device_rule(text)).collect::<Result<_, _>>()?,
         ulimits: limit::ulimits(&flags.ulimit)?,
         sysctls: confinement::sysctls(&flags.sysctl, &ipc, &network)?,
@@ -168,6 +185,8 @@ fn read(flags: &CreateFlags, words: Vec<String>, config: &Config, privilege: &Pr
         requires: flags.requires.clone(),
         remove_image: false,
         chroot_dirs: startup::chroot_dirs(&flags.chrootdirs)?,
+        vendor_devices: VendorDevices { names: vendor_devices(flags)?, dirs: Vec::new() },
+        runtime: None,
         hook_dirs: Vec::new(),
     };
     defaults::complete(&mut request, config, privilege, &cwd)?;

@@ -139,8 +139,8 @@ pub(crate) struct CreateFlags {
     /// Map group ids, INSIDE:OUTSIDE:SIZE
     #[arg(long, value_name = "MAP", value_delimiter = ',')]
     pub(crate) gidmap: Vec<String>,
-    /// Refused: devices by the names of their vendors (CDI) are not had
-    #[arg(long, value_name = "GPU", value_delimiter = ',', hide = true)]
+    /// Add graphics processors of nvidia.com: all, or their names
+    #[arg(long, value_name = "GPU", value_delimiter = ',')]
     pub(crate) gpus: Vec<String>,
     /// Add supplementary groups
     #[arg(long, value_name = "GROUP", value_delimiter = ',')]

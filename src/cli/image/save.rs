@@ -60,6 +60,11 @@ impl Run<Context> for SaveArgs {
             return Err(UsageError::new("--multi-image-archive can only be used with --format docker-archive").into());
         }
         let engine = context.engine()?;
+        if let (false, Some((first, names))) = (self.multi_image_archive, self.names.split_first()) {
+            for name in engine.other_images(first, names)? {
+                context.warn(&format!("only {first} is saved, also as {name}, which is another image: -m saves both"));
+            }
+        }
         let save = |out: &mut dyn Write| engine.save_images(&self.names, self.multi_image_archive, format, out);
         match self.output.as_deref().filter(|path| *path != Path::new("/dev/stdout")) {
             Some(path) if path.to_string_lossy().contains(':') => {

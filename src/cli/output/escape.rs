@@ -104,6 +104,7 @@ mod tests {
 
     use super::*;
 
+    /// R37.
     #[test]
     fn what_a_terminal_would_obey_is_shown() {
         for (input, want) in [

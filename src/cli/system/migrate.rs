@@ -4,7 +4,6 @@ use anyhow::Result;
 
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
-use crate::cli::globals;
 
 /// Make the user namespace of your containers anew
 ///
@@ -13,17 +12,18 @@ use crate::cli::globals;
 /// migration.
 #[derive(clap::Args)]
 pub(crate) struct MigrateArgs {
-    /// The runtime of existing containers: dhow's own
+    /// Have all containers that do not run made by this OCI runtime from now on: dhow, or a name or path of another
     #[arg(long, value_name = "RUNTIME")]
     new_runtime: Option<String>,
 }
 
 impl Run<Context> for MigrateArgs {
     fn run(self, context: &Context) -> Result<u8> {
-        if let Some(runtime) = &self.new_runtime
-            && !globals::is_equal_runtime(runtime)?
-        {
-            context.warn("--new-runtime has no effect: dhow runs containers itself");
+        if let Some(asked) = &self.new_runtime {
+            let runtime = context.runtime_called(asked)?;
+            for name in context.engine()?.change_runtime(runtime.as_ref())? {
+                context.warn(&format!("container {name} runs: its runtime is not changed"));
+            }
         }
         if !context.engine()?.forget_namespace()? {
             context.warn("there is nothing to migrate: the records of any version are read as they are");

@@ -101,6 +101,19 @@ impl Engine {
         guard.outcome(work())
     }
 
+    /// Those of `names` that are images, and others than `first` is.
+    pub(crate) fn other_images<'a>(&self, first: &str, names: &'a [String]) -> Result<Vec<&'a String>> {
+        let store = ImageStore::new(&self.paths);
+        let Some(id) = store.resolve(first)? else { return Ok(Vec::new()) };
+        let mut others = Vec::new();
+        for name in names {
+            if store.resolve(name)?.is_some_and(|other| other != id) {
+                others.push(name);
+            }
+        }
+        Ok(others)
+    }
+
     /// Writes images to `out`. With `several` each name is an image, else the names after the first are its tags too.
     pub(crate) fn save_images(
         &self,

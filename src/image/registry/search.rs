@@ -110,6 +110,7 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn an_answer_of_dockers_index_is_read() {
@@ -125,5 +126,13 @@ mod tests {
         };
         assert_eq!(found.results.unwrap(), [hit]);
         assert!(serde_json::from_str::<Found>("<html>").is_err());
+    }
+
+    proptest! {
+        /// R39.
+        #[test]
+        fn any_answer_is_hits_or_an_error(text in "\\{\"results\":\\[(\\{\"(name|star_count|is_official)\":(\"\\PC{0,5}\"|-?[0-9]{0,12}|null|true)\\},?){0,3}\\]\\}|\\PC{0,20}") {
+            drop(serde_json::from_str::<Found>(&text));
+        }
     }
 }

@@ -85,6 +85,7 @@ pub(super) fn followed(from: &Url, link: &str) -> Result<Url> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_next_page_is_found() {
@@ -101,5 +102,16 @@ mod tests {
         assert_eq!(followed(&here, "?last=c&n=2").unwrap().as_str(), "https://a.b/v2/x/tags/list?last=c&n=2");
         assert!(followed(&here, "https://c.d/v2/x/tags/list").is_err());
         assert!(followed(&here, "?n=2").is_err(), "round in a circle");
+    }
+
+    proptest! {
+        /// R39, R19: whatever a registry calls its next page, it lies in the same place or is none.
+        #[test]
+        fn any_next_page_is_of_the_same_origin(link in "<?(https?://)?[a-z.@:/\\\\]{0,12}\\PC{0,8}>?(; ?rel=\"?next\"?)?") {
+            let here: Url = "https://a.b/v2/x/tags/list?n=2".parse().unwrap();
+            if let Some(next) = next_page(&link).and_then(|next| followed(&here, next).ok()) {
+                prop_assert!(same_origin(&here, &next), "{}", next);
+            }
+        }
     }
 }

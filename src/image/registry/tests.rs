@@ -291,6 +291,7 @@ fn a_broken_body_is_resumed() {
     }
 }
 
+/// R13.
 #[test]
 fn wrong_bytes_are_refused() {
     let image = Image::new(big());
@@ -331,6 +332,7 @@ fn wrong_bytes_are_refused() {
     assert!(format!("{error:#}").contains("digest is"), "{error:#}");
 }
 
+/// R12.
 #[test]
 fn endless_answers_are_cut_off() {
     let stub = Stub::new(|_, _| Answer::new(200, vec![b' '; 5 << 20]).header("Content-Type", OCI_MANIFEST));
@@ -405,6 +407,7 @@ fn tokens_are_fetched_with_the_credential_and_again_when_refused() {
     assert!(format!("{error:#}").contains("unauthorized"), "{error:#}");
 }
 
+/// R19.
 #[test]
 fn a_credential_stays_with_its_origin() {
     let image = Image::new(b"layer".to_vec());
@@ -446,6 +449,7 @@ fn a_credential_stays_with_its_origin() {
     assert_eq!(elsewhere.requests().len(), 1);
 }
 
+/// R20.
 #[test]
 fn plain_http_is_for_registries_named_insecure() {
     let image = Image::new(b"x".to_vec());

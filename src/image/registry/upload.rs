@@ -390,6 +390,7 @@ pub(crate) fn same_registry(a: &Reference, b: &Reference) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn reads_how_much_has_arrived() {
@@ -403,6 +404,16 @@ mod tests {
             ("0-18446744073709551615", None),
         ] {
             assert_eq!(received(range), want, "{range}");
+        }
+    }
+
+    proptest! {
+        /// R39.
+        #[test]
+        fn any_range_is_a_number_or_nothing(text in "(bytes=)?[0-9]{0,22}-?[0-9]{0,22}|\\PC{0,12}") {
+            if let Some(count) = received(&text) {
+                prop_assert!(text.contains(&count.saturating_sub(1).to_string()) || count == 0);
+            }
         }
     }
 }

@@ -174,6 +174,7 @@ mod tests {
         assert!(Policy::load(&[]).unwrap().check("docker", "a.b/c").is_ok());
     }
 
+    /// R22.
     #[test]
     fn what_is_not_understood_refuses() {
         for text in [

@@ -65,11 +65,7 @@ impl Leases {
                 // Who writes a lease holds the network's lock: this one's writer was killed.
                 paths::remove_file(&entry.path()).context("remove what a killed command left")?;
             }
-            if let Some((address, container)) = name.to_str().and_then(|n| n.split_once('@'))
-                && let (Ok(address), Ok(container)) = (address.parse(), container.parse())
-            {
-                holders.push(Holder { address, container });
-            }
+            holders.extend(name.to_str().and_then(holder));
         }
         Ok(Self { directory: directory.to_owned(), holders })
     }
@@ -211,9 +207,16 @@ fn search(first: u128, end: u128, last: Option<u128>, taken: impl Fn(u128) -> bo
     (start..=end).chain(first..start.min(end.saturating_add(1))).find(|n| !taken(*n))
 }
 
+/// Whose lease the file `name` is; none's where it is no lease.
+fn holder(name: &str) -> Option<Holder> {
+    let (address, container) = name.split_once('@')?;
+    Some(Holder { address: address.parse().ok()?, container: container.parse().ok()? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn goes_on_after_the_last_and_wraps() {
@@ -235,5 +238,16 @@ mod tests {
             ("10.88.0.1".into(), "10.88.0.2".into())
         );
         assert!(edge(&subnet.subnet, "10.88.0.3".parse().unwrap()));
+    }
+
+    proptest! {
+        /// R39: a file's name is a lease or is not, and the name that we write is read back.
+        #[test]
+        fn any_name_is_a_lease_or_not(name in "[0-9a-f.:]{0,20}@?[0-9a-f]{0,66}|\\PC{0,20}", ip in proptest::num::u32::ANY, id in "[0-9a-f]{64}") {
+            drop(holder(&name));
+            let address = IpAddr::from(Ipv4Addr::from(ip));
+            let read = holder(&format!("{address}@{id}")).unwrap();
+            prop_assert_eq!((read.address, read.container.as_str()), (address, id.as_str()));
+        }
     }
 }

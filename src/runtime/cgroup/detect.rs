@@ -106,6 +106,12 @@ pub(crate) fn is_unified() -> bool {
     magic(Path::new(ROOT)) == Some(CGROUP2)
 }
 
+/// Gives where systemd's named hierarchy of version 1 is mounted.
+pub(super) fn systemd() -> Option<PathBuf> {
+    let dir = Path::new(ROOT).join("systemd");
+    (magic(&dir) == Some(CGROUP) && is_writable(&dir)).then_some(dir)
+}
+
 /// Parses /proc/PID/cgroup; lines that are no memberships are left out.
 fn parse(text: &str) -> Vec<Membership<'_>> {
     let line = |line| {

@@ -158,6 +158,16 @@ impl Cgroup {
         Ok(Self::V2(tree))
     }
 
+    /// The same with systemd's own hierarchy of version 1, where dhow leaves it out: other runtimes join every one.
+    pub(crate) fn with_all(mut self) -> Self {
+        if let Self::V1(tree) = &mut self
+            && let Some(dir) = detect::systemd()
+        {
+            tree.mounts.insert("name=systemd".to_owned(), dir);
+        }
+        self
+    }
+
     /// Gives the cgroup of a container that has none.
     pub(crate) fn none() -> Self {
         Self::None
@@ -186,6 +196,15 @@ impl Cgroup {
             Self::None => None,
             Self::V1(tree) => Some(&tree.path),
             Self::V2(tree) => Some(&tree.path),
+        }
+    }
+
+    /// Gives its path below the mounts of its hierarchies.
+    pub(crate) fn full_path(&self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::V1(tree) => Some(tree.path.clone()),
+            Self::V2(tree) => Some(format!("{}{}", tree.anchor.trim_end_matches('/'), tree.path)),
         }
     }
 

@@ -9,6 +9,7 @@ fn resources(json: &str) -> LinuxResources {
     serde_json::from_str(json).unwrap()
 }
 
+/// R28.
 #[test]
 fn places_stay_below_the_root() {
     let host = Host::V2 { mount: "/m".into(), anchor: "/u".into() };
@@ -48,6 +49,7 @@ fn a_place_survives_its_record() {
     assert_eq!(serde_json::to_string(&Cgroup::None).unwrap(), r#"{"layout":"none"}"#);
 }
 
+/// R30.
 #[test]
 fn without_a_cgroup_only_limits_are_missed() {
     for json in ["{}", r#"{"devices":[{"allow":false,"access":"rwm"}],"pids":{"limit":-1},"memory":{}}"#] {

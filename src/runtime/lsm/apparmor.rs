@@ -2,12 +2,12 @@
 //! default.
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 use crate::model::error::Error;
+use crate::state::installed;
 use crate::sys::proc::Proc;
 
 /// Says whether the kernel has AppArmor switched on.
@@ -52,7 +52,7 @@ profile dhow-default flags=(attach_disconnected,mediate_deleted) {
 /// The profiles that the kernel knows; root alone may read it.
 const LOADED: &str = "/sys/kernel/security/apparmor/profiles";
 /// Where the program is that compiles profiles.
-const PARSERS: [&str; 3] = ["/usr/sbin/apparmor_parser", "/sbin/apparmor_parser", "/usr/bin/apparmor_parser"];
+const DIRECTORIES: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/bin"];
 
 /// Says whether the kernel knows `profile`; None where that cannot be read.
 pub(crate) fn is_loaded(profile: &str) -> Option<bool> {
@@ -68,9 +68,9 @@ pub(crate) fn load_default() -> Result<()> {
         Some(false) => {}
         None => bail!(Error::unsupported(format!("{LOADED} cannot be read"))),
     }
-    let parser = PARSERS.iter().find(|parser| Path::new(parser).exists());
+    let parser = installed::find("apparmor_parser", &DIRECTORIES, &[0]);
     let parser = parser.ok_or_else(|| Error::unsupported("apparmor_parser is not installed"))?;
-    let mut child = Command::new(parser)
+    let mut child = Command::new(&parser)
         // Replaces what another start may have loaded meanwhile; nothing of the parser's cache is read or written.
         .args(["--replace", "--skip-cache", "--quiet"])
         .env_clear()
@@ -79,13 +79,17 @@ pub(crate) fn load_default() -> Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .with_context(|| format!("execute {parser}"))?;
+        .with_context(|| format!("execute {}", parser.display()))?;
     let written = child.stdin.take().map(|mut stdin| stdin.write_all(PROFILE.as_bytes()));
-    let output = child.wait_with_output().with_context(|| format!("wait for {parser}"))?;
-    written.unwrap_or(Ok(())).with_context(|| format!("write a profile to {parser}"))?;
+    let output = child.wait_with_output().with_context(|| format!("wait for {}", parser.display()))?;
+    written.unwrap_or(Ok(())).with_context(|| format!("write a profile to {}", parser.display()))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!(Error::unsupported(format!("{parser}: {}", said.lines().next().unwrap_or("it did not say why"))));
+        bail!(Error::unsupported(format!(
+            "{}: {}",
+            parser.display(),
+            said.lines().next().unwrap_or("it did not say why")
+        )));
     }
     Ok(())
 }

@@ -15,7 +15,8 @@ use super::criu::{Criu, Kind};
 use super::delete;
 use super::record::{Record, Root, Status};
 use crate::model::error::Error;
-use crate::state::subid;
+use crate::state::installed;
+use crate::state::subid::HELPER_DIRECTORIES;
 use crate::sys::exec::passed_on;
 
 /// What the container's streams were, for `restore`; runc's name of it.
@@ -138,7 +139,7 @@ impl Images {
             .flag(field::AUTO_DEDUP, args.auto_dedup)
             .flag(field::LAZY_PAGES, args.lazy_pages);
         // criu stops connections by iptables, unless it is told to use nftables.
-        let options = match subid::installed("iptables-restore") {
+        let options = match installed::find("iptables-restore", &HELPER_DIRECTORIES, &[0]) {
             Some(_) => options,
             None => options.number(field::NETWORK_LOCK, NFTABLES),
         };

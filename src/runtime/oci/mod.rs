@@ -27,6 +27,7 @@ use anyhow::{Context, Result};
 use self::args::{Globals, Parsed, Request};
 use self::console::print;
 use self::record::Root;
+use super::seal;
 use crate::model::error::{Error, ErrorKind};
 use crate::state::scope;
 
@@ -57,11 +58,13 @@ pub(crate) fn main(name: &str, words: &[OsString]) -> ExitCode {
 }
 
 fn run(globals: &Globals, request: &Request) -> Result<u8> {
+    let makes = matches!(request, Request::Create(_) | Request::Run(_) | Request::Restore(_) | Request::Exec(_));
+    if makes {
+        seal::enter()?;
+    }
     let root = Root::new(globals.root.as_deref())?;
     // From a login's session nobody can be born into what was delegated to the user.
-    if matches!(request, Request::Create(_) | Request::Run(_) | Request::Restore(_) | Request::Exec(_))
-        && let Some(uid) = record::user()
-    {
+    if makes && let Some(uid) = record::user() {
         scope::enter(uid)?;
     }
     let target = |target: &args::Target| root.container(&target.id);

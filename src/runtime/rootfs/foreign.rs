@@ -5,14 +5,12 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::runtime::channel::{Channel, Message};
-use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3, enter};
-use crate::sys::exec::leave;
+use crate::runtime::errand;
+use crate::sys::clone::{Namespaces, enter};
 use crate::sys::identity;
 use crate::sys::mount::clone_tree;
-use crate::sys::pidfd;
 
 /// The mount namespace and the path in it that `/proc/PID/root/PATH` means; None for any other path.
 fn split(path: &Path) -> Option<(PathBuf, PathBuf)> {
@@ -32,29 +30,13 @@ fn split(path: &Path) -> Option<(PathBuf, PathBuf)> {
 pub(super) fn clone(path: &Path, recursive: bool) -> Result<Option<OwnedFd>> {
     let Some((namespace, inner)) = split(path) else { return Ok(None) };
     let namespace = File::open(&namespace).with_context(|| format!("open {}", namespace.display()))?;
-    let (ours, theirs) = Channel::pair()?;
-    match clone3(CloneArgs::default()).context("make a process that looks into the other container")? {
-        Cloned::Child => {
-            let tree = identity::hide()
-                .and_then(|()| enter(namespace.as_fd(), Namespaces::MOUNT))
-                .context("enter the other container's mount namespace")
-                .and_then(|()| Ok(clone_tree(rustix::fs::CWD, &inner, recursive)?));
-            let told = match tree {
-                Ok(tree) => theirs.send_with(&Message::Mount, Some(&tree)),
-                Err(error) => theirs.send(&Message::report(&error)),
-            };
-            leave(i32::from(told.is_err()))
-        }
-        Cloned::Parent { pidfd, .. } => {
-            drop(theirs);
-            let told = ours.receive();
-            pidfd::reap(pidfd.as_fd())?;
-            match told.with_context(|| format!("open {} as a mount", path.display()))? {
-                (Message::Mount, Some(tree)) => Ok(Some(tree)),
-                (message, _) => bail!("unexpected message {message:?} in place of a mount"),
-            }
-        }
-    }
+    let tree = errand::mount(Namespaces::default(), || {
+        identity::hide()
+            .and_then(|()| enter(namespace.as_fd(), Namespaces::MOUNT))
+            .context("enter the other container's mount namespace")?;
+        Ok(clone_tree(rustix::fs::CWD, &inner, recursive)?)
+    });
+    tree.map(Some).with_context(|| format!("open {} as a mount", path.display()))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! The upper directory is not mapped: what the container writes has its outer ids on the disk.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -17,12 +17,9 @@ use rustix::mount::{MountAttrFlags, MountPropagationFlags};
 
 use super::pivot;
 use crate::model::error::Error;
-use crate::runtime::channel::{Channel, Message};
-use crate::runtime::idmap;
-use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3};
-use crate::sys::exec::leave;
+use crate::runtime::{errand, idmap};
+use crate::sys::clone::Namespaces;
 use crate::sys::mount::{self, MountAttr, OverlayDirs, attach, clone_tree, set_attr};
-use crate::sys::pidfd;
 
 /// A user namespace with the maps of the container of `spec`: the one that it joins, or one made for the purpose.
 pub(crate) fn namespace(spec: &Spec) -> Result<OwnedFd> {
@@ -87,26 +84,7 @@ fn explain(error: io::Error, path: &Path) -> anyhow::Error {
 /// The same by way of a process with a mount namespace of its own, where each tree covers the directory that it is made
 /// of. The overlay holds what it needs of them when the process and its namespace are gone.
 fn attached(trees: &[OwnedFd], dirs: &OverlayDirs) -> Result<OwnedFd> {
-    let (ours, theirs) = Channel::pair()?;
-    let child = clone3(CloneArgs { namespaces: Namespaces::MOUNT, ..CloneArgs::default() });
-    match child.context("make a mount namespace for the overlay")? {
-        Cloned::Child => {
-            let told = match attach_and_mount(trees, dirs) {
-                Ok(overlay) => theirs.send_with(&Message::Mount, Some(&overlay)),
-                Err(error) => theirs.send(&Message::report(&error)),
-            };
-            leave(i32::from(told.is_err()))
-        }
-        Cloned::Parent { pidfd, .. } => {
-            drop(theirs);
-            let told = ours.receive();
-            pidfd::reap(pidfd.as_fd())?;
-            match told? {
-                (Message::Mount, Some(overlay)) => Ok(overlay),
-                (message, _) => bail!("unexpected message {message:?} in place of a mount"),
-            }
-        }
-    }
+    errand::mount(Namespaces::MOUNT, || attach_and_mount(trees, dirs))
 }
 
 fn attach_and_mount(trees: &[OwnedFd], dirs: &OverlayDirs) -> Result<OwnedFd> {

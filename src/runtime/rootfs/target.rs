@@ -158,6 +158,7 @@ mod tests {
         assert!(ensure(tree.root().as_fd(), Path::new("/a/file/x"), Leaf::File).is_err());
     }
 
+    /// R1.
     #[test]
     fn links_never_lead_out() {
         let tree = Tree::new("links");

@@ -6,6 +6,7 @@
 
 mod cache;
 mod compile;
+pub(crate) mod disjoint;
 pub(crate) mod document;
 pub(crate) mod notify;
 pub(crate) mod profile;

@@ -1,5 +1,7 @@
 //! The tables of containers.conf(5) and the keys that have a meaning here.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::value::{List, Merge};
@@ -20,7 +22,7 @@ macro_rules! table {
 
         impl Merge for $name {
             fn merge(&mut self, later: Self) {
-                $(self.$key.merge(later.$key);)*
+                $(Merge::merge(&mut self.$key, later.$key);)*
             }
         }
     };
@@ -77,6 +79,7 @@ table! {
 table! {
     /// `[engine]`: how this program works.
     EngineTable {
+        cdi_spec_dirs: List,
         detach_keys: Option<String>,
         events_logger: Option<String>,
         /// `NAME=VALUE`, of this program.
@@ -88,6 +91,10 @@ table! {
         retry: Option<u32>,
         /// A duration of Go's.
         retry_delay: Option<String>,
+        /// A name, or a path.
+        runtime: Option<String>,
+        /// Paths of runtimes by their names.
+        runtimes: BTreeMap<String, Vec<String>>,
         /// Seconds.
         stop_timeout: Option<u32>,
         volume_path: Option<String>,
@@ -149,7 +156,6 @@ const WITHOUT_MEANING: [(&str, &[&str]); 3] = [
             "remote",
             "remote_identity",
             "remote_uri",
-            "runtime",
             "runtime_path",
             "runtime_supports_json",
             "runtime_supports_kvm",
@@ -170,14 +176,13 @@ const WITHOUT_MEANING: [(&str, &[&str]); 3] = [
 type Unmet = (&'static str, &'static str, fn(&toml::Value) -> bool, &'static str);
 
 /// What would change what a user gets, and has no meaning here (yet).
-const UNMET: [Unmet; 21] = [
+const UNMET: [Unmet; 19] = [
     ("containers", "host_containers_internal_ip", is_filled, "the address of the bridge is used"),
     ("containers", "interface_name", is_filled, "interfaces are called eth0, eth1, …"),
     ("containers", "keyring", is_false, "each container has a keyring of its own"),
     ("containers", "log_path", is_filled, "logs are kept with the container"),
     ("containers", "userns_size", is_filled, "the size is what the container needs"),
     ("engine", "add_compression", is_filled, "images are pushed once"),
-    ("engine", "cdi_spec_dirs", is_filled, "devices are looked for in the usual directories"),
     ("engine", "cgroup_manager", |value| value.as_str() == Some("systemd"), "cgroups are made by dhow itself"),
     (
         "engine",
@@ -194,7 +199,6 @@ const UNMET: [Unmet; 21] = [
     ),
     ("engine", "image_default_transport", |value| value.as_str() != Some("docker://"), "images come from registries"),
     ("engine", "network_cmd_options", is_filled, "pasta has options in pasta_options"),
-    ("engine", "runtimes", |_| false, ""),
     ("engine", "static_dir", is_filled, "records are kept in the store"),
     ("engine", "tmp_dir", is_filled, "what is gone after a reboot is below runroot"),
     ("network", "default_rootless_network_cmd", |value| value.as_str() == Some("slirp4netns"), "pasta is used"),

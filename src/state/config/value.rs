@@ -1,5 +1,6 @@
 //! Values of configuration files that know how a later file changes an earlier one's.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -14,6 +15,12 @@ impl<T> Merge for Option<T> {
         if later.is_some() {
             *self = later;
         }
+    }
+}
+
+impl Merge for BTreeMap<String, Vec<String>> {
+    fn merge(&mut self, later: Self) {
+        self.extend(later);
     }
 }
 

@@ -114,6 +114,7 @@ fn the_last_member_of_a_name_wins() {
     assert_eq!(notes, [], "g got its member");
 }
 
+/// R1, R10.
 #[test]
 fn links_never_lead_out() {
     let (scratch, ..) = plain(&[
@@ -197,6 +198,7 @@ fn whiteouts_speak_of_lower_layers_only() {
     assert_eq!(summary.skipped, 1);
 }
 
+/// R12.
 #[test]
 fn holds_the_ceilings() {
     let scratch = Scratch::new();
@@ -240,7 +242,7 @@ fn walks_deeper_than_it_keeps_descriptors() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Any order of any members: no panic, and nothing beside the layer is touched.
+    /// R1: Any order of any members: no panic, and nothing beside the layer is touched.
     #[test]
     fn never_escapes(members in proptest::collection::vec(any_member(), 1..14)) {
         let scratch = Scratch::new();

@@ -167,6 +167,7 @@ fn reads_all_sparse_formats() {
     }
 }
 
+/// R11.
 #[test]
 fn refuses_what_has_two_meanings() {
     let file = with(b'0', b"a", b"x");

@@ -24,6 +24,7 @@ fn place(bytes: &[u8], root: &Path, base: &str, overwrite: bool) -> Result<u64> 
     Placer::new(root.as_fd(), base.as_bytes().to_vec(), options).run(&mut Archive::new(bytes, u64::MAX, false))
 }
 
+/// R1.
 #[test]
 fn links_of_the_tree_lead_nowhere_else() {
     let top = std::env::temp_dir().join(format!("dhow-place-{}", std::process::id()));

@@ -3,13 +3,16 @@
 //! `probe flood BYTES` (writes that many), `probe eat MIB` (touches memory), `probe tree DIRECTORY` (a line of JSON for
 //! each file on that file system, as an unpacked image is compared), `probe type` (types into its own terminal, as the
 //! kernel sees the request and as a filter that compares 64 bits does, and says what came of it), `probe session` (the
-//! number of its session keyring).
+//! number of its session keyring), `probe calls` (tries what a filter is there to refuse: error numbers as JSON).
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit, clippy::unwrap_used, unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde_json::{Map, Value, json};
+
+#[path = "calls.rs"]
+mod calls;
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
@@ -239,6 +242,7 @@ fn main() {
             // SAFETY: numbers only: KEYCTL_GET_KEYRING_ID of KEY_SPEC_SESSION_KEYRING, which is not made.
             println!("{}", unsafe { libc::syscall(libc::SYS_keyctl, 0, -3, 0) });
         }
+        Some("calls") => println!("{}", calls::report()),
         Some("tree") => {
             let root = std::path::PathBuf::from(&arguments[2]);
             let device = std::os::unix::fs::MetadataExt::dev(&std::fs::symlink_metadata(&root).unwrap());

@@ -137,6 +137,7 @@ fn errors_have_the_words_of_go() {
     }
 }
 
+/// R38.
 #[test]
 fn hostile_templates_end() {
     assert!(

@@ -17,7 +17,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use self::wire::{Message, Value};
 use crate::model::error::Error;
-use crate::state::subid;
+use crate::state::installed;
+use crate::state::subid::HELPER_DIRECTORIES;
 use crate::sys::{apart, socket};
 
 /// `criu_req_type` of criu's rpc.proto.
@@ -59,7 +60,7 @@ impl Criu {
         if !rustix::process::geteuid().is_root() {
             bail!(Error::unsupported("checkpoint and restore need root"));
         }
-        let Some(program) = subid::installed("criu") else {
+        let Some(program) = installed::find("criu", &HELPER_DIRECTORIES, &[0]) else {
             bail!(Error::unsupported("criu is not installed").hint("install the package criu"));
         };
         let (ours, theirs) =

@@ -2,29 +2,12 @@ use super::*;
 use oci_spec::runtime::Spec;
 use rustix::fs::AtFlags;
 use serde_json::json;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::process::Command;
 
-const CHILD: &str = "DHOW_TEST_CHILD";
-
-/// Runs `body` as root in a process whose other thread only waits, or says why it cannot.
+/// Runs `body` in a process of its own, or says why it cannot.
 fn alone(name: &str, body: impl FnOnce()) {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: needs root");
-        return;
-    }
-    if std::env::var_os(CHILD).is_some() {
-        return body();
-    }
-    let path = format!("runtime::rootfs::idmapped::tests::{name}");
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([&path, "--exact", "--nocapture", "--test-threads=1"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    eprintln!("{text}");
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    crate::runtime::alone_test::alone(&format!("runtime::rootfs::idmapped::tests::{name}"), body);
 }
 
 fn spec() -> Spec {
