@@ -9,9 +9,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use oci_spec::runtime::{
-    Hook, Hooks, LinuxDeviceBuilder, LinuxDeviceCgroupBuilder, LinuxDeviceType, MountBuilder, Spec,
-};
+use oci_spec::runtime::{Hook, LinuxDeviceBuilder, LinuxDeviceCgroupBuilder, LinuxDeviceType, MountBuilder, Spec};
 use serde::Deserialize;
 
 use super::hook::refuse_strangers;
@@ -348,7 +346,7 @@ fn add_hook(edit: &HookEdit, spec: &mut Spec) -> Result<()> {
     hook.set_args(edit.args.clone());
     hook.set_env(edit.env.clone());
     hook.set_timeout(edit.timeout);
-    let mut hooks = spec.hooks().clone().unwrap_or_else(Hooks::default);
+    let mut hooks = spec.hooks().clone().unwrap_or_default();
     super::hook::add_to(&mut hooks, &edit.hook_name, hook)?;
     spec.set_hooks(Some(hooks));
     Ok(())

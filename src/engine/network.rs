@@ -50,8 +50,9 @@ pub(crate) fn connect(engine: &Engine, locked: &mut Locked, init: ProcessRef) ->
 
 /// Refuses networks that there are not; the default one is made on its first use.
 pub(crate) fn check(engine: &Engine, attachments: &[Attachment]) -> Result<()> {
-    let named = attachments.iter().filter(|attachment| attachment.network != DEFAULT);
-    named.map(|attachment| network::config::load(&engine.paths.networks(), &attachment.network).map(drop)).collect()
+    let mut named = attachments.iter().filter(|attachment| attachment.network != DEFAULT);
+    let load = |attachment: &Attachment| network::config::load(&engine.paths.networks(), &attachment.network);
+    named.try_for_each(|attachment| load(attachment).map(drop))
 }
 
 /// Takes away what the container has outside in networks.

@@ -1,7 +1,5 @@
 //! `rm`: the intent is written first, then everything outside is undone, then the directory goes by one rename.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context, Result};
 
 use super::Engine;
@@ -9,10 +7,8 @@ use super::container::{self, Locked};
 use super::event::{self, Event};
 use super::request::RemoveRequest;
 use crate::image::store::ImageStore;
-use crate::model::container::{ContainerConfig, Namespace, UserNamespace};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::id::Id;
-use crate::model::network::NetworkMode;
 use crate::model::status::{Action, Status};
 use crate::state::record::Durability;
 
@@ -75,7 +71,7 @@ impl Engine {
         let mut at = 0;
         while at < found.len() {
             for read in &all {
-                if used(&read.config).contains(&found[at]) && !found.contains(&read.config.id) {
+                if super::require::used(&read.config).contains(&found[at]) && !found.contains(&read.config.id) {
                     found.push(read.config.id.clone());
                 }
             }
@@ -121,23 +117,6 @@ pub(crate) fn finish_after(engine: &Engine, mut locked: Locked, mut events: Vec<
         }
     }
     Ok(())
-}
-
-/// The containers of which one joins a namespace, or which it requires.
-pub(super) fn used(config: &ContainerConfig) -> BTreeSet<Id> {
-    let mut used: BTreeSet<Id> = config.requires.iter().cloned().collect();
-    for namespace in [&config.pid, &config.ipc, &config.uts, &config.cgroup] {
-        if let Namespace::Container(of) = namespace {
-            used.insert(of.clone());
-        }
-    }
-    if let NetworkMode::Container(of) = &config.network {
-        used.extend(of.parse().ok());
-    }
-    if let UserNamespace::Container { of } = &config.userns {
-        used.insert(of.clone());
-    }
-    used
 }
 
 /// Whether an error says that the object is not there.

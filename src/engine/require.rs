@@ -4,14 +4,17 @@
 //! Who requires a container is a file of that name in `dependents/` in its directory, so that a removal need not read
 //! every record. A file whose container is gone, or never came to be, says nothing: the record decides.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
 use super::Engine;
 use super::container::{Container, Locked};
+use crate::model::container::{ContainerConfig, Namespace, UserNamespace};
 use crate::model::error::Error;
 use crate::model::id::Id;
+use crate::model::network::NetworkMode;
 
 fn dependents(engine: &Engine, id: &Id) -> PathBuf {
     engine.paths.container(id).join("dependents")
@@ -19,7 +22,7 @@ fn dependents(engine: &Engine, id: &Id) -> PathBuf {
 
 /// Tells the containers that `locked`, which is being created, requires or joins.
 pub(super) fn announce(engine: &Engine, locked: &Locked) -> Result<()> {
-    for id in &super::remove::used(&locked.config) {
+    for id in &used(&locked.config) {
         let directory = dependents(engine, id);
         let made = match std::fs::create_dir(&directory) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
@@ -56,7 +59,7 @@ pub(super) fn check_unused(engine: &Engine, id: &Id) -> Result<()> {
     for entry in entries {
         let name = entry.context("list who requires a container")?.file_name();
         let Ok(user) = name.to_string_lossy().parse::<Id>() else { continue };
-        if Container::read(&engine.paths, &user)?.is_some_and(|read| super::remove::used(&read.config).contains(id)) {
+        if Container::read(&engine.paths, &user)?.is_some_and(|read| used(&read.config).contains(id)) {
             users.push(user.to_string());
         }
     }
@@ -69,4 +72,21 @@ pub(super) fn check_unused(engine: &Engine, id: &Id) -> Result<()> {
         users.join(", ")
     );
     Err(Error::conflict(message).hint("remove those first").into())
+}
+
+/// The containers of which one joins a namespace, or which it requires.
+pub(super) fn used(config: &ContainerConfig) -> BTreeSet<Id> {
+    let mut used: BTreeSet<Id> = config.requires.iter().cloned().collect();
+    for namespace in [&config.pid, &config.ipc, &config.uts, &config.cgroup] {
+        if let Namespace::Container(of) = namespace {
+            used.insert(of.clone());
+        }
+    }
+    if let NetworkMode::Container(of) = &config.network {
+        used.extend(of.parse().ok());
+    }
+    if let UserNamespace::Container { of } = &config.userns {
+        used.insert(of.clone());
+    }
+    used
 }

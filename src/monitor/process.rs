@@ -39,7 +39,7 @@ pub(crate) struct Made {
 /// A container's first process before its command.
 pub(crate) enum Waiting {
     Ours(Init),
-    Delegated(delegate::Waiting),
+    Delegated(Box<delegate::Waiting>),
 }
 
 impl Waiting {
@@ -147,7 +147,7 @@ fn delegated(
     };
     let ends = with_terminal(ends, made.terminal)?;
     let reference = ProcessRef { pid: made.pid, start_time: made.start_time };
-    Ok(Made { reference, child: Child::Ours(made.pidfd), ends, init: Some(Waiting::Delegated(waiting)) })
+    Ok(Made { reference, child: Child::Ours(made.pidfd), ends, init: Some(Waiting::Delegated(Box::new(waiting))) })
 }
 
 /// The sources of the container's mounts that are no plain binds, with the numbers of these.

@@ -363,8 +363,8 @@ struct Line {
 fn complaint(log: &Path) -> Option<String> {
     let mut text = String::new();
     File::open(log).ok()?.take(SAID).read_to_string(&mut text).ok()?;
-    let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    lines.filter(|line| matches!(line.level.as_str(), "error" | "fatal" | "panic")).last().map(|line| line.msg)
+    let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    lines.rfind(|line| matches!(line.level.as_str(), "error" | "fatal" | "panic")).map(|line| line.msg)
 }
 
 /// What was written to standard error.

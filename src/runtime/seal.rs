@@ -85,7 +85,7 @@ pub(crate) fn enter() -> Result<()> {
 
 /// Whether we run from a copy that [`enter`] made.
 fn is_sealed() -> bool {
-    let seals = File::open("/proc/self/exe").map(|exe| rustix::fs::fcntl_get_seals(exe));
+    let seals = File::open("/proc/self/exe").map(rustix::fs::fcntl_get_seals);
     matches!(seals, Ok(Ok(seals)) if seals.contains(SealFlags::WRITE))
 }
 
