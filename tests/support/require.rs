@@ -68,6 +68,10 @@ fn missing(need: &str) -> Option<String> {
             let none = std::env::var("DHOW_TEST_VM").as_deref() == Ok("none");
             none.then(|| "left out by DHOW_TEST_VM=none".to_owned())
         }
+        "long_guest" => {
+            let asked = std::env::var_os("DHOW_TEST_VM").is_some();
+            (!asked).then(|| "a second guest takes minutes: DHOW_TEST_VM=all asks for it".to_owned())
+        }
         "podman_scripts" => {
             let asked =
                 ["DHOW_TEST_SCRIPT", "DHOW_TEST_TRANSCRIPT"].iter().any(|name| std::env::var_os(name).is_some());

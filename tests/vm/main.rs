@@ -4,8 +4,8 @@
 //! hardware support, and read what the programs in it said. In the guest run the tests of [`guest`], which are ignored
 //! elsewhere, and chosen ones of the programs `container` and `rootless`: the same static files.
 //!
-//! By itself that is the guest's own tests on both kernels, and on the newer one power cuts and reboots. `DHOW_TEST_VM=all`
-//! adds the other programs, `DHOW_TEST_VM=6.1` does all of that on one kernel, `DHOW_TEST_VM=6.12:vm:guest::session` runs the
+//! By itself that is the guest's own tests on the newer kernel, power cuts and reboots. `DHOW_TEST_VM=all` adds the other
+//! programs and the older kernel, `DHOW_TEST_VM=6.1` does all of that on one, `DHOW_TEST_VM=6.12:vm:guest::session` runs the
 //! tests of one program with such names, and prints what the guest says (with `-- --nocapture`); `DHOW_TEST_VM=none` leaves
 //! all of it out, which is counted.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::exit)]
@@ -47,7 +47,7 @@ fn a_guest_with_linux_6_12() {
 
 #[test]
 fn a_guest_with_linux_6_1() {
-    require!(guest, root, qemu, debootstrap, busybox, ext4);
+    require!(guest, root, qemu, debootstrap, busybox, ext4, long_guest);
     machine::passes("6.1", SHORT, FULL);
 }
 
