@@ -64,6 +64,10 @@ fn missing(need: &str) -> Option<String> {
         "distribution" => super::distribution::missing(),
         "registry" => program_missing("docker-registry"),
         "qemu" => program_missing("qemu-system-x86_64"),
+        "guest" => {
+            let none = std::env::var("DHOW_TEST_VM").as_deref() == Ok("none");
+            none.then(|| "left out by DHOW_TEST_VM=none".to_owned())
+        }
         "long_guest" => {
             let asked = std::env::var_os("DHOW_TEST_VM").is_some();
             (!asked).then(|| "a second guest takes minutes: DHOW_TEST_VM=all asks for it".to_owned())

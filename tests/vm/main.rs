@@ -4,9 +4,10 @@
 //! hardware support, and read what the programs in it said. In the guest run the tests of [`guest`], which are ignored
 //! elsewhere, and chosen ones of the programs `container` and `rootless`: the same static files.
 //!
-//! By itself that is the guest's own tests on the newer kernel. `DHOW_TEST_VM=all` runs everything on both kernels,
-//! `DHOW_TEST_VM=6.1` on one, and `DHOW_TEST_VM=6.12:vm:guest::session` the tests of one program with such names; the last
-//! two also print what the guest says (with `-- --nocapture`).
+//! By itself that is the guest's own tests on the newer kernel, power cuts and reboots. `DHOW_TEST_VM=all` adds the other
+//! programs and the older kernel, `DHOW_TEST_VM=6.1` does all of that on one, `DHOW_TEST_VM=6.12:vm:guest::session` runs the
+//! tests of one program with such names, and prints what the guest says (with `-- --nocapture`); `DHOW_TEST_VM=none` leaves
+//! all of it out, which is counted.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
 #[path = "../support/mod.rs"]
@@ -40,19 +41,19 @@ const FULL: &[Suite] = &[
 
 #[test]
 fn a_guest_with_linux_6_12() {
-    require!(root, qemu, debootstrap, busybox, ext4);
+    require!(guest, root, qemu, debootstrap, busybox, ext4);
     machine::passes("6.12", SHORT, FULL);
 }
 
 #[test]
 fn a_guest_with_linux_6_1() {
-    require!(root, qemu, debootstrap, busybox, ext4, long_guest);
+    require!(guest, root, qemu, debootstrap, busybox, ext4, long_guest);
     machine::passes("6.1", SHORT, FULL);
 }
 
 #[test]
 fn a_power_cut_takes_nothing_that_was_acknowledged() {
-    require!(root, qemu, debootstrap, busybox, ext4, loop_device);
+    require!(guest, root, qemu, debootstrap, busybox, ext4, loop_device);
     if machine::left_out("6.12") {
         return;
     }
@@ -69,7 +70,7 @@ fn a_power_cut_takes_nothing_that_was_acknowledged() {
 
 #[test]
 fn a_reboot_brings_back_what_ran_and_so_does_a_power_cut() {
-    require!(root, qemu, debootstrap, busybox, ext4);
+    require!(guest, root, qemu, debootstrap, busybox, ext4);
     if !machine::left_out("6.12") {
         reboot::there_and_back("6.12");
     }

@@ -15,8 +15,6 @@ use super::criu::{Criu, Kind};
 use super::delete;
 use super::record::{Record, Root, Status};
 use crate::model::error::Error;
-use crate::state::installed;
-use crate::state::subid::HELPER_DIRECTORIES;
 use crate::sys::exec::passed_on;
 
 /// What the container's streams were, for `restore`; runc's name of it.
@@ -56,14 +54,10 @@ pub(crate) mod field {
     pub(crate) const ORPHAN_PTS_MASTER: u32 = 50;
     pub(crate) const LSM_PROFILE: u32 = 53;
     pub(crate) const LSM_MOUNT_CONTEXT: u32 = 63;
-    pub(crate) const NETWORK_LOCK: u32 = 64;
 }
 
 /// criu's most talkative but one.
 const LOG_LEVEL: u64 = 4;
-
-/// A member of criu's `criu_network_lock_method`.
-const NFTABLES: u64 = 2;
 
 /// The directories of images and of logs, open: criu finds them among our descriptors.
 #[derive(Debug)]
@@ -138,11 +132,6 @@ impl Images {
             .flag(field::FILE_LOCKS, args.file_locks)
             .flag(field::AUTO_DEDUP, args.auto_dedup)
             .flag(field::LAZY_PAGES, args.lazy_pages);
-        // criu stops connections by iptables, unless it is told to use nftables.
-        let options = match installed::find("iptables-restore", &HELPER_DIRECTORIES, &[0]) {
-            Some(_) => options,
-            None => options.number(field::NETWORK_LOCK, NFTABLES),
-        };
         Ok(if empty == 0 { options } else { options.number(field::EMPTY_NS, empty) })
     }
 }
