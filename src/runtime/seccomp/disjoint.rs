@@ -87,7 +87,8 @@ fn split(name: &str, rules: &[&LinuxSyscall], profile: &LinuxSeccomp) -> Result<
     for rule in rules {
         let Some(cube) = cube(rule.args().as_deref().unwrap_or_default()) else { return Ok(None) };
         // What the default does anyway needs no rule.
-        if !default(rule) && !(denies(rule) && one_condition(rule) && MULTIPLEXED.contains(&name)) {
+        let merged = denies(rule) && one_condition(rule) && MULTIPLEXED.contains(&name);
+        if !default(rule) && !merged {
             for part in left.iter().filter_map(|part| meet(part, &cube)) {
                 found.push(written(name, rule, &part)?);
             }
