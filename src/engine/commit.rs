@@ -121,8 +121,11 @@ fn said(config: &ContainerConfig, request: CommitRequest) -> Map<String, Value> 
     set("Labels", json!(config.labels), !config.labels.is_empty());
     set("StopSignal", json!(config.stop_signal.to_string()), config.stop_signal != libc::SIGTERM);
     let with_protocol = |port: &String| if port.contains('/') { port.clone() } else { format!("{port}/tcp") };
-    let ports = config.exposed.iter().map(|port| (with_protocol(port), json!({})));
-    let ports: Map<String, Value> = ports.collect();
+    let published = config.publish.iter().flat_map(|mapping| {
+        mapping.pairs().map(|(_, port)| format!("{port}/{}", mapping.protocol)).collect::<Vec<_>>()
+    });
+    let ports = config.exposed.iter().map(with_protocol).chain(published);
+    let ports: Map<String, Value> = ports.map(|port| (port, json!({}))).collect();
     let exposed = !ports.is_empty();
     set("ExposedPorts", ports.into(), exposed);
     if request.volumes {

@@ -35,8 +35,11 @@ pub(crate) enum Direction {
 }
 
 /// Reads what `--since` and `--until` take: RFC 3339, a date and time or a date (UTC), seconds of the epoch with a
-/// fraction, or a duration from `now`.
+/// fraction, `now`, or a duration from it.
 pub(crate) fn parse_moment(text: &str, now: Timestamp, direction: Direction) -> Result<Timestamp, TimeError> {
+    if text == "now" {
+        return Ok(now);
+    }
     if let Some(moment) = parse_calendar(text) {
         return Ok(moment);
     }

@@ -19,7 +19,9 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio as Streams};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -112,6 +114,13 @@ struct Company {
     preserved: Vec<OwnedFd>,
     /// Mounts for its eyes alone.
     mounts: Vec<(OwnedFd, PathBuf)>,
+}
+
+impl Company {
+    /// Nothing but its words.
+    fn is_bare(&self) -> bool {
+        self.streams.is_none() && self.preserved.is_empty() && self.mounts.is_empty()
+    }
 }
 
 impl Delegate<'_> {
@@ -269,12 +278,29 @@ impl Delegate<'_> {
 
     /// Executes the runtime, and waits for it.
     fn run(&self, words: &[String], company: Company, said: &OwnedFd, dir: &Path) -> Result<i32> {
+        let copy = || said.try_clone().context("copy a descriptor");
+        if !company.is_bare() {
+            return self.run_with(words, company, [copy()?, copy()?], dir);
+        }
+        // An engine may have threads, without which a process could not be made as below.
+        let mut command = Command::new(&self.runtime.program);
+        command.arg0(&self.runtime.name).args(&words[1..]).current_dir(dir);
+        command.stdin(Streams::null()).stdout(copy()?).stderr(copy()?);
+        let mut child = command.spawn().with_context(|| format!("execute {}", self.runtime.program.display()))?;
+        // Our child and not reaped: the number is still its own.
+        let pidfd = pidfd::open(i32::try_from(child.id())?).context("open the runtime's process")?;
+        self.wait(&pidfd)?;
+        let status = child.wait().context("reap the runtime")?;
+        Ok(status.code().unwrap_or(255))
+    }
+
+    /// The same with descriptors and mounts of its own. This process has one thread.
+    fn run_with(&self, words: &[String], company: Company, said: [OwnedFd; 2], dir: &Path) -> Result<i32> {
         let Company { streams, preserved, mounts } = company;
         let text = |text: &OsStr| CString::new(text.as_bytes()).context("a NUL byte in an argument");
         let program = text(self.runtime.program.as_os_str())?;
         let args = words.iter().map(|word| text(OsStr::new(word))).collect::<Result<Vec<_>>>()?;
-        let environment = std::env::vars_os().map(|(key, value)| {
-            let mut pair = key;
+        let environment = std::env::vars_os().map(|(mut pair, value)| {
             pair.push("=");
             pair.push(value);
             text(&pair)
@@ -283,10 +309,8 @@ impl Delegate<'_> {
         let mut fds: Vec<OwnedFd> = match streams {
             Some(streams) => streams.into(),
             None => {
-                let null: OwnedFd =
-                    File::options().read(true).write(true).open("/dev/null").context("open /dev/null")?.into();
-                let copy = |fd: &OwnedFd| fd.try_clone().context("copy a descriptor");
-                vec![copy(&null)?, copy(said)?, copy(said)?]
+                let null = File::options().read(true).write(true).open("/dev/null").context("open /dev/null")?;
+                std::iter::once(null.into()).chain(said).collect()
             }
         };
         fds.extend(preserved);
@@ -302,12 +326,7 @@ impl Delegate<'_> {
             Cloned::Parent { pidfd, .. } => {
                 drop((theirs, fds, mounts));
                 let failed = ours.receive_with()?;
-                let in_time = pidfd::ended_within(pidfd.as_fd(), Some(PATIENCE))?;
-                if !in_time {
-                    end(&pidfd);
-                    let name = &self.runtime.name;
-                    bail!(Error::new(ErrorKind::Timeout, format!("{name}: no answer within {} s", PATIENCE.as_secs())));
-                }
+                self.wait(&pidfd)?;
                 let code = pidfd::reap(pidfd.as_fd()).context("reap the runtime")?;
                 match failed {
                     Some((message, _)) => {
@@ -318,6 +337,16 @@ impl Delegate<'_> {
                 }
             }
         }
+    }
+
+    /// Waits for the end of the runtime's command; one that takes too long is killed.
+    fn wait(&self, command: &OwnedFd) -> Result<()> {
+        if pidfd::ended_within(command.as_fd(), Some(PATIENCE))? {
+            return Ok(());
+        }
+        end(command);
+        let message = format!("{}: no answer within {} s", self.runtime.name, PATIENCE.as_secs());
+        Err(Error::new(ErrorKind::Timeout, message).into())
     }
 }
 

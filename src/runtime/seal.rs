@@ -124,7 +124,7 @@ fn execute(file: &OwnedFd) -> Result<Infallible> {
 /// The program at `path` as a detached mount for the inside of a container: whatever rights a process has there, it can
 /// change a copy at most. `place` is a directory of the container's own on the host, where a copy may be kept.
 pub(crate) fn inside(path: &Path, place: &Path) -> Result<OwnedFd> {
-    let path = path.canonicalize().with_context(|| format!("find {}", path.display()))?;
+    let path = path.canonicalize().with_context(|| format!("statfs {}", path.display()))?;
     over(&path, place)
         .and_then(|tree| is_same(&path, &tree).then_some(tree).context("something is mounted on it"))
         .or_else(|_| copied(&path, place))

@@ -87,6 +87,30 @@ fn a_list_is_made_changed_and_removed() {
 }
 
 #[test]
+fn a_policy_keeps_images_of_a_registry_out_of_a_list() {
+    isolated(|env| {
+        let from = Registry::beside(env);
+        from.add("app", "1", &image("app"), Flavor::Oci);
+        let name = from.reference("app:1");
+        env.run(&["manifest", "create", "all"]).ok();
+        let dir = env.root.home.join(".config/containers");
+        std::fs::create_dir_all(&dir).unwrap();
+        let reject = json!([{"type": "reject"}]);
+        let set = |policy: &Value| std::fs::write(dir.join("policy.json"), policy.to_string()).unwrap();
+        set(&json!({"default": reject}));
+        let add = || env.run(&["manifest", "add", PLAIN, "all", &format!("docker://{name}")]);
+        add().fails(125, "is rejected by policy");
+        assert_eq!(inspect(env, "all")["manifests"], json!([]));
+        assert!(from.requests().iter().all(|request| !request.path.contains("/blobs/")));
+        let accept = json!([{"type": "insecureAcceptAnything"}]);
+        set(&json!({"default": reject, "transports": {"docker": {name.trim_end_matches(":1"): accept}}}));
+        add().ok();
+        env.run(&["manifest", "rm", "all"]).ok();
+        env.nothing_is_left();
+    });
+}
+
+#[test]
 fn a_list_goes_with_its_images_wherever_they_are() {
     isolated(|env| {
         let (from, to) = (Registry::beside(env), Registry::beside(env));

@@ -42,7 +42,9 @@ impl Run<Context> for VersionArgs {
                     heading: false,
                     terminal: context.terminal(),
                 };
-                stdout::print(&report.one(format, &document)?)?;
+                // As podman: here they are one.
+                let format = format.replace(".Server.", ".Client.");
+                stdout::print(&report.one(&format, &document)?)?;
             }
             None => {
                 let lines = format!(

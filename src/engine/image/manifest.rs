@@ -93,6 +93,7 @@ impl Engine {
             let access = self.registries(options)?;
             let client = access.client(&guard.cancel)?;
             let (name, resolved) = resolve(&access, &client, name, &Platform::host())?;
+            policy()?.check("docker", &store::text(&name))?;
             let mut found: Vec<(Instance, Vec<u8>)> = Vec::new();
             let index = match &resolved.index {
                 Some(bytes) => match Document::parse(bytes, None)? {

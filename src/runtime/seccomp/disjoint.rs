@@ -86,6 +86,8 @@ fn split(name: &str, rules: &[&LinuxSyscall], profile: &LinuxSeccomp) -> Result<
     let mut found = Vec::new();
     for rule in rules {
         let Some(cube) = cube(rule.args().as_deref().unwrap_or_default()) else { return Ok(None) };
+        // Conditions that contradict each other never hold.
+        let Some(cube) = cube else { continue };
         // What the default does anyway needs no rule.
         let merged = denies(rule) && one_condition(rule) && MULTIPLEXED.contains(&name);
         if !default(rule) && !merged {
@@ -100,8 +102,9 @@ fn split(name: &str, rules: &[&LinuxSyscall], profile: &LinuxSeccomp) -> Result<
     Ok(Some(found))
 }
 
-fn cube(args: &[LinuxSeccompArg]) -> Option<Cube> {
-    let mut cube = Cube::new();
+/// What conditions hold for, if for anything. `None`: not known, for one compares in another way than for equality.
+fn cube(args: &[LinuxSeccompArg]) -> Option<Option<Cube>> {
+    let mut cube = Some(Cube::new());
     for arg in args {
         let fixed = match arg.op() {
             LinuxSeccompOperator::ScmpCmpEq => (u64::MAX, arg.value()),
@@ -109,7 +112,7 @@ fn cube(args: &[LinuxSeccompArg]) -> Option<Cube> {
             _ => return None,
         };
         let one = Cube::from([(arg.index(), fixed)]);
-        cube = meet(&cube, &one)?;
+        cube = cube.and_then(|cube| meet(&cube, &one));
     }
     Some(cube)
 }

@@ -2,7 +2,20 @@
 //! finds it where the document has none. Sources: `InspectContainerData` and what it is made of in podman's `libpod/define`,
 //! `ImageData` in common's `libimage`, `VolumeInspect`, and `ImageConfig` of the image specification.
 
-use super::shape::{DURATION, Field, TIME, Type, UNTYPED};
+/// The Go type of what has no name.
+pub(super) const UNTYPED: &str = "interface {}";
+/// Nanoseconds that templates print as `1m30s`.
+pub(super) const DURATION: &str = "time.Duration";
+/// RFC 3339 in JSON; see `moment`.
+pub(super) const TIME: &str = "time.Time";
+
+/// A field: its name in JSON, its name in Go, and the type of what it holds where that has a name; `[]` before it for the
+/// items of a list. A field that JSON leaves out is there nevertheless where it has a type: empty, see [`absent`].
+pub(super) type Field = (&'static str, &'static str, &'static str);
+
+/// A type by the name that we give it: the name that errors show, and its fields. What is not listed has in Go the name
+/// that it has in JSON, and no type of its own.
+pub(super) type Type = (&'static str, &'static str, &'static [Field]);
 
 /// Looked up beside those of `shape`.
 pub(super) const DOCUMENTS: &[Type] = &[
@@ -23,7 +36,7 @@ pub(super) const DOCUMENTS: &[Type] = &[
 ];
 
 const CONTAINER: &[Field] = &[
-    ("Id", "ID", "string"),
+    ("Id", "Id", "string"),
     ("Created", "Created", TIME),
     ("Path", "Path", "string"),
     ("Args", "Args", "[]string"),
@@ -259,7 +272,7 @@ const CHECK: &[Field] = &[
 ];
 
 const IMAGE: &[Field] = &[
-    ("Id", "ID", "string"),
+    ("Id", "Id", "string"),
     ("Digest", "Digest", "string"),
     ("RepoTags", "RepoTags", "[]string"),
     ("RepoDigests", "RepoDigests", "[]string"),

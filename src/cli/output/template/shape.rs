@@ -1,18 +1,8 @@
 //! The Go types of podman's documents, as far as templates show them: a field's name where JSON has another, and the
 //! type that an error names. Source: podman's `libpod/define`.
 
-use super::document::DOCUMENTS;
-
-/// The Go type of what has no name.
-pub(super) const UNTYPED: &str = "interface {}";
-
-/// A field: its name in JSON, its name in Go, and the type of what it holds where that has a name; `[]` before it for the
-/// items of a list. A field that JSON leaves out is there nevertheless where it has a type: empty, see [`absent`].
-pub(super) type Field = (&'static str, &'static str, &'static str);
-
-/// A type by the name that we give it: the name that errors show, and its fields. What is not listed has in Go the name
-/// that it has in JSON, and no type of its own.
-pub(super) type Type = (&'static str, &'static str, &'static [Field]);
+use super::document::{DOCUMENTS, Field, Type};
+pub(super) use super::document::{DURATION, TIME, UNTYPED};
 
 const TYPES: &[Type] = &[
     (
@@ -152,11 +142,6 @@ const PROGRAM: &[Field] = &[
     ("path", "Path", ""),
     ("version", "Version", ""),
 ];
-
-/// Nanoseconds that templates print as `1m30s`.
-pub(super) const DURATION: &str = "time.Duration";
-/// RFC 3339 in JSON; see `moment`.
-pub(super) const TIME: &str = "time.Time";
 
 fn find(name: &str) -> Option<&'static Type> {
     TYPES.iter().chain(DOCUMENTS).find(|(known, ..)| *known == name)
