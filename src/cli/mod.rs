@@ -7,6 +7,7 @@ pub(crate) mod complete;
 mod container;
 mod context;
 mod diff;
+pub(crate) mod example;
 pub(crate) mod exit;
 pub(crate) mod flags;
 mod globals;
@@ -80,6 +81,7 @@ pub(crate) static TREE: Tree<Context> = Tree {
     groups: GROUPS,
     after: "Engines run dhow as their OCI runtime: `dhow oci`, or dhow under the name runc, crun or dhow-runtime.\n\
             See dhow-oci(1).",
+    examples: example::help,
 };
 
 /// Runs the command line `args`, the program's name first.

@@ -87,6 +87,14 @@ fn run_args<A: Run<C>, C>(matches: &ArgMatches, context: &C) -> anyhow::Result<u
 
 /// Adds `--help` for people to see; the scan finds it before clap.
 fn with_help(command: Command) -> Command {
+    // What can be switched off is a switch all the same.
+    let command = command.mut_args(|arg| {
+        let values: Vec<_> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+        match values == ["true", "false"] && arg.get_action().takes_values() {
+            true => arg.value_name("false").num_args(0..=1).require_equals(true).hide_possible_values(true),
+            false => arg,
+        }
+    });
     let taken = command.get_arguments().any(|a| a.get_short() == Some('h'));
     let help = Arg::new("help").long("help").action(ArgAction::Help).help("Print this help");
     command.arg(if taken { help } else { help.short('h') })
@@ -103,6 +111,8 @@ pub(crate) struct Tree<C: 'static> {
     pub(crate) groups: &'static [(&'static str, &'static [Entry<C>])],
     /// The last words of that help.
     pub(crate) after: &'static str,
+    /// The last words of the help of a command, by its own.
+    pub(crate) examples: fn(&str) -> String,
 }
 
 /// What the arguments ask for.
@@ -222,6 +232,9 @@ impl<C: 'static> Tree<C> {
         let template =
             format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{{all-args}}{{after-help}}");
         let mut command = command.help_template(template);
+        if entry.is_some() {
+            command = command.after_help((self.examples)(path.split_once(' ').map_or("", |(_, words)| words)));
+        }
         if !entries.is_empty() {
             command = command.override_usage(format!("{path} [options] COMMAND"));
         }
@@ -463,6 +476,7 @@ mod tests {
         ],
         groups: &[],
         after: "",
+        examples: |_| String::new(),
     };
 
     fn go(args: &[&str]) -> String {
