@@ -17,7 +17,6 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ("container cleanup", &[("Take away what all containers that ended have outside", "dhow container cleanup --all")]),
     ("container clone", &[("The same again with more memory", "dhow container clone --memory 512m web web2")]),
     ("container exists", &[("Start what is there", "dhow container exists web && dhow start web")]),
-    ("container list", &[("All containers", "dhow container list --all")]),
     (
         "container prune",
         &[("Remove what ended more than a day ago", "dhow container prune --force --filter until=24h")],
@@ -72,11 +71,8 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ("image diff", &[("What an image adds to the one below", "dhow image diff localhost/web:patched")]),
     ("image exists", &[("Pull what is missing", "dhow image exists nginx || dhow pull nginx")]),
     ("image inspect", &[("What an image runs", "dhow image inspect --format '{{.Config.Cmd}}' nginx")]),
-    ("image ls", &[("All images, the largest first", "dhow image ls --sort size")]),
     ("image mount", &[("The files of an image, where root finds them", "dhow image mount nginx")]),
     ("image prune", &[("Remove what no container uses", "dhow image prune --all --force")]),
-    ("image rm", &[("Remove an image", "dhow image rm nginx")]),
-    ("image search", &[("Look for images in the registries of registries.conf", "dhow image search nginx")]),
     ("image tree", &[("The layers of an image, and who has them too", "dhow image tree nginx")]),
     ("image unmount", &[("The reverse of image mount", "dhow image unmount nginx")]),
     ("images", &[("Names and sizes", "dhow images --format '{{.Repository}}:{{.Tag}} {{.Size}}'")]),
@@ -188,7 +184,6 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     ("system check", &[("Find damage, and mend it", "dhow system check --repair")]),
     ("system df", &[("What takes how much", "dhow system df -v")]),
-    ("system info", &[("What this host can do", "dhow system info")]),
     ("system migrate", &[("After a change of /etc/subuid", "dhow system migrate")]),
     ("system prune", &[("Remove all that is not used, volumes too", "dhow system prune --all --volumes")]),
     ("system renumber", &[("Nothing; scripts call it", "dhow system renumber")]),
@@ -221,9 +216,20 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
 ];
 
+/// Commands by two names.
+const SAME: [(&str, &str); 6] = [
+    ("container list", "ps"),
+    ("container ps", "ps"),
+    ("image ls", "images"),
+    ("image rm", "rmi"),
+    ("image search", "search"),
+    ("system info", "info"),
+];
+
 /// The examples of the command with these words, `volume ls`.
 pub(crate) fn of(words: &str) -> &'static [Example] {
     let find = |words: &str| EXAMPLES.iter().find(|(known, _)| *known == words).map(|(_, examples)| *examples);
+    let words = SAME.iter().find(|(other, _)| *other == words).map_or(words, |(_, same)| same);
     let short =
         || words.split_once(' ').filter(|(noun, _)| matches!(*noun, "container" | "image")).map(|(_, rest)| rest);
     find(words).or_else(|| find(short()?)).unwrap_or_default()

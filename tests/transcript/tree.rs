@@ -132,7 +132,12 @@ fn flags(text: &str) -> Vec<Flag> {
             about.push(' ');
             continue;
         }
-        let mut flag = Flag { short: None, longs: Vec::new(), wants: words.contains('<'), values: Vec::new() };
+        let mut flag = Flag {
+            short: None,
+            longs: Vec::new(),
+            wants: words.contains('<') && !words.contains("[=<"),
+            values: Vec::new(),
+        };
         for name in words.split([' ', ',', '=', '[']).filter(|word| word.starts_with('-')) {
             match name.strip_prefix("--") {
                 Some(long) => flag.longs.push(long.to_owned()),
