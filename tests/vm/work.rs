@@ -9,7 +9,7 @@ use crate::support::image::{Image, Packing};
 use crate::support::tar::Entry;
 
 /// Where the disk is mounted that loses its power, in the guest and where it is looked at.
-pub(crate) const MOUNTPOINT: &str = "/mnt";
+pub(crate) const MOUNTPOINT: &str = "/srv";
 /// Stands for the address of the registry in the words of a step.
 pub(crate) const REGISTRY: &str = "REGISTRY";
 /// Where the guest writes what it does: the last sector of the disk, behind the file system.

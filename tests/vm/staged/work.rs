@@ -40,7 +40,7 @@ fn it_is_done_step_by_step() {
     let disk = File::options().write(true).custom_flags(libc::O_DIRECT).open(DISK).expect("open the disk");
     for (number, step) in STEPS.iter().enumerate() {
         let words: Vec<String> = step.words.iter().map(|word| word.replace(REGISTRY, &registry.address())).collect();
-        let mut all = vec!["dhow", "--root", "/mnt/store", "--runroot", "/run/cut"];
+        let mut all = vec!["dhow", "--root", "/srv/store", "--runroot", "/run/cut"];
         all.extend(words.iter().map(String::as_str));
         mark(&disk, number, false);
         command(&all).exits(step.exits);
