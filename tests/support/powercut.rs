@@ -14,6 +14,8 @@ static GOING_FLAGS_NOLOGFLUSH: u32 = 2;
 pub(crate) struct Disk {
     file: PathBuf,
     mountpoint: PathBuf,
+    /// The mount point was made for it.
+    made: bool,
 }
 
 impl Disk {
@@ -30,14 +32,14 @@ impl Disk {
         let output = make.args(quiet).arg(&file).output().expect("make a file system");
         assert!(output.status.success(), "make {kind}: {}", String::from_utf8_lossy(&output.stderr));
         std::fs::create_dir(&mountpoint).expect("make a mount point");
-        let disk = Self { file, mountpoint };
+        let disk = Self { file, mountpoint, made: true };
         disk.mount();
         disk
     }
 
     /// Mounts `file`, which has a file system that recovers from whatever happened to it.
     pub(crate) fn of(file: &Path, mountpoint: &Path) -> Self {
-        let disk = Self { file: file.to_owned(), mountpoint: mountpoint.to_owned() };
+        let disk = Self { file: file.to_owned(), mountpoint: mountpoint.to_owned(), made: false };
         disk.mount();
         disk
     }
@@ -86,7 +88,10 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         let gone = self.unmount();
-        drop((std::fs::remove_dir(&self.mountpoint), std::fs::remove_file(&self.file)));
+        drop(std::fs::remove_file(&self.file));
+        if self.made {
+            drop(std::fs::remove_dir(&self.mountpoint));
+        }
         if !std::thread::panicking() {
             gone.expect("unmount a disk");
         }
