@@ -75,6 +75,18 @@ impl Scope {
         body
     }
 
+    /// Has the manager stop the scope, which nobody needs any more: it may never hear that a cgroup is empty that is removed
+    /// right after.
+    pub(crate) fn stop(user: Option<u32>, name: &str) -> Result<()> {
+        let socket = user.map_or_else(|| PathBuf::from(SYSTEM), socket);
+        let mut body = Body::default();
+        body.string(name);
+        body.string("replace");
+        let mut peer = Peer::connect(&socket, PATIENCE)?;
+        let call = peer.call(&method("StopUnit", "ss"), &body)?;
+        peer.answer(call).with_context(|| format!("stop the scope {name}"))
+    }
+
     /// Has the manager keep changed properties of the running scope.
     pub(crate) fn change(user: Option<u32>, name: &str, changed: &[(String, Value)]) -> Result<()> {
         let socket = user.map_or_else(|| PathBuf::from(SYSTEM), socket);

@@ -11,6 +11,7 @@ use super::record::{Container, Record, Root, Status};
 use crate::model::error::Error;
 use crate::model::signal;
 use crate::runtime::hook::Point;
+use crate::state::scope::Scope;
 use crate::sys::{pidfd, process};
 
 /// `delete`. One that only waits for its start goes without `--force`, as callers expect of runc and crun.
@@ -71,6 +72,10 @@ fn clear(container: &Container, record: &Record) -> Result<()> {
 fn clear_cgroup(record: &Record) -> Result<()> {
     // Processes that share the host's process ids outlive the first one.
     record.cgroup.kill_all()?;
+    if let Some(unit) = &record.unit {
+        // Gone already is fine, and without a manager the scope went with it.
+        drop(Scope::stop(super::record::user(), unit));
+    }
     record.cgroup.remove()
 }
 
