@@ -12,9 +12,9 @@ use anyhow::{Context, Result};
 use oci_spec::runtime::{Hook, LinuxDeviceBuilder, LinuxDeviceCgroupBuilder, LinuxDeviceType, MountBuilder, Spec};
 use serde::Deserialize;
 
-use super::hook::refuse_strangers;
 use crate::model::container::VendorDevices;
 use crate::model::error::Error;
+use crate::state::installed;
 
 /// Where definitions are when nobody says otherwise; later ones win.
 pub(crate) const DIRECTORIES: [&str; 2] = ["/etc/cdi", "/var/run/cdi"];
@@ -208,7 +208,7 @@ fn files(dir: &Path) -> Result<BTreeSet<PathBuf>> {
 
 fn read(path: &Path, checked: bool) -> Result<Document> {
     if checked {
-        refuse_strangers(path)?;
+        installed::refuse_strangers(path, &[0])?;
     }
     let length = path.metadata().context("stat")?.len();
     if length > MOST {
@@ -266,7 +266,7 @@ fn edit(edits: &Edits, spec: &mut Spec, bound: bool, checked: bool) -> Result<()
     }
     for hook in &edits.hooks {
         if checked {
-            refuse_strangers(&hook.path)?;
+            installed::refuse_strangers(&hook.path, &[0])?;
         }
         add_hook(hook, spec)?;
     }

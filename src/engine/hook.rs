@@ -100,7 +100,7 @@ pub(super) fn chosen(dirs: &[PathBuf], candidate: &Candidate<'_>, checked: bool)
 /// Adds the hook that a file defines, if it is for the container.
 fn add(path: &Path, candidate: &Candidate<'_>, checked: bool, hooks: &mut Hooks) -> Result<bool> {
     if checked {
-        refuse_strangers(path)?;
+        installed::refuse_strangers(path, &[0])?;
     }
     let length = path.metadata().context("stat")?.len();
     if length > MOST {
@@ -118,7 +118,7 @@ fn add(path: &Path, candidate: &Candidate<'_>, checked: bool, hooks: &mut Hooks)
         return Ok(false);
     }
     if checked {
-        refuse_strangers(definition.hook.path())?;
+        installed::refuse_strangers(definition.hook.path(), &[0])?;
     }
     for stage in &definition.stages {
         add_to(hooks, stage, definition.hook.clone())?;
@@ -142,15 +142,6 @@ pub(super) fn add_to(hooks: &mut Hooks, stage: &str, hook: Hook) -> Result<()> {
         "poststart" => drop(hooks.set_poststart(list(hooks.poststart()))),
         "poststop" => drop(hooks.set_poststop(list(hooks.poststop()))),
         other => return Err(Error::unsupported(format!("hooks of stage {other:?} are not supported")).into()),
-    }
-    Ok(())
-}
-
-/// Refuses a file that others than root could have written, or put there.
-pub(super) fn refuse_strangers(path: &Path) -> Result<()> {
-    if !installed::is_safe(path, &[0]).with_context(|| format!("stat {}", path.display()))? {
-        let message = format!("{} can be changed by others than root", path.display());
-        return Err(Error::new(crate::model::error::ErrorKind::Denied, message).into());
     }
     Ok(())
 }

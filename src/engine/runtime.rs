@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::container::Locked;
-use crate::model::error::{Error, ErrorKind};
+use crate::model::error::Error;
 use crate::model::runtime::OtherRuntime;
 use crate::runtime::delegate::{self, Delegate};
 use crate::state::installed;
@@ -61,7 +61,9 @@ pub(crate) fn find(
     let paths = table.get(asked).map_or(&usual[..], Vec::as_slice);
     match paths.iter().map(PathBuf::from).find(|path| path.is_absolute() && path.is_file()) {
         Some(path) => {
-            refuse_strangers(&path, rootless)?;
+            // In a user namespace the owners of the system's files are nobody there.
+            let own = rustix::process::getuid().as_raw();
+            installed::refuse_strangers(&path, &[0, own, if rootless { installed::UNMAPPED } else { 0 }])?;
             other(path)
         }
         None => missing(asked),
@@ -76,21 +78,8 @@ fn missing(asked: &str) -> Result<Maker> {
     Err(Error::not_found(message).hint("without --runtime, dhow runs containers itself").into())
 }
 
-/// Refuses a program that others than root and this user could have written. In a user namespace the owners of the
-/// system's files are nobody there.
-fn refuse_strangers(path: &Path, rootless: bool) -> Result<()> {
-    let own = rustix::process::getuid().as_raw();
-    let owners = [0, own, if rootless { installed::UNMAPPED } else { 0 }];
-    if !installed::is_safe(path, &owners).with_context(|| format!("stat {}", path.display()))? {
-        let message = format!("{} can be changed by others than root", path.display());
-        return Err(Error::new(ErrorKind::Denied, message).into());
-    }
-    Ok(())
-}
-
 /// Has the runtime of a container that is over take away what it made.
-pub(super) fn forget(locked: &Locked) -> Result<()> {
-    let Some(runtime) = &locked.config.runtime else { return Ok(()) };
+pub(super) fn forget(locked: &Locked, runtime: &OtherRuntime) -> Result<()> {
     if !runtime.program.exists() {
         // Its cgroup and its files are taken away by us.
         return Ok(());

@@ -30,16 +30,19 @@ pub(crate) fn tidy(engine: &Engine, locked: &mut Locked) -> Result<()> {
             first.get_or_insert(error);
         }
     };
+    // Programs of others have their say first; what goes wrong with them is told, and keeps nothing from going.
     let may_have_hooks = locked.config.hooks.is_some() || !locked.config.vendor_devices.names.is_empty();
-    if may_have_hooks
-        && locked.config.runtime.is_none()
-        && let Err(error) = super::hook::after_stop(locked)
+    let told = match &locked.config.runtime {
+        Some(runtime) => super::runtime::forget(locked, runtime),
+        None if may_have_hooks => super::hook::after_stop(locked),
+        None => Ok(()),
+    };
+    if let Err(error) = told
         && locked.state.error.is_empty()
     {
         locked.state.error = format!("{error:#}");
     }
     note(super::network::disconnect(engine, locked));
-    note(super::runtime::forget(locked));
     note(remove_cgroup(locked));
     let run = locked.run_dir();
     note(tree::remove_path(&run));

@@ -248,7 +248,8 @@ impl Delegate<'_> {
     /// Runs a command of the runtime, in the directory `dir`, to its end.
     fn command(&self, args: &[&str], company: Company, dir: &Path) -> Result<()> {
         let name = &self.runtime.name;
-        let log = self.place.join("log");
+        // Of the session, where it is for one: several may run at once.
+        let log = dir.join("log");
         match fs::remove_file(&log) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("remove {}", log.display()));

@@ -6,6 +6,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
+
+use crate::model::error::{Error, ErrorKind};
+
 /// The user id that a user namespace shows for those it does not map, the host's root among them.
 pub(crate) const UNMAPPED: u32 = 65534;
 
@@ -27,6 +31,15 @@ pub(crate) fn is_safe(path: &Path, owners: &[u32]) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Refuses what others than `owners` could have put or changed.
+pub(crate) fn refuse_strangers(path: &Path, owners: &[u32]) -> Result<()> {
+    if is_safe(path, owners).with_context(|| format!("stat {}", path.display()))? {
+        return Ok(());
+    }
+    let message = format!("{} can be changed by others than root", path.display());
+    Err(Error::new(ErrorKind::Denied, message).into())
 }
 
 /// Written by its owner alone; in a sticky directory as `/tmp` nobody replaces what is another's.

@@ -56,7 +56,11 @@ fn sweep(env: &mut TestEnv, before: &[&[&str]], words: &[&str]) {
     assert!(calls.len() > SAMPLE, "{calls:?}");
     clear(env);
     env.nothing_is_left();
-    // What is left now is what every kill left: from here on nothing is there on purpose.
+    end_keeper(env);
+}
+
+/// What is left now is what every kill left: from here on nothing is there on purpose.
+fn end_keeper(env: &mut TestEnv) {
     env.user.run(&["rmi", "-a"]).ok();
     std::fs::remove_dir_all(env.user.runtime.join("dhow")).unwrap();
     eventually("the keeper ends", || {
@@ -143,12 +147,7 @@ fn sweep_volume(before: &[&[&str]], words: &[&str]) {
         assert!(!calls.is_empty());
         env.user.run(&["volume", "rm", "-a", "-f"]).ok();
         env.nothing_is_left();
-        env.user.run(&["rmi", "-a"]).ok();
-        std::fs::remove_dir_all(env.user.runtime.join("dhow")).unwrap();
-        eventually("the keeper ends", || {
-            census::pids().into_iter().all(|pid| !census::command_line(pid).contains("pause"))
-        });
-        env.rebase();
+        end_keeper(env);
     });
 }
 

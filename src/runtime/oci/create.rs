@@ -29,7 +29,6 @@ use crate::runtime::seccomp::notify::Observer;
 use crate::runtime::stdio::Stdio;
 use crate::runtime::{idmap, terminal, validate};
 use crate::state::lock::Lock;
-use crate::state::{boot, record};
 use crate::sys::exec::passed_on;
 use crate::sys::{notify, process};
 
@@ -197,20 +196,11 @@ impl Begun<'_> {
         let Material { bundle, rootfs, cgroup, scope, config, preserve_fds, ways } = material;
         let (container, spec) = (self.container, self.spec);
         let lock = container.lock()?;
-        let (pid, start_time) = process::own().context("look at this process")?;
         let mut known = Record {
-            version: record::VERSION,
-            boot: boot::id().to_owned(),
-            oci_version: spec.version().clone(),
-            bundle,
-            rootfs,
-            created: jiff::Timestamp::now().to_string(),
-            annotations: spec.annotations().clone().unwrap_or_default(),
             cgroup,
             unit: scope.as_ref().map(|scope| scope.unit().to_owned()),
-            maker: ProcessRef { pid, start_time },
             keep_keyring: ways.keep_keyring,
-            init: None,
+            ..Record::begun(spec, bundle, rootfs)?
         };
         container.write(&known)?;
         container.keep_config(config)?;

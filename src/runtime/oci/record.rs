@@ -65,6 +65,27 @@ pub(crate) struct Record {
     pub(crate) init: Option<ProcessRef>,
 }
 
+impl Record {
+    /// The record of a container that this process begins to make of `spec`: without a cgroup and a first process yet.
+    pub(crate) fn begun(spec: &Spec, bundle: PathBuf, rootfs: PathBuf) -> Result<Self> {
+        let (pid, start_time) = process::own().context("look at this process")?;
+        Ok(Self {
+            version: record::VERSION,
+            boot: boot::id().to_owned(),
+            oci_version: spec.version().clone(),
+            bundle,
+            rootfs,
+            created: jiff::Timestamp::now().to_string(),
+            annotations: spec.annotations().clone().unwrap_or_default(),
+            cgroup: Cgroup::none(),
+            unit: None,
+            maker: ProcessRef { pid, start_time },
+            keep_keyring: false,
+            init: None,
+        })
+    }
+}
+
 /// What a container does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {

@@ -24,7 +24,6 @@ use crate::model::error::Error;
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::hook::Point;
 use crate::runtime::{bundle, validate};
-use crate::state::{boot, record};
 use crate::sys::process;
 
 /// Namespaces that criu enters by a path before it makes processes in them.
@@ -48,24 +47,10 @@ pub(crate) fn restore(root: &Root, globals: &Globals, args: &RestoreArgs) -> Res
     let foreground = if args.detach { None } else { Some(Foreground::new()?) };
     root.make()?;
     container.claim()?;
-    let (pid, start_time) = process::own().context("look at this process")?;
     let mut work = Restoring {
         container: &container,
         spec: &spec,
-        record: Record {
-            version: record::VERSION,
-            boot: boot::id().to_owned(),
-            oci_version: spec.version().clone(),
-            bundle,
-            rootfs,
-            created: jiff::Timestamp::now().to_string(),
-            annotations: spec.annotations().clone().unwrap_or_default(),
-            cgroup: Cgroup::none(),
-            unit: None,
-            maker: ProcessRef { pid, start_time },
-            keep_keyring: true,
-            init: None,
-        },
+        record: Record { keep_keyring: true, ..Record::begun(&spec, bundle, rootfs)? },
         console,
         terminal: None,
         hooked: false,
