@@ -10,6 +10,7 @@ use crate::cli::relay::{self, Relay, Wanted};
 use crate::engine::container;
 use crate::model::error::Error;
 use crate::model::status::Status;
+use crate::runtime::stdio::Preserved;
 
 /// Start one or more containers
 #[derive(clap::Args)]
@@ -107,7 +108,7 @@ impl StartArgs {
             return super::attach::follow(engine, attached, wanted, &keys, self.sig_proxy.unwrap_or(self.attach));
         }
         let relay = Relay::prepare(engine, wanted, locked.config.tty, &keys, self.sig_proxy.unwrap_or(self.attach))?;
-        let foreground = engine.start_foreground(locked, &[])?;
+        let foreground = engine.start_foreground(locked, &Preserved::default())?;
         super::run::attend(engine, relay, foreground)
     }
 }

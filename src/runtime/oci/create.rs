@@ -26,6 +26,7 @@ use crate::runtime::hook::{POINTS, Point};
 use crate::runtime::init::Ways;
 use crate::runtime::rootfs::{device, plan};
 use crate::runtime::seccomp::notify::Observer;
+use crate::runtime::stdio::Preserved;
 use crate::runtime::stdio::Stdio;
 use crate::runtime::{idmap, terminal, validate};
 use crate::state::lock::Lock;
@@ -226,7 +227,7 @@ impl Begun<'_> {
             sources,
             namespaces: Vec::new(),
             stdio,
-            preserve_fds,
+            preserved: Preserved::from_three(preserve_fds),
             cgroup: &known.cgroup,
             seccomp_cache: Some(&cache),
             subject: Some(container.subject(&known)),
