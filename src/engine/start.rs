@@ -24,7 +24,7 @@ use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
 use crate::model::port::PortMapping;
-use crate::model::service::CgroupsMode;
+use crate::model::service::{CgroupsMode, NotifyMode};
 use crate::model::status::{Action, Status};
 use crate::monitor::client::AttachClient;
 use crate::monitor::config::{MonitorConfig, RootSource};
@@ -68,22 +68,23 @@ pub(crate) struct Foreground {
 }
 
 impl Engine {
-    /// Starts the container `id` in the background.
-    pub(crate) fn start_detached(&self, id: &Id) -> Result<()> {
+    /// Starts the container `id` in the background; gives how it is told that it is ready.
+    pub(crate) fn start_detached(&self, id: &Id) -> Result<NotifyMode> {
         let locked = self.lock_id(id)?;
+        let notify = locked.config.notify;
         if locked.state.status == Status::Running {
-            return Ok(());
+            return Ok(notify);
         }
         let mut locked = super::require::start(self, locked)?;
         if locked.state.status == Status::Running {
-            return Ok(());
+            return Ok(notify);
         }
         if locked.state.status == Status::Initialized {
-            return self.release(&mut locked);
+            return self.release(&mut locked).map(|()| notify);
         }
         // A user's start gives a policy all its tries again.
         locked.state.restarts = 0;
-        self.start_locked(&mut locked, Streams::default()).map(drop)
+        self.start_locked(&mut locked, Streams::default()).map(|_| notify)
     }
 
     /// Makes everything of the container that `name` means but lets its command wait for a start.

@@ -60,7 +60,9 @@ impl Run<Context> for RunArgs {
         let engine = context.engine()?;
         let locked = super::create::create(context, request)?;
         if self.detach {
+            let notify = locked.config.notify;
             let id = engine.start_background(locked, &preserved).map_err(refused)?;
+            super::wait::until_ready(engine, &id, notify)?;
             stdout::print(&format!("{id}\n"))?;
             return Ok(0);
         }

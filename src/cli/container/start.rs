@@ -76,7 +76,11 @@ impl Run<Context> for StartArgs {
             return self.foreground(context, &name);
         }
         let names = choice.resolve(engine)?;
-        let start = |name: &str| engine.start_detached(&container::find(&engine.paths, name)?);
+        let start = |name: &str| {
+            let id = container::find(&engine.paths, name)?;
+            let notify = engine.start_detached(&id)?;
+            super::wait::until_ready(engine, &id, notify)
+        };
         Outcomes::each(&names, start)?.finish()
     }
 }
