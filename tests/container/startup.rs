@@ -202,7 +202,8 @@ fn descriptors_of_the_caller_are_handed_on() {
         assert_eq!(shell(&format!("exec --preserve-fds 2 box sh -c 'cat <&4' 3</dev/null 4<{path}")).ok(), "hello");
         shell("exec --preserve-fds 1 box true").fails(125, "file descriptor 3 is not available");
         // By their numbers: what lies between is closed, whatever the caller has there.
-        let named = format!("--preserve-fd 5,9 busybox sh -c 'cat <&9; ls /proc/self/fd' 4</dev/null 5</dev/null 9<{path}");
+        let named =
+            format!("--preserve-fd 5,9 busybox sh -c 'cat <&9; ls /proc/self/fd' 4</dev/null 5</dev/null 9<{path}");
         let numbers = |text: String| text.lines().map(str::to_owned).collect::<Vec<_>>();
         let got = numbers(shell(&format!("run --rm --network none {named}")).ok());
         // One is the directory that ls reads.

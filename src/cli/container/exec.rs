@@ -15,8 +15,8 @@ use crate::engine::Engine;
 use crate::engine::attach::Ended;
 use crate::engine::exec::Session;
 use crate::engine::request::ExecRequest;
+use crate::engine::request::Preserved;
 use crate::model::error::{Error, ErrorKind};
-use crate::runtime::stdio::Preserved;
 
 /// podman's exit code where the container does not run.
 const NOT_RUNNING: u8 = 255;

@@ -45,8 +45,8 @@ use anyhow::{Context as _, Result};
 
 use super::context::Context;
 use super::flags::tree::Entry;
+use crate::engine::request::Preserved;
 use crate::model::error::Error;
-use crate::runtime::stdio::Preserved;
 use crate::sys::exec::passed_on;
 use std::fs::File;
 

@@ -8,9 +8,9 @@ use crate::cli::flags::tree::Run;
 use crate::cli::outcome::Outcomes;
 use crate::cli::relay::{self, Relay, Wanted};
 use crate::engine::container;
+use crate::engine::request::Preserved;
 use crate::model::error::Error;
 use crate::model::status::Status;
-use crate::runtime::stdio::Preserved;
 
 /// Start one or more containers
 #[derive(clap::Args)]
