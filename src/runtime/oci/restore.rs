@@ -18,11 +18,14 @@ use super::create;
 use super::criu::wire::Message;
 use super::criu::{Criu, Kind, Step};
 use super::delete;
+use super::notify as service;
 use super::record::{Container, Record, Root};
 use crate::model::container::ProcessRef;
 use crate::model::error::Error;
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::hook::Point;
+use crate::runtime::notify::{INSIDE, make_directory};
+use crate::runtime::resctrl::Group;
 use crate::runtime::{bundle, validate};
 use crate::sys::process;
 
@@ -43,6 +46,7 @@ pub(crate) fn restore(root: &Root, globals: &Globals, args: &RestoreArgs) -> Res
     if scope.is_some() {
         bail!(Error::unsupported("restore into a scope of systemd").hint("use --cgroup-manager=cgroupfs"));
     }
+    let resctrl = Group::plan(create::intel_rdt(&spec), &args.id)?;
     let console = create::console_socket(&spec, args.console_socket.as_deref(), args.detach)?;
     let foreground = if args.detach { None } else { Some(Foreground::new()?) };
     root.make()?;
@@ -50,7 +54,7 @@ pub(crate) fn restore(root: &Root, globals: &Globals, args: &RestoreArgs) -> Res
     let mut work = Restoring {
         container: &container,
         spec: &spec,
-        record: Record { keep_keyring: true, ..Record::begun(&spec, bundle, rootfs)? },
+        record: Record { keep_keyring: true, resctrl, ..Record::begun(&spec, bundle, rootfs)? },
         console,
         terminal: None,
         hooked: false,
@@ -64,7 +68,7 @@ pub(crate) fn restore(root: &Root, globals: &Globals, args: &RestoreArgs) -> Res
         }
     };
     let Some(foreground) = foreground else { return Ok(0) };
-    let code = foreground.wait(&command, work.terminal.as_ref());
+    let code = foreground.wait(&command, work.terminal.as_ref(), None);
     let lock = container.lock()?;
     delete::finish(&container, &work.record, &spec)?;
     drop(lock);
@@ -94,6 +98,9 @@ impl Restoring<'_> {
         self.record.cgroup = cgroup;
         self.record.cgroup.apply(resources).context("limit the cgroup")?;
         self.container.write(&self.record)?;
+        if let (Some(group), Some(wanted)) = (&self.record.resctrl, create::intel_rdt(self.spec)) {
+            group.make(wanted)?;
+        }
         // criu wants its root to be a mount, which only criu sees.
         let place = self.container.directory.join("root");
         std::fs::create_dir(&place).with_context(|| format!("make {}", place.display()))?;
@@ -106,6 +113,7 @@ impl Restoring<'_> {
         })?;
         // What criu makes is born where criu is.
         self.record.cgroup.add_process(criu.pid()).context("put criu into the cgroup")?;
+        self.record.resctrl.as_ref().map_or(Ok(()), |group| group.add(criu.pid()))?;
         let mut first = None;
         criu.call(Kind::Restore, &options, &images.log, &mut |step| {
             if let Some(process) = self.step(step)? {
@@ -172,6 +180,12 @@ impl Restoring<'_> {
         for (destination, source) in binds(self.spec) {
             let source = if source.is_absolute() { source.to_owned() } else { self.record.bundle.join(source) };
             options = options.text(field::EXTERNAL, &format!("mnt[{destination}]:{}", text(&source)?));
+        }
+        if binds(self.spec).all(|(destination, _)| destination != INSIDE) {
+            // It may have had a notification socket of its maker's.
+            let source = service::directory(self.container);
+            make_directory(&source)?;
+            options = options.text(field::EXTERNAL, &format!("mnt[{INSIDE}]:{}", text(&source)?));
         }
         for (kind, _, key) in EXTERNAL_NAMESPACES {
             if let Some(path) = namespace_path(self.spec, kind) {
