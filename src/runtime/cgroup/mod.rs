@@ -244,6 +244,11 @@ impl Cgroup {
         self.driver().map_or_else(|| refuse_limits(resources), |driver| driver.create(resources))
     }
 
+    /// Makes what is missing of one that the service manager made around a process.
+    pub(crate) fn adopt(&self, resources: &LinuxResources) -> Result<()> {
+        self.driver().map_or_else(|| refuse_limits(resources), |driver| driver.adopt(resources))
+    }
+
     /// Sets the limits that `resources` names and no others.
     pub(crate) fn apply(&self, resources: &LinuxResources) -> Result<()> {
         self.driver().map_or_else(|| refuse_limits(resources), |driver| driver.apply(resources))

@@ -31,6 +31,7 @@ use crate::runtime::seccomp::notify::Observer;
 use crate::runtime::stdio::Stdio;
 use crate::runtime::{idmap, terminal, validate};
 use crate::state::lock::Lock;
+use crate::state::scope;
 use crate::sys::exec::passed_on;
 use crate::sys::{notify, process};
 
@@ -229,8 +230,9 @@ impl Begun<'_> {
         let none = LinuxResources::default();
         let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
         let holder = scope.map(|scope| scope.start(user())).transpose()?;
-        if holder.is_none() {
-            known.cgroup.create(resources).context("make the cgroup")?;
+        match &holder {
+            Some(_) => known.cgroup.adopt(resources).context("complete the cgroup")?,
+            None => known.cgroup.create(resources).context("make the cgroup")?,
         }
         self.cgroup_made = true;
         known.cgroup.apply(resources).context("limit the cgroup")?;
@@ -316,14 +318,22 @@ pub(crate) fn cgroup(spec: &Spec, id: &str, globals: &Globals) -> Result<(Cgroup
     let linux = spec.linux().as_ref();
     let path = linux.and_then(|linux| linux.cgroups_path().as_ref()).and_then(|path| path.to_str());
     if by_systemd {
-        if !is_unified() {
-            let error = Error::unsupported("the systemd cgroup driver needs cgroup v2 alone");
-            bail!(error.hint("use --cgroup-manager=cgroupfs"));
+        let unified = is_unified();
+        let refuse = |why: String| {
+            Error::unsupported(format!("the systemd cgroup driver {why}")).hint("use --cgroup-manager=cgroupfs")
+        };
+        if let Some(socket) = scope::missing(user()) {
+            bail!(refuse(format!("needs a service manager, and none listens at {}", socket.display())));
+        }
+        if !unified && user().is_some() {
+            bail!(refuse("needs cgroup v2 for an ordinary user".to_owned()));
         }
         let annotations = spec.annotations().clone().unwrap_or_default();
         let resources = linux.and_then(|linux| linux.resources().as_ref());
-        let scope = systemd::plan(path, id, user(), resources, &annotations)?;
-        return Ok((host.at(&scope.path).context("linux.cgroupsPath")?, Some(scope)));
+        let scope = systemd::plan(path, id, user(), resources, &annotations, unified)?;
+        let cgroup = host.at(&scope.path).context("linux.cgroupsPath")?;
+        // By its own hierarchy the manager knows that the scope is in use.
+        return Ok((cgroup.with_all(), Some(scope)));
     }
     let cgroup = match path.filter(|path| !path.is_empty()) {
         Some(path) => host.at(path).context("linux.cgroupsPath")?,

@@ -129,6 +129,21 @@ impl Tree {
         Ok(self.dir_in(mount))
     }
 
+    /// Makes the directories of the hierarchies that are joined always, and of those that `resources` needs; gives them.
+    fn make_all(&self, resources: &LinuxResources) -> Result<Vec<PathBuf>> {
+        let writes = self.plan(resources)?;
+        let mut controllers: Vec<&str> =
+            ALWAYS.iter().copied().filter(|name| self.mounts.contains_key(*name)).collect();
+        if self.unified.is_none() && self.mounts.contains_key("freezer") {
+            controllers.push("freezer");
+        }
+        controllers
+            .extend(writes.iter().filter(|write| !self.is_unified(write)).map(|write| write.controller.as_str()));
+        controllers.sort_unstable();
+        controllers.dedup();
+        controllers.into_iter().map(|controller| self.make(controller)).collect()
+    }
+
     /// Opens the way into `path` of the hierarchy by which systemd knows units, where we are in one; made where it is missing.
     pub(super) fn unit_entrance(&self, path: &str) -> Option<File> {
         let mount = self.mounts.get("name=systemd")?;
@@ -182,29 +197,23 @@ fn hugepages(resources: &LinuxResources) -> Result<LinuxResources> {
 
 impl Driver for Tree {
     fn create(&self, resources: &LinuxResources) -> Result<()> {
-        let writes = self.plan(resources)?;
-        let mut controllers: Vec<&str> =
-            ALWAYS.iter().copied().filter(|name| self.mounts.contains_key(*name)).collect();
-        if self.unified.is_none() && self.mounts.contains_key("freezer") {
-            controllers.push("freezer");
-        }
-        controllers
-            .extend(writes.iter().filter(|write| !self.is_unified(write)).map(|write| write.controller.as_str()));
-        controllers.sort_unstable();
-        controllers.dedup();
-        for controller in controllers {
-            let dir = self.make(controller)?;
+        for dir in self.make_all(resources)? {
             if !tree::own_processes(&dir)?.is_empty() {
                 return Err(Error::conflict(format!("cgroup {} already has processes", dir.display())).into());
             }
         }
         match &self.unified {
-            Some(unified) if writes.iter().any(|write| self.is_unified(write)) => {
+            Some(unified) if self.plan(resources)?.iter().any(|write| self.is_unified(write)) => {
                 unified.create(&hugepages(resources)?)
             }
             Some(unified) => unified.make(&[], &[]),
             None => Ok(()),
         }
+    }
+
+    fn adopt(&self, resources: &LinuxResources) -> Result<()> {
+        self.make_all(resources)?;
+        self.unified.as_ref().map_or(Ok(()), |unified| unified.open_made(&unified.path).map(drop))
     }
 
     fn apply(&self, resources: &LinuxResources) -> Result<()> {

@@ -176,6 +176,11 @@ impl Driver for Tree {
         self.make(&required, if self.hybrid { &[] } else { MEASURED })
     }
 
+    fn adopt(&self, _resources: &LinuxResources) -> Result<()> {
+        // Controllers are switched on with the limits.
+        Ok(())
+    }
+
     fn apply(&self, resources: &LinuxResources) -> Result<()> {
         let dir = self.dir();
         if let Some(memory) = resources.memory() {
