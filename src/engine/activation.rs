@@ -6,11 +6,8 @@ use std::path::Path;
 use super::spec::{BoundFile, Facts};
 use crate::model::service::NotifyMode;
 use crate::monitor::config::NotifyConfig;
+use crate::runtime::notify::{INSIDE, OPTIONS, SOCKET};
 use crate::sys::notify;
-
-/// Where the container finds its socket, as podman has it.
-const INSIDE: &str = "/run/notify";
-const SOCKET: &str = "notify.sock";
 
 /// The manager that waits to hear of the container that is being started.
 pub(crate) struct Manager {
@@ -31,7 +28,7 @@ impl Manager {
             return None;
         }
         let dir = run_dir.join("notify");
-        let options = ["bind", "rprivate", "nosuid", "nodev", "noexec", "ro"].map(str::to_owned).into();
+        let options = OPTIONS.map(str::to_owned).into();
         facts.files.push(BoundFile { source: dir.clone(), target: INSIDE.to_owned(), options });
         facts.environment.push(format!("NOTIFY_SOCKET={INSIDE}/{SOCKET}"));
         Some(NotifyConfig { socket: dir.join(SOCKET), to: self.address.clone() })

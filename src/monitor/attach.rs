@@ -37,7 +37,7 @@ pub(crate) fn listen(path: &Path) -> Result<OwnedFd> {
 }
 
 /// The address of the socket at `path`, which may have any length: by its directory, whose descriptor comes with it.
-pub(super) fn address(path: &Path) -> Result<(OwnedFd, SocketAddrUnix)> {
+fn address(path: &Path) -> Result<(OwnedFd, SocketAddrUnix)> {
     let dir = path.parent().unwrap_or_else(|| Path::new("/"));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

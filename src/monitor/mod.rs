@@ -22,7 +22,6 @@ pub(crate) mod exit;
 pub(crate) mod frame;
 mod health;
 pub(crate) mod log;
-mod notify;
 pub(crate) mod port;
 mod process;
 mod relay;
@@ -46,6 +45,7 @@ use rustix::fs::Mode;
 use crate::model::container::{InitRecord, ProcessRef};
 use crate::model::error::Error;
 use crate::model::log::LogDriver;
+use crate::runtime::notify::Notify;
 use crate::runtime::stdio::Preserved;
 use crate::state::lock::Lock;
 use crate::state::paths::remove_file;
@@ -56,7 +56,6 @@ use config::MonitorConfig;
 use health::Watchman;
 use log::Log;
 use log::journal::Journal;
-use notify::Notify;
 use process::Made;
 use relay::Relay;
 use report::{Channel, GATE, Report, failure};
@@ -169,7 +168,7 @@ fn make(config: &MonitorConfig, handed: Handed) -> Result<Ready> {
     let Handed { foreground, preserved } = handed;
     // First: a port in use is told before anything is made.
     let relay = relay(config)?;
-    let notify = config.notify.as_ref().map(Notify::open).transpose()?;
+    let notify = config.notify.as_ref().map(|notify| Notify::open(&notify.socket, &notify.to, None)).transpose()?;
     let made = match (&config.adopt, &config.exec) {
         (Some(reference), _) => successor::adopt(config, *reference)?,
         (None, Some(source)) => process::session(config, source, preserved)?,

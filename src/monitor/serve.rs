@@ -21,7 +21,6 @@ use super::exit::{Child, End};
 use super::frame::{self, FRAME, Got, PAYLOAD, Request, Sent};
 use super::health::Watchman;
 use super::log::{Log, Stream};
-use super::notify::Notify;
 use super::relay::Relay;
 use super::report::{Channel, Command, Report, failure};
 use super::stdio::{self, Input, MonitorEnds, Read, Written};
@@ -29,6 +28,7 @@ use super::table::{Action, Event, State, decide};
 use crate::model::container::{EndCause, ProcessRef};
 use crate::model::error::Error;
 use crate::model::health::{OnFailure, Verdict};
+use crate::runtime::notify::Notify;
 use crate::sys::process;
 use crate::sys::signal::Signals;
 
@@ -284,7 +284,7 @@ impl<'a> Duty<'a> {
                         }
                     }
                     NOTIFY => {
-                        if let Some(notify) = &self.notify {
+                        if let Some(notify) = &mut self.notify {
                             notify.handle(&mut self.buffer);
                         }
                     }

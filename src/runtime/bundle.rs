@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::Spec;
+use serde_json::Value;
 
 use crate::model::error::Error;
 
@@ -32,9 +33,24 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(text)
 }
 
+/// Fields of `linux.intelRdt`, and what they are called by who parses specifications (oci-spec 0.10).
+const MISSPELT: [(&str, &str); 2] = [("enableCMT", "enableCmt"), ("enableMBM", "enableMbm")];
+
 /// Parses what [`read`] gave for the bundle at `path`.
 pub(crate) fn parse(text: &[u8], path: &Path) -> Result<Spec> {
-    serde_json::from_slice(text).with_context(|| format!("parse {}", path.join("config.json").display()))
+    let describe = || format!("parse {}", path.join("config.json").display());
+    if !text.windows(8).any(|word| word == b"intelRdt") {
+        return serde_json::from_slice(text).with_context(describe);
+    }
+    let mut document: Value = serde_json::from_slice(text).with_context(describe)?;
+    if let Some(Value::Object(fields)) = document.pointer_mut("/linux/intelRdt") {
+        for (name, known) in MISSPELT {
+            if let Some(value) = fields.shift_remove(name) {
+                fields.insert(known.to_owned(), value);
+            }
+        }
+    }
+    serde_json::from_value(document).with_context(describe)
 }
 
 /// The root of the specification, as an absolute path.

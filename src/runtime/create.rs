@@ -17,6 +17,7 @@ use super::channel::{Channel, Message};
 use super::gate::Gate;
 use super::hook::{POINTS, Point, Subject};
 use super::namespace::{self, Joined, Numbers, Plan};
+use super::resctrl::Group;
 use super::rootfs::pivot::open_root;
 use super::rootfs::plan::{self, Planned};
 use super::rootfs::{device, mount};
@@ -44,15 +45,17 @@ pub(crate) struct Placement<'a> {
     cgroup: &'a Cgroup,
     /// Where it is born, on a unified hierarchy.
     birthplace: Option<OwnedFd>,
-    /// Where the child enters by itself, in the hierarchies of v1.
+    /// Where the child enters by itself: hierarchies of v1, groups of resource control.
     pub(crate) entrances: Vec<File>,
     /// It could not be born there: the parent moves it, and tells when that is done.
     pub(crate) follows: bool,
 }
 
 impl<'a> Placement<'a> {
-    pub(crate) fn new(cgroup: &'a Cgroup) -> Result<Self> {
-        Ok(Self { cgroup, birthplace: cgroup.into_fd()?, entrances: cgroup.entrances()?, follows: false })
+    pub(crate) fn new(cgroup: &'a Cgroup, resctrl: Option<&Group>) -> Result<Self> {
+        let mut entrances = cgroup.entrances()?;
+        entrances.extend(resctrl.map(Group::entrances).transpose()?.into_iter().flatten());
+        Ok(Self { cgroup, birthplace: cgroup.into_fd()?, entrances, follows: false })
     }
 
     /// Clones in the cgroup; where the kernel cannot do that (before Linux 5.7, in a cgroup that is threaded, or frozen
@@ -101,6 +104,8 @@ pub(crate) struct CreateRequest<'a> {
     pub(crate) preserved: Preserved,
     /// Made and limited by the caller.
     pub(crate) cgroup: &'a Cgroup,
+    /// Made by the caller; without it a specification that asks for one is refused.
+    pub(crate) resctrl: Option<&'a Group>,
     /// The directory of compiled filters.
     pub(crate) seccomp_cache: Option<&'a Path>,
     /// What hooks are told; without it a specification with hooks is refused.
@@ -140,6 +145,9 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
     let (Some(process), Some(linux)) = (spec.process(), spec.linux()) else {
         bail!(Error::invalid("the specification has no process"));
     };
+    if request.resctrl.is_none() && linux.intel_rdt().is_some() {
+        bail!(Error::unsupported("linux.intelRdt is not supported"));
+    }
     let mounts = plan::plan(spec.mounts().as_deref().unwrap_or_default())?;
     let nodes = device::nodes(linux.devices().as_deref().unwrap_or_default())?;
     let namespaces = Plan::new(spec, request.namespaces)?;
@@ -176,7 +184,7 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
         identity::hide().context("hide from others")?;
     }
     map_mounts(&mounts, &sources, spec, None)?;
-    let mut placement = Placement::new(request.cgroup)?;
+    let mut placement = Placement::new(request.cgroup, request.resctrl)?;
     match clone_init(&namespaces, &mut placement, &proc, offsets.as_deref())? {
         Cloned::Child => init::main(init::Init {
             spec,

@@ -18,6 +18,7 @@ use super::confine::{self, Confinement, give_up, new_keyring};
 use super::create::{Heard, Placement, end, until_executed, within_pid, within_user};
 use super::hook::Subject;
 use super::namespace::Numbers;
+use super::resctrl::Group;
 use super::seccomp::notify::Observer;
 use super::seccomp::{self, Program};
 use super::stdio::{Preserved, Stdio};
@@ -41,6 +42,8 @@ pub(crate) struct ExecRequest<'a> {
     /// Become 3 and following.
     pub(crate) preserved: Preserved,
     pub(crate) cgroup: &'a Cgroup,
+    /// The container's, where it has one.
+    pub(crate) resctrl: Option<&'a Group>,
     pub(crate) seccomp_cache: Option<&'a Path>,
     /// What who decides calls is told; without it a filter that notifies is refused.
     pub(crate) subject: Option<Subject<'a>>,
@@ -81,7 +84,7 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
     // The child is visible in the container's process ids from its birth on: before it could hide by itself.
     own::hide().context("hide from others")?;
     let (ours, theirs) = Channel::pair()?;
-    let mut placement = Placement::new(request.cgroup)?;
+    let mut placement = Placement::new(request.cgroup, request.resctrl)?;
     let pid = namespaces.contains(Namespaces::PID).then_some(request.init);
     let own = initial
         .as_ref()

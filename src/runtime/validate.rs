@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{LinuxNamespaceType, Process, Spec};
 
 use super::rootfs::pivot;
-use super::{hook, netdevice, schedule};
+use super::{hook, netdevice, resctrl, schedule};
 use crate::model::error::Error;
 
 /// Refuses what cannot be run.
@@ -31,8 +31,8 @@ pub(crate) fn spec(spec: &Spec) -> Result<()> {
         }
     }
     let Some(linux) = spec.linux() else { bail!(Error::invalid("the specification is not for Linux")) };
-    if linux.intel_rdt().is_some() {
-        bail!(Error::unsupported("linux.intelRdt is not supported"));
+    if let Some(wanted) = linux.intel_rdt() {
+        resctrl::check(wanted)?;
     }
     let namespaces = linux.namespaces().as_deref().unwrap_or_default();
     if let Some(devices) = linux.net_devices().as_ref().filter(|devices| !devices.is_empty()) {
@@ -136,7 +136,8 @@ mod tests {
             (r#"{"hooks":{"poststop":[{"path":"/x"}]}}"#, true),
             (r#"{"hooks":{"poststop":[{"path":"x"}]}}"#, false),
             (r#"{"hostname":"a\nb"}"#, false),
-            (r#"{"linux":{"intelRdt":{}}}"#, false),
+            (r#"{"linux":{"intelRdt":{"closID":"gold","l3CacheSchema":"L3:0=f"}}}"#, true),
+            (r#"{"linux":{"intelRdt":{"closID":"../gold"}}}"#, false),
             (r#"{"linux":{"rootfsPropagation":"rslave"}}"#, true),
             (r#"{"linux":{"rootfsPropagation":"sideways"}}"#, false),
         ] {
@@ -191,7 +192,7 @@ mod tests {
         "seccomp":{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["read"],
         "action":"SCMP_ACT_ERRNO","errnoRet":5,"args":[{"index":0,"value":5,"valueTwo":5,"op":"SCMP_CMP_MASKED_EQ"}]}]},
         "maskedPaths":["/proc/kcore"],"readonlyPaths":["/proc/sys"],"rootfsPropagation":"rslave","netDevices":{"eth0":{"name":"a"}},
-        "personality":{"domain":"LINUX"},"memoryPolicy":{"mode":"MPOL_BIND","nodes":"0"}}}"#;
+        "intelRdt":{"closID":"a","schemata":["MB:0=5"],"enableMonitoring":true},"personality":{"domain":"LINUX"},"memoryPolicy":{"mode":"MPOL_BIND","nodes":"0"}}}"#;
 
     /// Everything that is made of a specification before anything is done.
     fn plans(spec: &Spec) -> Result<()> {

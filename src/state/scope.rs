@@ -28,6 +28,12 @@ fn socket(uid: u32) -> PathBuf {
 /// The socket on which the manager of the system listens.
 const SYSTEM: &str = "/run/systemd/private";
 
+/// Where the manager of the system, or of `user`, is to listen, when it does not.
+pub(crate) fn missing(user: Option<u32>) -> Option<PathBuf> {
+    let socket = user.map_or_else(|| PathBuf::from(SYSTEM), socket);
+    (!socket.exists()).then_some(socket)
+}
+
 /// The value of a unit's property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
@@ -35,6 +41,7 @@ pub(crate) enum Value {
     Flag(bool),
     Number(u64),
     Small(u32),
+    Pairs(Vec<(String, String)>),
 }
 
 /// A scope for processes of ours.
@@ -123,6 +130,16 @@ fn property(body: &mut Body, name: &str, value: &Value) {
         Value::Small(number) => {
             body.signature("u");
             body.uint32(*number);
+        }
+        Value::Pairs(pairs) => {
+            body.signature("a(ss)");
+            body.array(8, |list| {
+                for (one, other) in pairs {
+                    list.align(8);
+                    list.string(one);
+                    list.string(other);
+                }
+            });
         }
     }
 }

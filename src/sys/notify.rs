@@ -2,9 +2,14 @@
 //! `NOTIFY_SOCKET` names, sd_notify(3), and the listening sockets of socket activation, sd_listen_fds(3).
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
+
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::socket;
 
 /// How long a manager may take to have room for a message.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,6 +28,18 @@ pub(crate) fn send(name: &str, text: &str) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
     socket.set_write_timeout(Some(PATIENCE))?;
     socket.send_to_addr(text.as_bytes(), &address(name)?).map(drop)
+}
+
+/// Waits until the manager at `name` has taken what was sent before: whose message it is, it cannot tell of a sender that
+/// is gone by then. It closes the descriptor that comes with the message. sd_notify_barrier(3).
+pub(crate) fn barrier(name: &str) -> io::Result<()> {
+    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    let sender = UnixDatagram::unbound()?;
+    sender.set_write_timeout(Some(PATIENCE))?;
+    sender.connect_addr(&address(name)?)?;
+    socket::send(&OwnedFd::from(sender), theirs.as_fd(), b"BARRIER=1")?;
+    drop(theirs);
+    socket::wait(&ours, PATIENCE)
 }
 
 /// The variables that tell a program of its sockets.

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,6 +45,14 @@ pub(crate) fn listen(path: &Path) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// A datagram socket at `path`. bind(2).
+pub(crate) fn datagram(path: &Path) -> io::Result<UnixDatagram> {
+    let (_held, address) = address(path)?;
+    let socket = UnixDatagram::unbound()?;
+    rustix::net::bind(&socket, &address)?;
+    Ok(socket)
+}
+
 /// Takes the descriptor that the first client of `listener` sends, within `limit`. accept(2), recvmsg(2), SCM_RIGHTS.
 pub(crate) fn take(listener: &OwnedFd, limit: Duration) -> io::Result<OwnedFd> {
     wait(listener, limit)?;
@@ -61,8 +70,8 @@ pub(crate) fn take(listener: &OwnedFd, limit: Duration) -> io::Result<OwnedFd> {
     taken.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no descriptor came"))
 }
 
-/// Waits for something to read. poll(2).
-fn wait(fd: &OwnedFd, limit: Duration) -> io::Result<()> {
+/// Waits for something to read, or for the other side's end. poll(2).
+pub(super) fn wait(fd: &OwnedFd, limit: Duration) -> io::Result<()> {
     let limit = Timespec { tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX), tv_nsec: 0 };
     let mut fds = [PollFd::new(fd, PollFlags::IN)];
     match rustix::event::poll(&mut fds, Some(&limit))? {

@@ -6,6 +6,7 @@ mod support;
 
 mod bundle;
 mod caller;
+mod cgroup;
 mod clause;
 mod conformance;
 mod hook;
@@ -14,3 +15,4 @@ mod kill;
 mod lifecycle;
 mod process;
 mod refusal;
+mod service;

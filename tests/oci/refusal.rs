@@ -28,6 +28,8 @@ fn a_bad_bundle_is_refused_by_its_field_before_anything_is_made() {
             (json!({"linux": {"uidMappings": [{"containerID": 0, "hostID": 1, "size": 1}]}}), "linux.uidMappings"),
             (json!({"linux": {"cgroupsPath": "/../x"}}), "linux.cgroupsPath"),
             (json!({"linux": {"sysctl": {"kernel.panic": "1"}}}), "kernel.panic"),
+            (json!({"linux": {"intelRdt": {"closID": "../x"}}}), "linux.intelRdt.closID"),
+            (json!({"linux": {"intelRdt": {"schemata": ["L3:0=x"]}}}), "linux.intelRdt: \"L3:0=x\""),
             (json!({"linux": {"netDevices": {"nowhere": {}}}}), "the host has no link \"nowhere\""),
             (json!({"linux": {"netDevices": {"a/b": {}}}}), "is no name of a link"),
             (json!({"mounts": [{"destination": "/proc/self", "type": "tmpfs"}]}), "mount on /proc/self"),
@@ -49,9 +51,15 @@ fn a_bad_bundle_is_refused_by_its_field_before_anything_is_made() {
         for id in ["../x", "a/b", ".x", ""] {
             oci.with(&bundle, &["create", id]).fails(1, "invalid container id");
         }
-        if !std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        // Where the processor can divide nothing there is no such file system.
+        if !std::path::Path::new("/sys/fs/resctrl/schemata").exists() {
+            bundle.config("true", json!({"linux": {"intelRdt": {"closID": "gold", "schemata": ["L3:0=f"]}}}));
+            oci.with(&bundle, &["create", "c1"]).fails(1, "linux.intelRdt: no resctrl file system is mounted");
+            bundle.config("true", json!({}));
+        }
+        if !std::path::Path::new("/run/systemd/private").exists() {
             let words = ["--systemd-cgroup", "create", "c1"];
-            oci.with(&bundle, &words).fails(1, "the systemd cgroup driver needs cgroup v2");
+            oci.with(&bundle, &words).fails(1, "the systemd cgroup driver needs a service manager");
         }
         assert!(oci.is_empty());
         // The next one works.

@@ -18,6 +18,7 @@
 
 pub(crate) mod census;
 pub(crate) mod cgroup;
+pub(crate) mod descriptor;
 pub(crate) mod distribution;
 pub(crate) mod env;
 pub(crate) mod image;

@@ -26,6 +26,9 @@ pub(crate) struct Suite {
     pub(crate) arguments: &'static [&'static str],
 }
 
+/// A guest of the older kernel whose systemd keeps hierarchies of version 1 alone.
+pub(crate) const LEGACY: &str = "v1";
+
 /// How long one guest may live: without hardware support, beside other tests, it is slow.
 const LIMIT: Duration = Duration::from_secs(1800);
 
@@ -157,9 +160,14 @@ impl<'a> Guest<'a> {
         let serial = |file: &Path| format!("file:{}", file.display());
         let mut qemu = Command::new("qemu-system-x86_64");
         qemu.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048"]);
-        qemu.arg("-kernel").arg(self.system.kernel(self.version));
-        qemu.arg("-initrd").arg(self.system.initrd(self.version));
-        qemu.args(["-append", "console=ttyS0 root=LABEL=root rw quiet systemd.show_status=0 panic=-1"]);
+        let (kernel, further) = match self.version {
+            LEGACY => ("6.1", " systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1"),
+            version => (version, ""),
+        };
+        qemu.arg("-kernel").arg(self.system.kernel(kernel));
+        qemu.arg("-initrd").arg(self.system.initrd(kernel));
+        let parameters = "console=ttyS0 root=LABEL=root rw quiet systemd.show_status=0 panic=-1";
+        qemu.args(["-append", &format!("{parameters}{further}")]);
         let root = match self.kept {
             // This machine lives on: what QEMU has written is in the file, whatever becomes of QEMU.
             Some(disk) => format!("file={},format=raw,if=virtio,cache=unsafe", disk.display()),

@@ -5,7 +5,7 @@
 //! elsewhere, and chosen ones of the programs `container` and `rootless`: the same static files.
 //!
 //! By itself that is the guest's own tests on the newer kernel, power cuts and reboots. `DHOW_TEST_VM=all` adds the other
-//! programs and the older kernel, `DHOW_TEST_VM=6.1` does all of that on one, `DHOW_TEST_VM=6.12:vm:guest::session` runs the
+//! programs, the older kernel and cgroups of version 1 (`DHOW_TEST_VM=v1`), `DHOW_TEST_VM=6.1` does all of that on one, `DHOW_TEST_VM=6.12:vm:guest::session` runs the
 //! tests of one program with such names, and prints what the guest says (with `-- --nocapture`); `DHOW_TEST_VM=none` leaves
 //! all of it out, which is counted.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, clippy::exit)]
@@ -16,6 +16,7 @@ mod support;
 mod cut;
 mod disk;
 mod guest;
+mod legacy;
 mod machine;
 mod reboot;
 mod staged;
@@ -39,6 +40,9 @@ const FULL: &[Suite] = &[
     Suite { program: "rootless", arguments: &["--test-threads=2"] },
 ];
 
+/// What only a guest can show whose systemd keeps hierarchies of version 1.
+const LEGACY: &[Suite] = &[Suite { program: "vm", arguments: &["--ignored", "--test-threads=1", "legacy::"] }];
+
 #[test]
 fn a_guest_with_linux_6_12() {
     require!(guest, root, qemu, debootstrap, busybox, ext4);
@@ -49,6 +53,12 @@ fn a_guest_with_linux_6_12() {
 fn a_guest_with_linux_6_1() {
     require!(guest, root, qemu, debootstrap, busybox, ext4, long_guest);
     machine::passes("6.1", SHORT, FULL);
+}
+
+#[test]
+fn a_guest_with_cgroups_of_version_1() {
+    require!(guest, root, qemu, debootstrap, busybox, ext4, long_guest);
+    machine::passes(machine::LEGACY, LEGACY, LEGACY);
 }
 
 #[test]

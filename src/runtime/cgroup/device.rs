@@ -58,6 +58,35 @@ impl Rule {
     }
 }
 
+/// As units of systemd have it (`DeviceAllow=`), which know permissions only: what is allowed, and how; `None` is everything.
+/// systemd.resource-control(5).
+pub(super) fn unit(devices: &[LinuxDeviceCgroup]) -> Result<Option<Vec<(String, String)>>> {
+    let (base, rules) = rules(devices)?;
+    let mut allowed = Vec::new();
+    for rule in rules {
+        let kind = match rule.kind {
+            Some(Kind::Block) => "block",
+            Some(Kind::Char) => "char",
+            None => bail!(Error::invalid("linux.resources.devices: a rule about devices of both kinds")),
+        };
+        let node = match (rule.major, rule.minor) {
+            _ if base || !rule.allow => {
+                bail!(Error::unsupported(format!("linux.resources.devices: systemd cannot refuse {rule}")))
+            }
+            (Some(major), Some(minor)) => format!("/dev/{kind}/{major}:{minor}"),
+            (Some(major), None) => format!("{kind}-{major}"),
+            (None, None) => format!("{kind}-*"),
+            (None, Some(_)) => bail!(Error::unsupported(format!("linux.resources.devices: systemd knows no {rule}"))),
+        };
+        let letters = [(2, 'r'), (4, 'w'), (1, 'm')];
+        allowed.push((
+            node,
+            letters.iter().filter(|(bit, _)| rule.access.0 & bit != 0).map(|(_, letter)| letter).collect(),
+        ));
+    }
+    Ok(if base { None } else { Some(allowed) })
+}
+
 /// As cgroup v1 writes it.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -210,6 +239,30 @@ mod tests {
         device.set_major(major);
         device.set_minor(minor);
         device
+    }
+
+    #[test]
+    fn units_know_permissions_only() {
+        use LinuxDeviceType::{A, B, C};
+        let none = device(false, A, None, None, "rwm");
+        let sda = device(true, B, Some(8), Some(0), "r");
+        let units = unit(&[none.clone(), sda.clone(), device(true, C, Some(10), None, "rw")]).unwrap().unwrap();
+        let text = |node: &str, access: &str| (node.to_owned(), access.to_owned());
+        for expected in [
+            text("char-*", "m"),
+            text("/dev/char/1:3", "rwm"),
+            text("char-136", "rwm"),
+            text("/dev/block/8:0", "r"),
+            text("char-10", "rw"),
+        ] {
+            assert!(units.contains(&expected), "{expected:?} of {units:?}");
+        }
+        let all = device(true, A, None, None, "rwm");
+        assert_eq!(unit(&[none.clone(), all.clone()]).unwrap(), None);
+        // What cannot be said is not left out.
+        for bad in [[all, device(false, B, Some(8), None, "w")], [none, device(false, B, Some(8), None, "w")]] {
+            assert!(unit(&bad).is_err());
+        }
     }
 
     /// Runs the program as the kernel does.

@@ -10,6 +10,8 @@ use oci_spec::runtime::LinuxResources;
 pub(crate) trait Driver {
     /// Makes the directories, with the controllers that `resources` needs.
     fn create(&self, resources: &LinuxResources) -> Result<()>;
+    /// Makes what is missing of a cgroup that the service manager made around a process, for what `resources` needs.
+    fn adopt(&self, resources: &LinuxResources) -> Result<()>;
     /// Sets the limits that `resources` names and no others.
     fn apply(&self, resources: &LinuxResources) -> Result<()>;
     /// Moves a process in.

@@ -5,6 +5,7 @@
 //! otherwise, below the root of each hierarchy or below what was delegated to the user. A limit that was asked for and
 //! cannot be given is an error that names the controller; without limits a container runs without a cgroup.
 
+mod below;
 mod detect;
 mod device;
 pub(crate) mod driver;
@@ -13,6 +14,7 @@ mod tree;
 mod v1;
 mod v2;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -88,7 +90,7 @@ impl Host {
                     path: path.clone(),
                     hybrid: true,
                 });
-                Cgroup::V1(v1::Tree { mounts: mounts.clone(), unified, path })
+                Cgroup::V1(v1::Tree { mounts: mounts.clone(), unified, path, below: BTreeMap::new() })
             }
         })
     }
@@ -242,6 +244,11 @@ impl Cgroup {
         self.driver().map_or_else(|| refuse_limits(resources), |driver| driver.create(resources))
     }
 
+    /// Makes what is missing of one that the service manager made around a process.
+    pub(crate) fn adopt(&self, resources: &LinuxResources) -> Result<()> {
+        self.driver().map_or_else(|| refuse_limits(resources), |driver| driver.adopt(resources))
+    }
+
     /// Sets the limits that `resources` names and no others.
     pub(crate) fn apply(&self, resources: &LinuxResources) -> Result<()> {
         self.driver().map_or_else(|| refuse_limits(resources), |driver| driver.apply(resources))
@@ -279,21 +286,14 @@ impl Cgroup {
         self.driver().map_or(Ok(false), Driver::is_frozen)
     }
 
-    /// Gives the cgroup at `path` below this one, which must exist.
-    pub(crate) fn below(&self, path: &str) -> Result<Self> {
-        let path = normal(path)?;
-        let mut below = self.clone();
-        match &mut below {
-            Self::None => {}
-            Self::V1(tree) => {
-                tree.path.push_str(&path);
-                if let Some(unified) = &mut tree.unified {
-                    unified.path.push_str(&path);
-                }
-            }
-            Self::V2(tree) => tree.path.push_str(&path),
+    /// Gives the cgroups below this one that `words` ask for ([`below`]), which must exist.
+    pub(crate) fn below(&self, words: &[String]) -> Result<Self> {
+        let wanted = below::parse(words)?;
+        match self {
+            Self::None => Err(Error::unsupported("the container has no cgroup").into()),
+            Self::V1(tree) => tree.below(&wanted).map(Self::V1),
+            Self::V2(tree) => tree.below(&wanted).map(Self::V2),
         }
-        Ok(below)
     }
 
     /// Sends SIGKILL to all processes, stopped ones included.

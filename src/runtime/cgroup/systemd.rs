@@ -1,9 +1,12 @@
-//! The systemd driver: a scope of the service manager around a container, on cgroup v2.
+//! The systemd driver: a scope of the service manager around a container.
 //!
 //! A scope is made around a process. It is one that only holds the place: the container's first process is born into the
 //! scope's cgroup as into any other, and then the holder ends. Limits are written to the files as always, and told to the
 //! manager besides: it sets its own idea of them again when it is reloaded. When the last process has ended the manager
 //! takes the scope away.
+//!
+//! On version 1 the manager knows some of the hierarchies; in the others the container has the same path, made by us. There
+//! it is told of devices too: a scope to which it delegates all, and for which it knows no rules, it would open to all.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -11,6 +14,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::LinuxResources;
 
+use super::detect::is_unified;
+use super::device;
 use super::v2::plan;
 use crate::model::error::Error;
 use crate::runtime::channel::Channel;
@@ -36,13 +41,15 @@ pub(crate) struct Holder {
     channel: Option<Channel>,
 }
 
-/// Plans the scope that `path` (`SLICE:PREFIX:NAME`) asks for, or the usual one of container `id`.
+/// Plans the scope that `path` (`SLICE:PREFIX:NAME`) asks for, or the usual one of container `id`; `unified` is a host of
+/// cgroup v2 alone.
 pub(crate) fn plan(
     path: Option<&str>,
     id: &str,
     user: Option<u32>,
     resources: Option<&LinuxResources>,
     annotations: &HashMap<String, String>,
+    unified: bool,
 ) -> Result<Planned> {
     let (slice, prefix, name) = match path.map(|path| path.split(':').collect::<Vec<_>>()).as_deref() {
         None | Some([""]) => ("", "dhow", id),
@@ -60,8 +67,17 @@ pub(crate) fn plan(
     // So that the manager lets us have the controllers, and leaves what is below to the container.
     let flag = |name: &str| (name.to_owned(), Value::Flag(true));
     let mut properties = vec![flag("Delegate"), ("DefaultDependencies".to_owned(), Value::Flag(false))];
-    properties.extend(["CPUAccounting", "IOAccounting", "MemoryAccounting", "TasksAccounting"].map(flag));
-    properties.extend(limits(resources)?);
+    let block = if unified { "IOAccounting" } else { "BlockIOAccounting" };
+    properties.extend(["CPUAccounting", block, "MemoryAccounting", "TasksAccounting"].map(flag));
+    properties.extend(limits(resources, unified)?);
+    let devices = resources.and_then(|resources| resources.devices().as_deref()).unwrap_or_default();
+    if !unified
+        && !devices.is_empty()
+        && let Some(allowed) = device::unit(devices)?
+    {
+        properties.push(("DevicePolicy".to_owned(), Value::Text("strict".to_owned())));
+        properties.push(("DeviceAllow".to_owned(), Value::Pairs(allowed)));
+    }
     for (name, text) in annotations {
         let Some(name) = name.strip_prefix(ANNOTATION) else { continue };
         properties.retain(|(known, _)| known != name);
@@ -94,9 +110,12 @@ fn slice_path(slice: &str) -> Result<String> {
     Ok(path)
 }
 
-/// What the manager is to know of the limits: the files of cgroup v2 in its own words.
-fn limits(resources: Option<&LinuxResources>) -> Result<Vec<(String, Value)>> {
+/// What the manager is to know of the limits: the files of cgroup v2 in its own words, or those of version 1.
+fn limits(resources: Option<&LinuxResources>, unified: bool) -> Result<Vec<(String, Value)>> {
     let Some(resources) = resources else { return Ok(Vec::new()) };
+    if !unified {
+        return Ok(limits_v1(resources));
+    }
     let mut properties = Vec::new();
     let mut add = |name: &str, number: Option<u64>| {
         properties.extend(number.map(|number| (name.to_owned(), Value::Number(number))));
@@ -113,21 +132,44 @@ fn limits(resources: Option<&LinuxResources>) -> Result<Vec<(String, Value)>> {
             "cpu.max" => {
                 let mut words = write.value.split(' ');
                 let (quota, period) = (words.next().and_then(number), words.next().and_then(number));
-                let second = quota.map(|quota| match quota {
-                    u64::MAX => quota,
-                    // The manager counts in whole hundredths of a processor.
-                    quota => quota
-                        .saturating_mul(1_000_000)
-                        .div_ceil(period.unwrap_or(100_000).max(1))
-                        .next_multiple_of(10_000),
-                });
-                add("CPUQuotaPerSecUSec", second);
+                add("CPUQuotaPerSecUSec", quota.map(|quota| per_second(quota, period)));
                 add("CPUQuotaPeriodUSec", period);
             }
             _ => {}
         }
     }
     Ok(properties)
+}
+
+/// The limits that the manager knows of the hierarchies of version 1.
+fn limits_v1(resources: &LinuxResources) -> Vec<(String, Value)> {
+    // Negative is none, which the manager calls the largest number; zero was not asked for.
+    let limit =
+        |number: Option<i64>| number.filter(|number| *number != 0).map(|n| u64::try_from(n).unwrap_or(u64::MAX));
+    let cpu = resources.cpu().as_ref();
+    let period = cpu.and_then(|cpu| cpu.period()).filter(|period| *period != 0);
+    let quota = limit(cpu.and_then(|cpu| cpu.quota())).map(|quota| per_second(quota, period));
+    let block = resources.block_io().as_ref().and_then(|block| block.weight()).filter(|weight| *weight != 0);
+    let tasks = resources.pids().map(|pids| u64::try_from(pids.limit()).ok().filter(|limit| *limit != 0));
+    [
+        ("MemoryLimit", limit(resources.memory().as_ref().and_then(|memory| memory.limit()))),
+        ("CPUShares", cpu.and_then(|cpu| cpu.shares()).filter(|shares| *shares != 0)),
+        ("CPUQuotaPerSecUSec", quota),
+        ("CPUQuotaPeriodUSec", period),
+        ("BlockIOWeight", block.map(u64::from)),
+        ("TasksMax", tasks.map(|limit| limit.unwrap_or(u64::MAX))),
+    ]
+    .into_iter()
+    .filter_map(|(name, number)| Some((name.to_owned(), Value::Number(number?))))
+    .collect()
+}
+
+/// Microseconds of processor time in a second, in the whole hundredths of a processor that the manager counts in.
+fn per_second(quota: u64, period: Option<u64>) -> u64 {
+    match quota {
+        u64::MAX => quota,
+        quota => quota.saturating_mul(1_000_000).div_ceil(period.unwrap_or(100_000).max(1)).next_multiple_of(10_000),
+    }
 }
 
 /// A value as GVariant's text has it, of the kinds that units have.
@@ -173,7 +215,7 @@ impl Planned {
 
 /// Tells the manager of changed limits of the scope `unit`.
 pub(crate) fn update(unit: &str, user: Option<u32>, resources: &LinuxResources) -> Result<()> {
-    let changed = limits(Some(resources))?;
+    let changed = limits(Some(resources), is_unified())?;
     if changed.is_empty() { Ok(()) } else { Scope::change(user, unit, &changed) }
 }
 
@@ -190,7 +232,7 @@ mod tests {
     use super::*;
 
     fn planned(path: Option<&str>, user: Option<u32>) -> Result<Planned> {
-        plan(path, "web", user, None, &HashMap::new())
+        plan(path, "web", user, None, &HashMap::new(), true)
     }
 
     #[test]
@@ -214,18 +256,33 @@ mod tests {
     fn limits_are_told_in_the_managers_words() {
         let resources = serde_json::json!({"memory": {"limit": 67_108_864}, "pids": {"limit": 5},
             "cpu": {"quota": 50_000, "period": 100_000, "shares": 1024}});
-        let limits = limits(Some(&serde_json::from_value(resources).unwrap())).unwrap();
-        let number = |name: &str| limits.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        assert_eq!(number("MemoryMax"), Some(Value::Number(67_108_864)));
-        assert_eq!(number("TasksMax"), Some(Value::Number(5)));
-        assert_eq!(number("CPUQuotaPerSecUSec"), Some(Value::Number(500_000)));
-        assert!(number("CPUWeight").is_some());
+        let resources = serde_json::from_value(resources).unwrap();
+        for (unified, memory) in [(true, "MemoryMax"), (false, "MemoryLimit")] {
+            let limits = limits(Some(&resources), unified).unwrap();
+            let number = |name: &str| limits.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+            assert_eq!(number(memory), Some(Value::Number(67_108_864)));
+            assert_eq!(number("TasksMax"), Some(Value::Number(5)));
+            assert_eq!(number("CPUQuotaPerSecUSec"), Some(Value::Number(500_000)));
+            assert_eq!(number("CPUWeight").is_some(), unified);
+            assert_eq!(number("CPUShares"), (!unified).then_some(Value::Number(1024)));
+        }
+    }
+
+    #[test]
+    fn devices_are_told_where_the_manager_would_open_all() {
+        let resources = serde_json::json!({"devices": [{"allow": false, "access": "rwm"}]});
+        let resources = serde_json::from_value(resources).unwrap();
+        for unified in [true, false] {
+            let planned = plan(None, "web", None, Some(&resources), &HashMap::new(), unified).unwrap();
+            let told = |name: &str| planned.scope.properties.iter().any(|(known, _)| known == name);
+            assert_eq!((told("DevicePolicy"), told("DeviceAllow")), (!unified, !unified));
+        }
     }
 
     #[test]
     fn annotations_become_properties() {
         let annotations = |value: &str| HashMap::from([(format!("{ANNOTATION}TimeoutStopUSec"), value.to_owned())]);
-        let planned = |value: &str| plan(None, "web", None, None, &annotations(value));
+        let planned = |value: &str| plan(None, "web", None, None, &annotations(value), true);
         let found = |value: &str| {
             let all = planned(value).unwrap().scope.properties;
             all.into_iter().find(|(name, _)| name == "TimeoutStopUSec").unwrap().1

@@ -166,9 +166,9 @@ pub(crate) struct ExecArgs {
     /// SELinux label
     #[arg(long, value_name = "LABEL")]
     pub(crate) process_label: Option<String>,
-    /// Cgroup below the container's to run in
-    #[arg(long, value_name = "PATH")]
-    pub(crate) cgroup: Option<String>,
+    /// Cgroup below the container's to run in, of all hierarchies or of those of CONTROLLER
+    #[arg(long, value_name = "[CONTROLLER,...:]PATH")]
+    pub(crate) cgroup: Vec<String>,
     /// Pass on N more descriptors, from 3 on
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) preserve_fds: u32,

@@ -13,6 +13,7 @@ use super::args::{CheckpointArgs, ImagesArgs};
 use super::criu::wire::Message;
 use super::criu::{Criu, Kind};
 use super::delete;
+use super::notify as service;
 use super::record::{Record, Root, Status};
 use crate::model::error::Error;
 use crate::sys::exec::passed_on;
@@ -156,7 +157,7 @@ pub(crate) fn checkpoint(root: &Root, args: &CheckpointArgs) -> Result<()> {
     let Some((pid, _)) = container.init(&record)? else { bail!(Error::state("container not running")) };
     let spec = container.spec()?;
     let mut images = Images::open(&args.images, "dump.log", true)?;
-    let options = options(args, &record, &spec, pid, images.options(&args.images)?)?;
+    let options = options(args, &record, &spec, pid, service::shared(&container), images.options(&args.images)?)?;
     if !args.pre_dump {
         let streams = serde_json::to_vec(&streams(pid)?).context("encode the streams")?;
         let path = images.directory.join(DESCRIPTORS);
@@ -180,7 +181,14 @@ pub(crate) fn checkpoint(root: &Root, args: &CheckpointArgs) -> Result<()> {
 }
 
 /// What is asked of criu for the container whose first process is `pid`.
-fn options(args: &CheckpointArgs, record: &Record, spec: &Spec, pid: i32, common: Message) -> Result<Message> {
+fn options(
+    args: &CheckpointArgs,
+    record: &Record,
+    spec: &Spec,
+    pid: i32,
+    service: Option<&str>,
+    common: Message,
+) -> Result<Message> {
     let rootfs = record.rootfs.to_str().context("the root is not UTF-8")?;
     let mut options = common
         .number(field::PID, u64::try_from(pid)?)
@@ -221,7 +229,7 @@ fn options(args: &CheckpointArgs, record: &Record, spec: &Spec, pid: i32, common
     if args.pre_dump {
         return Ok(options);
     }
-    for destination in binds(spec).map(|(destination, _)| destination) {
+    for destination in binds(spec).map(|(destination, _)| destination).chain(service) {
         options = options.text(field::EXTERNAL, &format!("mnt[{destination}]:{destination}"));
     }
     Ok(options)

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+use super::notify::Listener;
 use crate::sys::signal::Signals;
 use crate::sys::tty::RawMode;
 use crate::sys::{pidfd, process, socket};
@@ -51,8 +52,14 @@ impl Foreground {
         Ok(Self { signals: Signals::catch(forwarded).context("catch signals")? })
     }
 
-    /// Waits for our child `command`, passes signals on to it, and relays its `terminal`; gives its exit code.
-    pub(crate) fn wait(&self, command: &OwnedFd, terminal: Option<&OwnedFd>) -> Result<i32> {
+    /// Waits for our child `command`, passes signals on to it, relays its `terminal`, and passes on what its `service` says;
+    /// gives its exit code.
+    pub(crate) fn wait(
+        &self,
+        command: &OwnedFd,
+        terminal: Option<&OwnedFd>,
+        mut service: Option<&mut Listener>,
+    ) -> Result<i32> {
         let _raw = match terminal {
             Some(master) => {
                 resize(master);
@@ -63,10 +70,14 @@ impl Foreground {
         };
         let mut relay = terminal.map(Relay::new);
         loop {
-            if let Some(relay) = &mut relay {
-                relay.step(command, &self.signals)?;
-            } else {
-                wait_any(&[command.as_fd(), self.signals.as_fd()])?;
+            let mut events = vec![command.as_fd(), self.signals.as_fd()];
+            events.extend(service.as_deref().map(AsFd::as_fd));
+            match &mut relay {
+                Some(relay) => relay.step(&events)?,
+                None => wait_any(&events)?,
+            }
+            if let Some(service) = &mut service {
+                service.handle();
             }
             while let Some(signal) = self.signals.next().context("take a signal")? {
                 match (signal, terminal) {
@@ -78,6 +89,9 @@ impl Foreground {
             if pidfd::ended_within(command.as_fd(), Some(std::time::Duration::ZERO))? {
                 if let Some(relay) = &mut relay {
                     relay.drain();
+                }
+                if let Some(service) = &mut service {
+                    service.handle();
                 }
                 return pidfd::reap(command.as_fd()).context("reap the command");
             }
@@ -113,10 +127,9 @@ impl<'a> Relay<'a> {
         Self { master, input_open: true, output_open: true }
     }
 
-    /// Waits for something to do, and does it.
-    fn step(&mut self, command: &OwnedFd, signals: &Signals) -> Result<()> {
-        let mut fds =
-            vec![PollFd::new(command, PollFlags::IN), PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)];
+    /// Waits for something to do, and does it; or for one of the `others`, which are the caller's.
+    fn step(&mut self, others: &[BorrowedFd<'_>]) -> Result<()> {
+        let mut fds: Vec<PollFd<'_>> = others.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
         if self.output_open {
             fds.push(PollFd::new(self.master, PollFlags::IN));
         }
@@ -129,10 +142,10 @@ impl<'a> Relay<'a> {
             Err(errno) => return Err(errno).context("wait for the terminal"),
         }
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-        if self.output_open && ready[2] {
+        if self.output_open && ready[others.len()] {
             self.output_open = copy(self.master.as_fd(), rustix::stdio::stdout());
         }
-        if self.input_open && ready.len() > 2 && ready[ready.len() - 1] {
+        if self.input_open && ready[ready.len() - 1] {
             self.input_open = copy(rustix::stdio::stdin(), self.master.as_fd());
             if !self.input_open {
                 // End of file, as typed: the line discipline's VEOF.

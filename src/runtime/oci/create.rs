@@ -10,11 +10,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use oci_spec::runtime::{ContainerState, LinuxResources, Spec};
+use oci_spec::runtime::{ContainerState, LinuxIntelRdt, LinuxResources, Spec};
 
 use super::args::{BundleArgs, Globals, RunArgs};
 use super::console::{self, Foreground};
 use super::delete;
+use super::notify::{self as service, Listener};
 use super::record::{Container, Record, Root, Status, user};
 use crate::model::container::ProcessRef;
 use crate::model::error::Error;
@@ -24,12 +25,14 @@ use crate::runtime::create::{self as make, CreateRequest, Init, Rootfs, sources}
 use crate::runtime::gate::{self, Gate};
 use crate::runtime::hook::{POINTS, Point};
 use crate::runtime::init::Ways;
+use crate::runtime::resctrl::Group;
 use crate::runtime::rootfs::{device, plan};
 use crate::runtime::seccomp::notify::Observer;
 use crate::runtime::stdio::Preserved;
 use crate::runtime::stdio::Stdio;
 use crate::runtime::{idmap, terminal, validate};
 use crate::state::lock::Lock;
+use crate::state::scope;
 use crate::sys::exec::passed_on;
 use crate::sys::{notify, process};
 
@@ -63,14 +66,25 @@ pub(crate) fn run(root: &Root, globals: &Globals, args: &RunArgs) -> Result<u8> 
     let Made { container, record, init, spec, terminal, lock } = made;
     let command = init.pidfd.try_clone().context("copy a pidfd")?;
     let pid = init.pid;
-    let started = init.park().and_then(|()| started(&container, &record, &spec, pid, command.as_fd()));
-    if let Err(error) = started {
-        undo(&container, &record, &spec, true);
-        return Err(error);
-    }
+    // Who stays is the service's main process.
+    let main = if args.detach { pid } else { rustix::process::getpid().as_raw_nonzero().get() };
+    let listener = init.park().and_then(|()| Listener::open(&container, main)).and_then(|listener| {
+        started(&container, &record, &spec, pid, command.as_fd())?;
+        Ok(listener)
+    });
+    let mut listener = match listener {
+        Ok(listener) => listener,
+        Err(error) => {
+            undo(&container, &record, &spec, true);
+            return Err(error);
+        }
+    };
     drop(lock);
-    let Some(foreground) = foreground else { return Ok(0) };
-    let code = foreground.wait(&command, terminal.as_ref());
+    let Some(foreground) = foreground else {
+        listener.map_or(Ok(()), |listener| listener.until_ready(command.as_fd()))?;
+        return Ok(0);
+    };
+    let code = foreground.wait(&command, terminal.as_ref(), listener.as_mut());
     if !args.keep {
         let lock = container.lock()?;
         delete::finish(&container, &record, &spec)?;
@@ -81,7 +95,7 @@ pub(crate) fn run(root: &Root, globals: &Globals, args: &RunArgs) -> Result<u8> 
 
 /// `start`.
 pub(crate) fn start(container: &Container) -> Result<()> {
-    let _lock = container.lock()?;
+    let lock = container.lock()?;
     let record = container.record()?;
     let spec = container.spec()?;
     match container.status(&record)? {
@@ -93,7 +107,10 @@ pub(crate) fn start(container: &Container) -> Result<()> {
     let Some((pid, command)) = container.init(&record)? else {
         bail!(Error::state("cannot start a container that has stopped"));
     };
-    started(container, &record, &spec, pid, command.as_fd())
+    let listener = Listener::open(container, pid)?;
+    started(container, &record, &spec, pid, command.as_fd())?;
+    drop(lock);
+    listener.map_or(Ok(()), |listener| listener.until_ready(command.as_fd()))
 }
 
 /// Lets who waits at the gate go, and runs the hooks that follow; where one fails, the container ends (runtime-spec 1.3).
@@ -128,10 +145,12 @@ fn prepare(root: &Root, globals: &Globals, args: &BundleArgs, detached: bool) ->
     let rootfs = bundle::root(&spec, &bundle)?;
     let rootfs = std::fs::canonicalize(&rootfs).with_context(|| format!("root.path {}", rootfs.display()))?;
     let (cgroup, scope) = cgroup(&spec, &args.id, globals)?;
+    let resctrl = Group::plan(intel_rdt(&spec), &args.id)?;
     let console = console_socket(&spec, args.console_socket.as_deref(), detached)?;
     let pidfd_socket = args.pidfd_socket.as_deref().map(console::connect).transpose()?;
     let preserved = preserved(args.preserve_fds)?;
     let (spec, listening) = listen_fds(spec, args.preserve_fds)?;
+    let spec = service::share(spec, &container)?;
     let preserve_fds = listening.into_iter().chain(preserved).collect();
 
     let ways = Ways { keep_keyring: args.no_new_keyring, no_pivot: args.no_pivot, make_directory: true };
@@ -139,8 +158,9 @@ fn prepare(root: &Root, globals: &Globals, args: &BundleArgs, detached: bool) ->
     root.make()?;
     container.claim()?;
     let mut made = Begun { container: &container, root, spec: &spec, record: None, cgroup_made: false, hooked: false };
-    let done = made.build(Material { bundle, rootfs, cgroup, scope, config: &config, preserve_fds, ways }).and_then(
-        |(init, lock)| {
+    let done = made
+        .build(Material { bundle, rootfs, cgroup, scope, resctrl, config: &config, preserve_fds, ways })
+        .and_then(|(init, lock)| {
             let Some(record) = made.record.clone() else { bail!("the record is missing") };
             let mut init = init;
             let terminal = init.terminal.take();
@@ -160,8 +180,7 @@ fn prepare(root: &Root, globals: &Globals, args: &BundleArgs, detached: bool) ->
                 }
             };
             Ok((record, hand_over()?, init, lock))
-        },
-    );
+        });
     match done {
         Ok((record, terminal, init, lock)) => Ok(Made { container, record, init, spec, terminal, lock }),
         Err(error) => {
@@ -177,6 +196,7 @@ struct Material<'a> {
     rootfs: PathBuf,
     cgroup: Cgroup,
     scope: Option<systemd::Planned>,
+    resctrl: Option<Group>,
     config: &'a [u8],
     preserve_fds: Vec<OwnedFd>,
     ways: Ways,
@@ -194,13 +214,14 @@ struct Begun<'a> {
 
 impl Begun<'_> {
     fn build(&mut self, material: Material<'_>) -> Result<(Init, Lock)> {
-        let Material { bundle, rootfs, cgroup, scope, config, preserve_fds, ways } = material;
+        let Material { bundle, rootfs, cgroup, scope, resctrl, config, preserve_fds, ways } = material;
         let (container, spec) = (self.container, self.spec);
         let lock = container.lock()?;
         let mut known = Record {
             cgroup,
             unit: scope.as_ref().map(|scope| scope.unit().to_owned()),
             keep_keyring: ways.keep_keyring,
+            resctrl,
             ..Record::begun(spec, bundle, rootfs)?
         };
         container.write(&known)?;
@@ -210,12 +231,17 @@ impl Begun<'_> {
         let none = LinuxResources::default();
         let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
         let holder = scope.map(|scope| scope.start(user())).transpose()?;
-        if holder.is_none() {
-            known.cgroup.create(resources).context("make the cgroup")?;
+        match &holder {
+            Some(_) => known.cgroup.adopt(resources).context("complete the cgroup")?,
+            None => known.cgroup.create(resources).context("make the cgroup")?,
         }
         self.cgroup_made = true;
         known.cgroup.apply(resources).context("limit the cgroup")?;
+        if let (Some(group), Some(wanted)) = (&known.resctrl, intel_rdt(spec)) {
+            group.make(wanted)?;
+        }
         let gate = Gate::open(&container.directory)?;
+        service::prepare(spec, container)?;
         let stdio = stdio(spec)?;
         let sources = sources(spec, &known.bundle)?;
         self.hooked = POINTS.iter().any(|point| !point.of(spec).is_empty());
@@ -229,6 +255,7 @@ impl Begun<'_> {
             stdio,
             preserved: Preserved::from_three(preserve_fds),
             cgroup: &known.cgroup,
+            resctrl: known.resctrl.as_ref(),
             seccomp_cache: Some(&cache),
             subject: Some(container.subject(&known)),
             gate: Some(gate),
@@ -267,6 +294,7 @@ pub(crate) fn undo(container: &Container, record: &Record, spec: &Spec, hooked: 
     } else {
         drop(record.cgroup.kill_all());
         drop(record.cgroup.remove());
+        drop(record.resctrl.as_ref().map(Group::remove));
         drop(container.remove());
     }
 }
@@ -291,20 +319,33 @@ pub(crate) fn cgroup(spec: &Spec, id: &str, globals: &Globals) -> Result<(Cgroup
     let linux = spec.linux().as_ref();
     let path = linux.and_then(|linux| linux.cgroups_path().as_ref()).and_then(|path| path.to_str());
     if by_systemd {
-        if !is_unified() {
-            let error = Error::unsupported("the systemd cgroup driver needs cgroup v2 alone");
-            bail!(error.hint("use --cgroup-manager=cgroupfs"));
+        let unified = is_unified();
+        let refuse = |why: String| {
+            Error::unsupported(format!("the systemd cgroup driver {why}")).hint("use --cgroup-manager=cgroupfs")
+        };
+        if let Some(socket) = scope::missing(user()) {
+            bail!(refuse(format!("needs a service manager, and none listens at {}", socket.display())));
+        }
+        if !unified && user().is_some() {
+            bail!(refuse("needs cgroup v2 for an ordinary user".to_owned()));
         }
         let annotations = spec.annotations().clone().unwrap_or_default();
         let resources = linux.and_then(|linux| linux.resources().as_ref());
-        let scope = systemd::plan(path, id, user(), resources, &annotations)?;
-        return Ok((host.at(&scope.path).context("linux.cgroupsPath")?, Some(scope)));
+        let scope = systemd::plan(path, id, user(), resources, &annotations, unified)?;
+        let cgroup = host.at(&scope.path).context("linux.cgroupsPath")?;
+        // By its own hierarchy the manager knows that the scope is in use.
+        return Ok((cgroup.with_all(), Some(scope)));
     }
     let cgroup = match path.filter(|path| !path.is_empty()) {
         Some(path) => host.at(path).context("linux.cgroupsPath")?,
         None => host.place(None, id)?,
     };
     Ok((cgroup, None))
+}
+
+/// What is asked for of caches and memory bandwidth.
+pub(crate) fn intel_rdt(spec: &Spec) -> Option<&LinuxIntelRdt> {
+    spec.linux().as_ref()?.intel_rdt().as_ref()
 }
 
 /// Whether the process gets a terminal.

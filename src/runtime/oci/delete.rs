@@ -11,6 +11,7 @@ use super::record::{Container, Record, Root, Status};
 use crate::model::error::Error;
 use crate::model::signal;
 use crate::runtime::hook::Point;
+use crate::runtime::resctrl::Group;
 use crate::state::scope::Scope;
 use crate::sys::{pidfd, process};
 
@@ -76,7 +77,8 @@ fn clear_cgroup(record: &Record) -> Result<()> {
         // Gone already is fine, and without a manager the scope went with it.
         drop(Scope::stop(super::record::user(), unit));
     }
-    record.cgroup.remove()
+    let removed = record.cgroup.remove();
+    record.resctrl.as_ref().map_or(Ok(()), Group::remove).and(removed)
 }
 
 /// `kill`.

@@ -48,11 +48,9 @@ pub(crate) fn exec(root: &Root, args: &ExecArgs) -> Result<u8> {
         let user = process.user();
         own_streams(idmap::outer_owner(&spec, (user.uid(), user.gid())).0)?
     };
-    let cgroup = match &args.cgroup {
-        // runc has CONTROLLER:PATH too; here one path is that of all hierarchies.
-        Some(path) if path.trim_matches('/').is_empty() => record.cgroup.clone(),
-        Some(path) => record.cgroup.below(path).context("--cgroup")?,
-        None => record.cgroup.clone(),
+    let cgroup = match args.cgroup.as_slice() {
+        [] => record.cgroup.clone(),
+        words => record.cgroup.below(words).context("--cgroup")?,
     };
     let cache = root.seccomp_cache();
     let child = execute(ExecRequest {
@@ -63,6 +61,7 @@ pub(crate) fn exec(root: &Root, args: &ExecArgs) -> Result<u8> {
         stdio,
         preserved: Preserved::from_three(preserved(args.preserve_fds)?),
         cgroup: &cgroup,
+        resctrl: record.resctrl.as_ref(),
         seccomp_cache: Some(&cache),
         subject: Some(container.subject(&record)),
         bound: false,
@@ -82,7 +81,7 @@ pub(crate) fn exec(root: &Root, args: &ExecArgs) -> Result<u8> {
     match foreground {
         None => Ok(0),
         Some(foreground) => {
-            let code = foreground.wait(&child.pidfd, terminal.as_ref())?;
+            let code = foreground.wait(&child.pidfd, terminal.as_ref(), None)?;
             Ok(u8::try_from(code).unwrap_or(u8::MAX))
         }
     }

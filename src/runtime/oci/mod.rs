@@ -14,6 +14,7 @@ mod document;
 mod exec;
 mod limit;
 mod list;
+mod notify;
 mod record;
 mod restore;
 

@@ -29,6 +29,7 @@ use crate::model::error::Error;
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::gate;
 use crate::runtime::hook::Subject;
+use crate::runtime::resctrl::Group;
 use crate::state::lock::{Lock, Rank};
 use crate::state::record::{self, Durability};
 use crate::state::{account, boot};
@@ -55,6 +56,9 @@ pub(crate) struct Record {
     /// The unit of systemd around it, if its cgroup is that of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unit: Option<String>,
+    /// Its group of resource control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resctrl: Option<Group>,
     /// Who makes it.
     pub(crate) maker: ProcessRef,
     /// Its processes stay in the session keyring of who makes them.
@@ -79,6 +83,7 @@ impl Record {
             annotations: spec.annotations().clone().unwrap_or_default(),
             cgroup: Cgroup::none(),
             unit: None,
+            resctrl: None,
             maker: ProcessRef { pid, start_time },
             keep_keyring: false,
             init: None,
@@ -340,6 +345,7 @@ mod tests {
             annotations: HashMap::new(),
             cgroup: Cgroup::none(),
             unit: None,
+            resctrl: None,
             maker: me,
             keep_keyring: false,
             init: None,

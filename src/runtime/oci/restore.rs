@@ -18,11 +18,13 @@ use super::create;
 use super::criu::wire::Message;
 use super::criu::{Criu, Kind, Step};
 use super::delete;
-use super::record::{Container, Record, Root};
+use super::notify as service;
+use super::record::{Container, Record, Root, user};
 use crate::model::container::ProcessRef;
-use crate::model::error::Error;
-use crate::runtime::cgroup::Cgroup;
+use crate::runtime::cgroup::{Cgroup, systemd};
 use crate::runtime::hook::Point;
+use crate::runtime::notify::{INSIDE, make_directory};
+use crate::runtime::resctrl::Group;
 use crate::runtime::{bundle, validate};
 use crate::sys::process;
 
@@ -40,9 +42,7 @@ pub(crate) fn restore(root: &Root, globals: &Globals, args: &RestoreArgs) -> Res
     let rootfs = std::fs::canonicalize(&rootfs).with_context(|| format!("root.path {}", rootfs.display()))?;
     let mut images = Images::open(&args.images, "restore.log", false)?;
     let (cgroup, scope) = create::cgroup(&spec, &args.id, globals)?;
-    if scope.is_some() {
-        bail!(Error::unsupported("restore into a scope of systemd").hint("use --cgroup-manager=cgroupfs"));
-    }
+    let resctrl = Group::plan(create::intel_rdt(&spec), &args.id)?;
     let console = create::console_socket(&spec, args.console_socket.as_deref(), args.detach)?;
     let foreground = if args.detach { None } else { Some(Foreground::new()?) };
     root.make()?;
@@ -50,12 +50,17 @@ pub(crate) fn restore(root: &Root, globals: &Globals, args: &RestoreArgs) -> Res
     let mut work = Restoring {
         container: &container,
         spec: &spec,
-        record: Record { keep_keyring: true, ..Record::begun(&spec, bundle, rootfs)? },
+        record: Record {
+            keep_keyring: true,
+            resctrl,
+            unit: scope.as_ref().map(|scope| scope.unit().to_owned()),
+            ..Record::begun(&spec, bundle, rootfs)?
+        },
         console,
         terminal: None,
         hooked: false,
     };
-    let done = work.go(args, &mut images, cgroup, &config);
+    let done = work.go(args, &mut images, cgroup, scope, &config);
     let command = match done {
         Ok(command) => command,
         Err(error) => {
@@ -64,7 +69,7 @@ pub(crate) fn restore(root: &Root, globals: &Globals, args: &RestoreArgs) -> Res
         }
     };
     let Some(foreground) = foreground else { return Ok(0) };
-    let code = foreground.wait(&command, work.terminal.as_ref());
+    let code = foreground.wait(&command, work.terminal.as_ref(), None);
     let lock = container.lock()?;
     delete::finish(&container, &work.record, &spec)?;
     drop(lock);
@@ -84,16 +89,30 @@ struct Restoring<'a> {
 
 impl Restoring<'_> {
     /// Gives the first process.
-    fn go(&mut self, args: &RestoreArgs, images: &mut Images, cgroup: Cgroup, config: &[u8]) -> Result<OwnedFd> {
+    fn go(
+        &mut self,
+        args: &RestoreArgs,
+        images: &mut Images,
+        cgroup: Cgroup,
+        scope: Option<systemd::Planned>,
+        config: &[u8],
+    ) -> Result<OwnedFd> {
         let lock = self.container.lock()?;
         self.container.write(&self.record)?;
         self.container.keep_config(config)?;
         let none = LinuxResources::default();
         let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
-        cgroup.create(resources).context("make the cgroup")?;
+        let holder = scope.map(|scope| scope.start(user())).transpose()?;
+        match &holder {
+            Some(_) => cgroup.adopt(resources).context("complete the cgroup")?,
+            None => cgroup.create(resources).context("make the cgroup")?,
+        }
         self.record.cgroup = cgroup;
         self.record.cgroup.apply(resources).context("limit the cgroup")?;
         self.container.write(&self.record)?;
+        if let (Some(group), Some(wanted)) = (&self.record.resctrl, create::intel_rdt(self.spec)) {
+            group.make(wanted)?;
+        }
         // criu wants its root to be a mount, which only criu sees.
         let place = self.container.directory.join("root");
         std::fs::create_dir(&place).with_context(|| format!("make {}", place.display()))?;
@@ -106,6 +125,8 @@ impl Restoring<'_> {
         })?;
         // What criu makes is born where criu is.
         self.record.cgroup.add_process(criu.pid()).context("put criu into the cgroup")?;
+        self.record.resctrl.as_ref().map_or(Ok(()), |group| group.add(criu.pid()))?;
+        drop(holder);
         let mut first = None;
         criu.call(Kind::Restore, &options, &images.log, &mut |step| {
             if let Some(process) = self.step(step)? {
@@ -172,6 +193,12 @@ impl Restoring<'_> {
         for (destination, source) in binds(self.spec) {
             let source = if source.is_absolute() { source.to_owned() } else { self.record.bundle.join(source) };
             options = options.text(field::EXTERNAL, &format!("mnt[{destination}]:{}", text(&source)?));
+        }
+        if binds(self.spec).all(|(destination, _)| destination != INSIDE) {
+            // It may have had a notification socket of its maker's.
+            let source = service::directory(self.container);
+            make_directory(&source)?;
+            options = options.text(field::EXTERNAL, &format!("mnt[{INSIDE}]:{}", text(&source)?));
         }
         for (kind, _, key) in EXTERNAL_NAMESPACES {
             if let Some(path) = namespace_path(self.spec, kind) {

@@ -1,16 +1,32 @@
 //! Checkpoint and restore of bundles' containers by Debian's criu.
 
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::oci::{BUNDLE, bundle, oci};
 use super::{cgroup_of, eventually, shell};
+use crate::support::descriptor::received;
 
 const IMAGES: &str = "/var/tmp/images";
 /// Counts, in its memory alone, and says how far it is.
 const COUNT: &str =
     "i=0; while :; do i=$((i+1)); echo $i > /tmp/count.new; mv /tmp/count.new /tmp/count; sleep 0.1; done";
+
+/// Two processes and a connection between them, over which one counts.
+const TALK: &str = "nc -l -p 5000 > /tmp/got & until netstat -ltn | grep -q :5000; do sleep 0.1; done; \
+    { i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done; } | nc 127.0.0.1 5000";
+
+/// Changes the bundle's configuration.
+fn change(edit: impl FnOnce(&mut Value)) {
+    let file = format!("{BUNDLE}/config.json");
+    let mut config: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    edit(&mut config);
+    std::fs::write(&file, config.to_string()).unwrap();
+}
 
 /// The bundle with a command and limits, and a file of the host's inside.
 fn counting(command: &str) {
@@ -154,4 +170,113 @@ fn what_cannot_be_done_is_said_and_leaves_nothing() {
     assert_eq!(super::left("/sys/fs/cgroup/dhow"), Vec::<String>::new());
     assert_eq!(shell("pgrep -x criu || true").ok(), "");
     shell(&format!("rm -rf {BUNDLE} {IMAGES}")).ok();
+}
+
+#[test]
+#[ignore = "runs in the guest"]
+fn a_terminal_is_another_one_afterwards() {
+    counting("while read line; do echo got $line; done");
+    change(|config| config["process"]["terminal"] = json!(true));
+    let listener = UnixListener::bind("/run/console").unwrap();
+    let taken = |words: &[&str]| {
+        let common = ["-d", "-b", BUNDLE, "--console-socket", "/run/console", "c1"];
+        oci(&[words, &common].concat()).ok();
+        let (name, master) = received(&listener);
+        assert_eq!(name, "/dev/ptmx");
+        File::from(master)
+    };
+    let says = |master: &mut File, line: &str| {
+        master.write_all(format!("{line}\n").as_bytes()).unwrap();
+        let mut seen = String::new();
+        let mut bytes = [0; 256];
+        while !seen.contains(&format!("got {line}")) {
+            let length = master.read(&mut bytes).unwrap();
+            seen.push_str(&String::from_utf8_lossy(&bytes[..length]));
+        }
+    };
+    let mut master = taken(&["run"]);
+    says(&mut master, "one");
+    oci(&["checkpoint", "--image-path", IMAGES, "c1"]).ok();
+    drop(master);
+    let mut master = taken(&["restore", "--image-path", IMAGES]);
+    says(&mut master, "two");
+    assert_eq!(oci(&["state", "c1"]).json()["status"], "running");
+    drop(master);
+    std::fs::remove_file("/run/console").unwrap();
+    end("c1");
+}
+
+#[test]
+#[ignore = "runs in the guest"]
+fn connections_go_on_where_that_is_asked_for() {
+    counting(TALK);
+    oci(&["run", "-d", "-b", BUNDLE, "c1"]).ok();
+    let got = || {
+        let text = std::fs::read_to_string(format!("{BUNDLE}/rootfs/tmp/got")).unwrap_or_default();
+        text.lines().filter_map(|line| line.parse::<u32>().ok()).collect::<Vec<_>>()
+    };
+    eventually("it talks", || got().len() > 3);
+    // criu has to be told, and the container goes on when it was not.
+    oci(&["checkpoint", "--image-path", IMAGES, "c1"]).fails(1, "criu cannot");
+    let reached = got().len();
+    eventually("it talks on", || got().len() > reached);
+    shell(&format!("rm -rf {IMAGES}")).ok();
+    oci(&["checkpoint", "--tcp-established", "--image-path", IMAGES, "c1"]).ok();
+    let reached = got().len();
+    oci(&["restore", "-d", "-b", BUNDLE, "--tcp-established", "--image-path", IMAGES, "c1"]).ok();
+    eventually("it talks again", || got().len() > reached + 3);
+    // No word was lost, and none came twice.
+    let got = got();
+    assert!(got.iter().zip(1..).all(|(number, expected)| *number == expected), "{got:?}");
+    end("c1");
+}
+
+#[test]
+#[ignore = "runs in the guest"]
+fn memory_comes_when_it_is_used() {
+    counting(COUNT);
+    start("c1");
+    // The status comes when memory can be asked for; the dump lasts until it was.
+    let script = format!(
+        "set -e; rm -rf /run/lazy; mkdir /run/lazy; mkfifo /run/lazy/status
+        dhow oci checkpoint --lazy-pages --page-server 127.0.0.1:9876 --status-fd 3 --image-path {IMAGES} \
+            --work-path {IMAGES}.work c1 3<>/run/lazy/status </dev/null >/run/lazy/dump 2>&1 & dump=$!
+        head -c 1 /run/lazy/status >/dev/null; cat {BUNDLE}/rootfs/tmp/count
+        criu lazy-pages --page-server --address 127.0.0.1 --port 9876 -D {IMAGES} -W /run/lazy \
+            --status-fd 3 3<>/run/lazy/status </dev/null >/run/lazy/pages 2>&1 & pages=$!
+        head -c 1 /run/lazy/status >/dev/null
+        dhow oci restore -d --lazy-pages -b {BUNDLE} --image-path {IMAGES} --work-path /run/lazy c2 </dev/null >/dev/null
+        wait $dump; wait $pages"
+    );
+    let outcome = super::command(&["timeout", "100", "bash", "-c", &script]);
+    let logs = || shell("tail -n 5 /run/lazy/*").text();
+    assert_eq!(outcome.code, 0, "{outcome}\n{}", logs());
+    let reached: u32 = outcome.text().trim().parse().unwrap();
+    eventually("it goes on", || count() > reached);
+    assert!(count() < reached + 300, "from {reached} it came to {}", count());
+    oci(&["state", "c1"]).fails(1, "does not exist");
+    shell("rm -rf /run/lazy").ok();
+    end("c2");
+}
+
+#[test]
+#[ignore = "runs in the guest"]
+fn it_comes_back_in_a_scope_and_keeps_its_notification_socket() {
+    counting(COUNT);
+    let manager = UnixDatagram::bind("/run/manager").unwrap();
+    let run =
+        format!("NOTIFY_SOCKET=/run/manager dhow oci --systemd-cgroup create -b {BUNDLE} c1 </dev/null >/dev/null");
+    shell(&run).ok();
+    oci(&["start", "c1"]).ok();
+    drop(manager);
+    eventually("it counts", || count() > 3);
+    oci(&["checkpoint", "--image-path", IMAGES, "c1"]).ok();
+    let reached = count();
+    oci(&["--systemd-cgroup", "restore", "-d", "-b", BUNDLE, "--image-path", IMAGES, "c2"]).ok();
+    eventually("it goes on", || count() > reached);
+    assert_eq!(cgroup_of(&pid("c2")), "/sys/fs/cgroup/system.slice/dhow-c2.scope");
+    assert_eq!(super::command(&["systemctl", "show", "dhow-c2.scope", "-P", "MemoryMax"]).ok(), "67108864");
+    assert_eq!(oci(&["exec", "c2", "sh", "-c", "grep -c ' /run/notify ' /proc/mounts"]).ok(), "1");
+    shell("rm /run/manager").ok();
+    end("c2");
 }

@@ -5,7 +5,7 @@ mod apparmor;
 mod boot;
 mod cgroup;
 mod checkpoint;
-mod oci;
+pub(crate) mod oci;
 mod rootless;
 mod session;
 mod unit;

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::{MANAGER, UID, USER, assert_guest, cgroup_of, command, dhow, eventually, load, login, shell};
 use crate::support::Outcome;
 
-pub(super) const BUNDLE: &str = "/var/tmp/bundle";
+pub(crate) const BUNDLE: &str = "/var/tmp/bundle";
 
-pub(super) fn oci(words: &[&str]) -> Outcome {
+pub(crate) fn oci(words: &[&str]) -> Outcome {
     dhow(&[&["oci"], words].concat())
 }
 
 /// A bundle of busybox that sleeps, with `change` of its linux part.
-pub(super) fn bundle(limits: Value, annotations: Value) {
+pub(crate) fn bundle(limits: Value, annotations: Value) {
     assert_guest();
     load();
     let script = format!(
@@ -30,7 +30,7 @@ pub(super) fn bundle(limits: Value, annotations: Value) {
     std::fs::write(&file, config.to_string()).unwrap();
 }
 
-fn property(unit: &str, name: &str) -> String {
+pub(crate) fn property(unit: &str, name: &str) -> String {
     command(&["systemctl", "show", unit, "-P", name]).ok()
 }
 

@@ -17,6 +17,7 @@ use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources, LinuxResourcesBuilder};
 use serde::{Deserialize, Serialize};
 
+use super::below::Below;
 use super::device;
 use super::driver::{Driver, Stats, Write};
 use super::tree;
@@ -40,11 +41,55 @@ pub(crate) struct Tree {
     pub(super) unified: Option<v2::Tree>,
     /// Below each mount.
     pub(super) path: String,
+    /// Below that, by mount: where a further process is, which no record keeps.
+    #[serde(skip)]
+    pub(super) below: BTreeMap<PathBuf, String>,
 }
 
 impl Tree {
     fn dir_in(&self, mount: &Path) -> PathBuf {
-        mount.join(self.path.trim_start_matches('/'))
+        let dir = mount.join(self.path.trim_start_matches('/'));
+        self.below.get(mount).map_or_else(|| dir.clone(), |below| dir.join(below.trim_start_matches('/')))
+    }
+
+    /// Gives the places below ours that are `wanted`. Where the container is in a hierarchy there must be one: a process that
+    /// found none would be beside its limits.
+    pub(super) fn below(&self, wanted: &Below) -> Result<Self> {
+        let mut tree = self.clone();
+        let joined = |mount: &Path| self.dir_in(mount).is_dir();
+        let mut enter = |mount: &PathBuf, path: &str| -> Result<()> {
+            let dir = self.dir_in(mount).join(path.trim_start_matches('/'));
+            if !dir.is_dir() {
+                bail!(Error::not_found(format!("cgroup {} does not exist", dir.display())));
+            }
+            match tree.below.insert(mount.clone(), path.to_owned()) {
+                Some(other) if other != path => {
+                    bail!(Error::invalid(format!("controllers of one hierarchy are to be in {other:?} and {path:?}")))
+                }
+                _ => Ok(()),
+            }
+        };
+        match wanted {
+            Below::Everywhere(path) => {
+                for mount in self.mounts.values().filter(|mount| joined(mount)) {
+                    enter(mount, path)?;
+                }
+                // Who knows of version 1 alone made none there, and it limits nothing.
+                let further = |unified: &v2::Tree| unified.below(wanted).ok();
+                tree.unified = self.unified.as_ref().map(|own| further(own).unwrap_or_else(|| own.clone()));
+            }
+            Below::Of(paths) => {
+                for (controller, path) in paths {
+                    let Some(mount) = self.mounts.get(controller).filter(|mount| joined(mount)) else {
+                        bail!(Error::invalid(format!(
+                            "unknown controller {controller}: the container is in none of it"
+                        )));
+                    };
+                    enter(mount, path)?;
+                }
+            }
+        }
+        Ok(tree)
     }
 
     fn dir(&self, controller: &str) -> Option<PathBuf> {
@@ -82,6 +127,21 @@ impl Tree {
             Ok(())
         })?;
         Ok(self.dir_in(mount))
+    }
+
+    /// Makes the directories of the hierarchies that are joined always, and of those that `resources` needs; gives them.
+    fn make_all(&self, resources: &LinuxResources) -> Result<Vec<PathBuf>> {
+        let writes = self.plan(resources)?;
+        let mut controllers: Vec<&str> =
+            ALWAYS.iter().copied().filter(|name| self.mounts.contains_key(*name)).collect();
+        if self.unified.is_none() && self.mounts.contains_key("freezer") {
+            controllers.push("freezer");
+        }
+        controllers
+            .extend(writes.iter().filter(|write| !self.is_unified(write)).map(|write| write.controller.as_str()));
+        controllers.sort_unstable();
+        controllers.dedup();
+        controllers.into_iter().map(|controller| self.make(controller)).collect()
     }
 
     /// Opens the way into `path` of the hierarchy by which systemd knows units, where we are in one; made where it is missing.
@@ -137,29 +197,23 @@ fn hugepages(resources: &LinuxResources) -> Result<LinuxResources> {
 
 impl Driver for Tree {
     fn create(&self, resources: &LinuxResources) -> Result<()> {
-        let writes = self.plan(resources)?;
-        let mut controllers: Vec<&str> =
-            ALWAYS.iter().copied().filter(|name| self.mounts.contains_key(*name)).collect();
-        if self.unified.is_none() && self.mounts.contains_key("freezer") {
-            controllers.push("freezer");
-        }
-        controllers
-            .extend(writes.iter().filter(|write| !self.is_unified(write)).map(|write| write.controller.as_str()));
-        controllers.sort_unstable();
-        controllers.dedup();
-        for controller in controllers {
-            let dir = self.make(controller)?;
+        for dir in self.make_all(resources)? {
             if !tree::own_processes(&dir)?.is_empty() {
                 return Err(Error::conflict(format!("cgroup {} already has processes", dir.display())).into());
             }
         }
         match &self.unified {
-            Some(unified) if writes.iter().any(|write| self.is_unified(write)) => {
+            Some(unified) if self.plan(resources)?.iter().any(|write| self.is_unified(write)) => {
                 unified.create(&hugepages(resources)?)
             }
             Some(unified) => unified.make(&[], &[]),
             None => Ok(()),
         }
+    }
+
+    fn adopt(&self, resources: &LinuxResources) -> Result<()> {
+        self.make_all(resources)?;
+        self.unified.as_ref().map_or(Ok(()), |unified| unified.open_made(&unified.path).map(drop))
     }
 
     fn apply(&self, resources: &LinuxResources) -> Result<()> {

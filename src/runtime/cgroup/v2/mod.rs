@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 
+use super::below::Below;
 use super::driver::{Driver, Stats};
 use super::tree;
 use crate::model::error::{Error, ErrorKind};
@@ -43,6 +44,25 @@ impl Tree {
             dir.push(part.trim_start_matches('/'));
         }
         dir
+    }
+
+    /// Gives the place below ours that is `wanted`, which must exist.
+    pub(super) fn below(&self, wanted: &Below) -> Result<Self> {
+        let path = match wanted {
+            Below::Everywhere(path) => path,
+            Below::Of(paths) => {
+                let names: Vec<&str> = paths.keys().map(String::as_str).collect();
+                bail!(Error::invalid(format!(
+                    "unknown controller {}: cgroup v2 has one tree for all",
+                    names.join(",")
+                )));
+            }
+        };
+        let below = Self { path: format!("{}{path}", self.path), ..self.clone() };
+        if !below.dir().is_dir() {
+            bail!(Error::not_found(format!("cgroup {} does not exist", below.dir().display())));
+        }
+        Ok(below)
     }
 
     fn top(&self) -> PathBuf {
@@ -154,6 +174,11 @@ impl Driver for Tree {
         required.sort();
         required.dedup();
         self.make(&required, if self.hybrid { &[] } else { MEASURED })
+    }
+
+    fn adopt(&self, _resources: &LinuxResources) -> Result<()> {
+        // Controllers are switched on with the limits.
+        Ok(())
     }
 
     fn apply(&self, resources: &LinuxResources) -> Result<()> {
