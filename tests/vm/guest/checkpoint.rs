@@ -17,7 +17,7 @@ const COUNT: &str =
     "i=0; while :; do i=$((i+1)); echo $i > /tmp/count.new; mv /tmp/count.new /tmp/count; sleep 0.1; done";
 
 /// Two processes and a connection between them, over which one counts.
-const TALK: &str = "busybox nc -l -p 5000 > /tmp/got & until busybox netstat -ltn | grep -q :5000; do sleep 0.1; done; \
+const TALK: &str = "sleep 100000 | busybox nc -l -p 5000 > /tmp/got & until busybox netstat -ltn | grep -q :5000; do sleep 0.1; done; \
     { i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done; } | busybox nc 127.0.0.1 5000";
 
 /// Changes the bundle's configuration.
