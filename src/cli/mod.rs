@@ -82,7 +82,29 @@ pub(crate) static TREE: Tree<Context> = Tree {
     after: "Engines run dhow as their OCI runtime: `dhow oci`, or dhow under the name runc, crun or dhow-runtime.\n\
             See dhow-oci(1).",
     examples: example::help,
+    absent: ABSENT,
 };
+
+/// What podman or docker has and dhow has not.
+const ABSENT: &[(&[&str], &str)] = &[
+    (&["build", "buildx", "builder", "farm", "image build"], "dhow builds no images: load what a builder has made"),
+    (
+        &["network", "network create", "network ls"],
+        "there is one bridge: publish ports, or give containers one network by --network container:NAME",
+    ),
+    (&["pod", "kube", "play"], "let containers share namespaces by --network, --ipc and --pid container:NAME"),
+    (
+        &["generate", "quadlet"],
+        "`dhow system boot-unit` starts containers at boot; for a unit of your own see --sdnotify in dhow-run(1)",
+    ),
+    (&["auto-update"], "`dhow pull --policy newer IMAGE`, then `dhow run --replace`"),
+    (
+        &["compose", "swarm", "service", "stack", "context", "machine", "system connection", "system service"],
+        "dhow works on this machine, without a service",
+    ),
+    (&["runlabel", "container runlabel"], "`dhow image inspect` shows the labels of an image"),
+    (&["container checkpoint", "container restore"], "bundles can be saved: see dhow-oci-checkpoint(1)"),
+];
 
 /// Runs the command line `args`, the program's name first.
 pub(crate) fn main(args: Vec<OsString>, privilege: Privilege) -> ExitCode {

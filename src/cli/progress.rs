@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::escape;
+use super::prompt;
 use crate::engine::image::progress::{Progress, PullProgress};
 use crate::model::digest::Digest;
 
@@ -187,6 +188,14 @@ impl PullProgress for Bars {
     fn stored(&mut self, id: &str) {
         self.leave();
         self.lines.stored(id);
+    }
+
+    fn choose(&mut self, names: &[String]) -> anyhow::Result<Option<usize>> {
+        if !std::io::stdin().is_terminal() {
+            return Ok(None);
+        }
+        self.leave();
+        prompt::choose("Please select an image:", names).map(Some)
     }
 
     fn warn(&mut self, text: &str) {

@@ -4,7 +4,7 @@ use std::io::{BufRead, Read, Write};
 
 use anyhow::{Context, Result, anyhow};
 
-use super::output::stdout;
+use super::output::{escape, stdout};
 use super::{exit, terminal};
 
 /// What the keyboard sends for ctrl-c, ctrl-d and the two keys that erase.
@@ -34,6 +34,25 @@ pub(crate) fn line() -> Result<String> {
 pub(crate) fn ask(question: &str) -> Result<String> {
     say(question)?;
     line()
+}
+
+/// Asks on standard error for one of several, by its number; gives its place. The first is meant by an empty line.
+pub(crate) fn choose(question: &str, choices: &[String]) -> Result<usize> {
+    let mut text = format!("{question}\n");
+    for (at, choice) in choices.iter().enumerate() {
+        text.push_str(&format!("  {}) {}\n", at + 1, escape::line(choice)));
+    }
+    say(&text)?;
+    loop {
+        let answer = ask(&format!("1-{} [1]: ", choices.len()))?;
+        match answer.trim() {
+            "" => return Ok(0),
+            number => match number.parse::<usize>() {
+                Ok(number) if (1..=choices.len()).contains(&number) => return Ok(number - 1),
+                _ => say(&format!("{:?} is none of them\n", escape::line(number)))?,
+            },
+        }
+    }
 }
 
 /// Asks for what must not be seen; without a terminal it is a line like any other.

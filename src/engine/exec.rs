@@ -1,7 +1,7 @@
 //! `exec`: a monitor of its own puts one more process into a running container. The container's lock is held while the
 //! record is read and let go before the process runs: a session belongs to its monitor.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 
 use anyhow::{Context, Result};
 use oci_spec::runtime::ProcessBuilder;
@@ -20,6 +20,7 @@ use crate::monitor::config::{ExecSource, MonitorConfig};
 use crate::monitor::spawn::{self, Handed, Started};
 use crate::runtime::capability;
 use crate::runtime::cgroup::Cgroup;
+use crate::runtime::stdio::Preserved;
 use crate::state::scope;
 
 /// A process that was started in a container.
@@ -36,7 +37,7 @@ impl Engine {
     /// Starts a process in the running container that `name` means.
     ///
     /// `preserved` are its descriptors from 3 on.
-    pub(crate) fn exec(&self, name: &str, request: &ExecRequest, preserved: &[BorrowedFd<'_>]) -> Result<Session> {
+    pub(crate) fn exec(&self, name: &str, request: &ExecRequest, preserved: &Preserved) -> Result<Session> {
         if request.command.is_empty() {
             return Err(Error::invalid("you must provide a command to exec").into());
         }
@@ -51,7 +52,11 @@ impl Engine {
         let session = Id::from_random(crate::sys::random::bytes().context("get random bytes")?);
         let starting = Starting::new(&locked.dir(), &locked.run_dir(), &session)?;
         let config = match self.exec_config(&locked, request, init, &starting) {
-            Ok(config) => MonitorConfig { preserve_fds: u32::try_from(preserved.len())?, ..config },
+            Ok(config) => MonitorConfig {
+                preserve_fds: u32::try_from(preserved.fds.len())?,
+                holes: preserved.holes.clone(),
+                ..config
+            },
             Err(error) => {
                 starting.abandon()?;
                 return Err(error);
@@ -60,7 +65,8 @@ impl Engine {
         drop(locked);
         let pair = if request.detach { None } else { Some(AttachClient::pair().context("make the client's socket")?) };
         let (client, theirs) = pair.map_or((None, None), |(client, theirs)| (Some(client), Some(theirs)));
-        let handed = Handed { foreground: theirs.as_ref().map(AsFd::as_fd), preserved, ..Handed::default() };
+        let handed =
+            Handed { foreground: theirs.as_ref().map(AsFd::as_fd), preserved: &preserved.fds, ..Handed::default() };
         let started = spawn::spawn(&config, &handed)?.running();
         let started = match started {
             Ok(started) => started,

@@ -23,7 +23,7 @@ use crate::model::service::CgroupsMode;
 use crate::runtime::capability::{self, CapSet};
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::seccomp::{document, profile};
-use crate::runtime::{lsm, rlimit};
+use crate::runtime::{lsm, rlimit, schedule};
 use crate::state::scope;
 
 /// The facts, and what goes to the monitor beside the specification.
@@ -123,6 +123,7 @@ pub(crate) fn check(config: &ContainerConfig) -> Result<Vec<String>> {
         devices(config, true)?;
     }
     numbers(&config.resources)?;
+    check_sets(&config.resources)?;
     for mount in &config.mounts {
         if let Source::Bind { path } = &mount.source {
             super::volume::host_path(path)?;
@@ -134,6 +135,19 @@ pub(crate) fn check(config: &ContainerConfig) -> Result<Vec<String>> {
     // What is lowered of the defaults `info` tells.
     let asked = |line: &String| config.ulimits.iter().any(|limit| line.starts_with(&format!("ulimit {}:", limit.name)));
     Ok(rlimits(config)?.warnings.into_iter().filter(asked).collect())
+}
+
+/// Refuses processors and memory nodes that this host does not have.
+pub(crate) fn check_sets(resources: &Resources) -> Result<()> {
+    for (what, asked, file) in [
+        ("CPUs", &resources.cpuset_cpus, "/sys/devices/system/cpu/online"),
+        ("memory nodes", &resources.cpuset_mems, "/sys/devices/system/node/online"),
+    ] {
+        if let Some(asked) = asked {
+            schedule::check_available(what, asked, file)?;
+        }
+    }
+    Ok(())
 }
 
 /// What this process, and so a container, can have at most.

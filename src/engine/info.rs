@@ -39,7 +39,7 @@ impl Engine {
             "plugins": {
                 "volume": ["local"],
                 "network": ["bridge"],
-                "log": ["k8s-file", "json-file", "none"],
+                "log": ["k8s-file", "json-file", "none", "passthrough", "journald"],
                 "authorization": null,
             },
             "version": {
@@ -97,6 +97,7 @@ impl Engine {
             "cgroupManager": "cgroupfs",
             "cgroupVersion": controllers.0,
             "cgroupControllers": controllers.1,
+            "conmon": own_program(),
             "cpus": std::thread::available_parallelism().map_or(1, usize::from),
             "cpuUtilization": processor_time(),
             "distribution": distribution(),
@@ -109,12 +110,7 @@ impl Engine {
             "memFree": memory.get("MemFree").copied().unwrap_or(0),
             "memTotal": memory.get("MemTotal").copied().unwrap_or(0),
             "networkBackend": "dhow",
-            "ociRuntime": {
-                "name": "dhow",
-                "package": "",
-                "path": std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
-                "version": concat!("dhow version ", env!("CARGO_PKG_VERSION")),
-            },
+            "ociRuntime": own_program(),
             "os": platform.os,
             "remoteSocket": { "exists": false, "path": "" },
             "rootlessNetworkCmd": if rootless { "pasta" } else { "" },
@@ -229,6 +225,16 @@ impl Engine {
             "volumePath": self.paths.volumes().to_string_lossy(),
         }))
     }
+}
+
+/// Who watches over containers, and who makes them unless another runtime was asked for: this program.
+fn own_program() -> Value {
+    json!({
+        "name": "dhow",
+        "package": "",
+        "path": std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default(),
+        "version": concat!("dhow version ", env!("CARGO_PKG_VERSION")),
+    })
 }
 
 fn registry_document(registries: &Registries) -> Value {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use crate::runtime::stdio::Preserved;
+
 use crate::model::container::{
     Accounts, Device, DeviceRule, Names, Namespace, Resources, RestartPolicy, Security, Ulimit, VendorDevices,
 };

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -24,13 +24,14 @@ use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
 use crate::model::port::PortMapping;
-use crate::model::service::CgroupsMode;
+use crate::model::service::{CgroupsMode, NotifyMode};
 use crate::model::status::{Action, Status};
 use crate::monitor::client::AttachClient;
 use crate::monitor::config::{MonitorConfig, RootSource};
 use crate::monitor::spawn::{self, Handed, Started};
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::reaper;
+use crate::runtime::stdio::Preserved;
 use crate::state::paths::remove_file;
 use crate::state::record::{self, Durability};
 use crate::sys::process;
@@ -43,7 +44,7 @@ pub(crate) struct Streams<'a> {
     /// The monitor's end of the foreground client's pair.
     pub(crate) foreground: Option<OwnedFd>,
     /// The container's from 3 on (`--preserve-fds`).
-    pub(crate) preserved: &'a [BorrowedFd<'a>],
+    pub(crate) preserved: Option<&'a Preserved>,
 }
 
 /// How far a start goes.
@@ -67,22 +68,23 @@ pub(crate) struct Foreground {
 }
 
 impl Engine {
-    /// Starts the container `id` in the background.
-    pub(crate) fn start_detached(&self, id: &Id) -> Result<()> {
+    /// Starts the container `id` in the background; gives how it is told that it is ready.
+    pub(crate) fn start_detached(&self, id: &Id) -> Result<NotifyMode> {
         let locked = self.lock_id(id)?;
+        let notify = locked.config.notify;
         if locked.state.status == Status::Running {
-            return Ok(());
+            return Ok(notify);
         }
         let mut locked = super::require::start(self, locked)?;
         if locked.state.status == Status::Running {
-            return Ok(());
+            return Ok(notify);
         }
         if locked.state.status == Status::Initialized {
-            return self.release(&mut locked);
+            return self.release(&mut locked).map(|()| notify);
         }
         // A user's start gives a policy all its tries again.
         locked.state.restarts = 0;
-        self.start_locked(&mut locked, Streams::default()).map(drop)
+        self.start_locked(&mut locked, Streams::default()).map(|_| notify)
     }
 
     /// Makes everything of the container that `name` means but lets its command wait for a start.
@@ -122,11 +124,13 @@ impl Engine {
     }
 
     /// Starts a locked container with a client on it from its first byte on; `preserved` are its descriptors from 3 on.
-    pub(crate) fn start_foreground(&self, locked: Locked, preserved: &[BorrowedFd<'_>]) -> Result<Foreground> {
+    pub(crate) fn start_foreground(&self, locked: Locked, preserved: &Preserved) -> Result<Foreground> {
         let (client, theirs) = AttachClient::pair().context("make the client's socket")?;
         let restarts = super::policy::may_restart(&locked.config);
-        let (locked, started) =
-            self.start_new(locked, Streams { foreground: Some(theirs), preserved, ..Streams::default() })?;
+        let (locked, started) = self.start_new(
+            locked,
+            Streams { foreground: Some(theirs), preserved: Some(preserved), ..Streams::default() },
+        )?;
         self.note_container(&locked.config, "attach");
         let init = match locked.state.init {
             Some(init) => process::open(init.pid, init.start_time).context("open init")?.map(|fd| (init.pid, fd)),
@@ -136,8 +140,8 @@ impl Engine {
     }
 
     /// Starts a locked container in the background.
-    pub(crate) fn start_background(&self, locked: Locked, preserved: &[BorrowedFd<'_>]) -> Result<Id> {
-        Ok(self.start_new(locked, Streams { preserved, ..Streams::default() })?.0.id().clone())
+    pub(crate) fn start_background(&self, locked: Locked, preserved: &Preserved) -> Result<Id> {
+        Ok(self.start_new(locked, Streams { preserved: Some(preserved), ..Streams::default() })?.0.id().clone())
     }
 
     /// Starts a container; one that was to go with its end goes when it does not start.
@@ -219,6 +223,7 @@ impl Engine {
         let mut prepared = facts::gather(self, locked, &cgroup, &bundle)?;
         let manager = Manager::of(locked.config.notify);
         let notify = manager.as_ref().and_then(|manager| manager.share(&run_dir, &mut prepared.facts));
+        let (preserved, holes) = preserved.map_or((&[][..], &[][..]), |preserved| (&preserved.fds, &preserved.holes));
         activation::announce(preserved.len(), &mut prepared.facts.environment);
         let mut spec = super::spec::generate(&locked.config, &prepared.facts)?;
         let config = &locked.config;
@@ -239,6 +244,7 @@ impl Engine {
             stdin: config.stdin,
             foreground: foreground.is_some(),
             preserve_fds: u32::try_from(preserved.len())?,
+            holes: holes.to_vec(),
             name: config.name.clone(),
             told: super::event::told(self, config),
             log: config.log.clone(),

@@ -21,6 +21,23 @@ use crate::sys::path::open_in_root;
 
 /// What podman shows where nothing else was asked for.
 const DEFAULT: [&str; 8] = ["user", "pid", "ppid", "pcpu", "etime", "tty", "time", "args"];
+/// Options of ps(1) that people give by habit, and the descriptors that show what they would.
+const HABITS: [(&[&str], &[&str]); 3] = [
+    (&["aux", "-aux", "auxww"], &["user", "pid", "pcpu", "vsz", "rss", "tty", "state", "stime", "time", "args"]),
+    (&["-ef", "ef", "-eF"], &["user", "pid", "ppid", "pcpu", "stime", "tty", "time", "args"]),
+    (&["-e", "-A", "ax", "-ax"], &["pid", "tty", "time", "comm"]),
+];
+/// Names that ps(1) has for what has another name here.
+const SYNONYMS: [(&str, &str); 8] = [
+    ("cmd", "args"),
+    ("command", "args"),
+    ("%cpu", "pcpu"),
+    ("ni", "nice"),
+    ("stat", "state"),
+    ("s", "state"),
+    ("start", "stime"),
+    ("tt", "tty"),
+];
 /// The most that is read of a file of names.
 const NAMES_LIMIT: u64 = 1 << 20;
 
@@ -93,19 +110,25 @@ impl Engine {
     }
 }
 
-/// Reads descriptors, separated by commas or blanks, with or without `-o`.
+/// Reads descriptors, separated by commas or blanks, with or without `-o`, and what people give to ps(1) by habit.
 fn columns(texts: &[String]) -> Result<Vec<&'static Column>, Error> {
     let words = texts.iter().flat_map(|text| text.split([',', ' '])).filter(|word| !word.is_empty());
     let words: Vec<&str> = words.filter(|word| !matches!(*word, "-o" | "-eo" | "o")).collect();
-    let words = if words.is_empty() { DEFAULT.to_vec() } else { words };
+    let words = match words[..] {
+        [] => DEFAULT.to_vec(),
+        [habit] => HABITS.iter().find(|(words, _)| words.contains(&habit)).map_or(words, |(_, names)| names.to_vec()),
+        _ => words,
+    };
     let find = |word: &str| {
         let lower = word.to_ascii_lowercase();
+        let lower = SYNONYMS.iter().find(|(other, _)| *other == lower).map_or(lower, |(_, name)| (*name).to_owned());
         COLUMNS.iter().find(|(name, code, ..)| *name == lower || (!code.is_empty() && *code == word))
     };
     let column = |word: &&str| {
         find(word).ok_or_else(|| {
             Error::invalid(format!("unknown descriptor: {word:?}")).hint(
-                "nothing is executed in containers, so that options of ps(1) are not understood; see `man dhow-top`",
+                "nothing is executed in containers: of the options of ps(1) only aux, -ef and -o are understood; see \
+                 `man dhow-top`",
             )
         })
     };
@@ -424,7 +447,12 @@ mod tests {
         assert_eq!(names(&[]).unwrap(), DEFAULT);
         assert_eq!(names(&["pid,HPID", "user %C"]).unwrap(), ["pid", "hpid", "user", "pcpu"]);
         assert_eq!(names(&["-eo", "pid,comm"]).unwrap(), ["pid", "comm"]);
-        assert_eq!(names(&["aux"]).unwrap_err(), "unknown descriptor: \"aux\"");
+        assert_eq!(names(&["-o", "pid,cmd,%cpu"]).unwrap(), ["pid", "args", "pcpu"]);
+        assert_eq!(names(&["-ef"]).unwrap()[..3], ["user", "pid", "ppid"]);
+        assert_eq!(names(&["aux", "pid"]).unwrap_err(), "unknown descriptor: \"aux\"");
+        for (words, descriptors) in HABITS {
+            assert!(words.iter().all(|word| names(&[word]).unwrap() == descriptors), "{words:?}");
+        }
     }
 
     #[test]

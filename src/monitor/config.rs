@@ -49,6 +49,9 @@ pub(crate) struct MonitorConfig {
     /// How many descriptors after that are the container's.
     #[serde(default)]
     pub(crate) preserve_fds: u32,
+    /// Which of them, from 3 on, only keep a place.
+    #[serde(default)]
+    pub(crate) holes: Vec<u32>,
     #[serde(default)]
     pub(crate) log: LogConfig,
     /// Whether records are synced: not for what is removed at its end.
@@ -210,6 +213,7 @@ impl MonitorConfig {
             stdin: false,
             foreground: false,
             preserve_fds: 0,
+            holes: Vec::new(),
             log: LogConfig::default(),
             durable: false,
             start_immediately: false,

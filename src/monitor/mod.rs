@@ -46,6 +46,7 @@ use crate::model::container::{InitRecord, ProcessRef};
 use crate::model::error::Error;
 use crate::model::log::LogDriver;
 use crate::runtime::notify::Notify;
+use crate::runtime::stdio::Preserved;
 use crate::state::lock::Lock;
 use crate::state::paths::remove_file;
 use crate::state::record::{self, Durability, VERSION};
@@ -134,7 +135,7 @@ fn tell(channel: &Channel, error: anyhow::Error) -> Result<()> {
 /// The descriptors that came with the channel and the lock.
 struct Handed {
     foreground: Option<OwnedFd>,
-    preserved: Vec<OwnedFd>,
+    preserved: Preserved,
 }
 
 impl Handed {
@@ -142,8 +143,8 @@ impl Handed {
         let mut numbers = LEASE + 1..;
         let mut next = || take(numbers.next().unwrap_or(i32::MAX));
         let foreground = if config.foreground { Some(next()?) } else { None };
-        let preserved = (0..config.preserve_fds).map(|_| next()).collect::<Result<_>>()?;
-        Ok(Self { foreground, preserved })
+        let fds = (0..config.preserve_fds).map(|_| next()).collect::<Result<_>>()?;
+        Ok(Self { foreground, preserved: Preserved { fds, holes: config.holes.clone() } })
     }
 }
 

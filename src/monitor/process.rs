@@ -23,6 +23,7 @@ use crate::runtime::exec::{ExecRequest, exec};
 use crate::runtime::hook::{Point, Subject};
 use crate::runtime::init::Ways;
 use crate::runtime::rootfs::idmapped;
+use crate::runtime::stdio::Preserved;
 use crate::runtime::stdio::Stdio;
 use crate::runtime::{account, bundle, idmap, owner, seal, terminal, user};
 use crate::sys::mount::{self, OverlayDirs};
@@ -54,7 +55,7 @@ impl Waiting {
 }
 
 /// Makes a container's init, which waits to be started. What was made is undone when it fails, but for `run_dir`.
-pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Result<Made> {
+pub(crate) fn container(config: &MonitorConfig, preserved: Preserved) -> Result<Made> {
     let mut spec = bundle::load(&config.bundle)?;
     let rootfs = rootfs(config, &spec)?;
     let mut process = spec.process().clone().ok_or_else(|| Error::invalid("the specification has no process"))?;
@@ -83,14 +84,8 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
     config.cgroup.create(resources).context("make the cgroup")?;
     if let Some(runtime) = &config.runtime {
-        let request = delegate::CreateRequest {
-            bundle: &config.bundle,
-            rootfs,
-            sources: special,
-            stdio,
-            preserve_fds: preserved,
-            spec,
-        };
+        let request =
+            delegate::CreateRequest { bundle: &config.bundle, rootfs, sources: special, stdio, preserved, spec };
         return delegated(config, runtime, request, ends);
     }
     config.cgroup.apply(resources).context("limit the cgroup")?;
@@ -106,7 +101,7 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Vec<OwnedFd>) -> Resu
             sources,
             namespaces: Vec::new(),
             stdio,
-            preserve_fds: preserved,
+            preserved,
             cgroup: &config.cgroup,
             resctrl: None,
             seccomp_cache: config.seccomp_cache.as_deref(),
@@ -205,11 +200,11 @@ pub(super) fn check(config: &MonitorConfig, init: ProcessRef, args: Vec<String>)
     let source = ExecSource { init, process, seccomp, bound: true };
     let log = LogConfig { driver: LogDriver::None, ..LogConfig::default() };
     let config = MonitorConfig { tty: false, stdin: false, log, ..config.clone() };
-    session(&config, &source, Vec::new())
+    session(&config, &source, Preserved::default())
 }
 
 /// Makes a further process in a container; it runs when this returns.
-pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Vec<OwnedFd>) -> Result<Made> {
+pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Preserved) -> Result<Made> {
     let mut spec = bundle::load(&container_bundle(config)?)?;
     if let Some(mut linux) = spec.linux().clone() {
         linux.set_seccomp(source.seccomp.clone());
@@ -245,7 +240,7 @@ pub(crate) fn session(config: &MonitorConfig, source: &ExecSource, preserved: Ve
             init: pidfd.as_fd(),
             init_pid: pid,
             stdio,
-            preserve_fds: preserved,
+            preserved,
             cgroup: &config.cgroup,
             resctrl: None,
             seccomp_cache: config.seccomp_cache.as_deref(),

@@ -47,7 +47,7 @@ pub(crate) struct Handed<'a> {
     /// The caller's own streams, for the passthrough driver.
     pub(crate) streams: Option<[BorrowedFd<'a>; 3]>,
     /// Descriptors for the container (`--preserve-fds`), which are 3 and so on there.
-    pub(crate) preserved: &'a [BorrowedFd<'a>],
+    pub(crate) preserved: &'a [OwnedFd],
 }
 
 /// Starts a monitor and gives it its configuration.
@@ -61,7 +61,7 @@ pub(crate) fn spawn(config: &MonitorConfig, handed: &Handed<'_>) -> Result<Monit
         .ok_or_else(|| Error::conflict("another monitor has this container"))?;
     let mut fds = vec![theirs.as_fd(), lease.file().as_fd()];
     fds.extend(handed.foreground);
-    fds.extend_from_slice(handed.preserved);
+    fds.extend(handed.preserved.iter().map(AsFd::as_fd));
     let arguments = words(["monitor", config.id.as_str()])?;
     let monitors = if config.stays { Monitors::default() } else { config.cgroup.monitors() };
     let entrances: Vec<_> = monitors.entrances.iter().map(AsFd::as_fd).collect();

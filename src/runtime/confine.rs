@@ -23,7 +23,7 @@ use super::{capability, lsm, rlimit, schedule, user};
 use crate::model::container::KEEP_GROUPS;
 use crate::model::error::{Error, ErrorKind};
 use crate::sys::cap::{self, Sets};
-use crate::sys::exec::{Image, close_on_exec_from, leave, may_execute, place, working_directory};
+use crate::sys::exec::{Image, close_on_exec, close_on_exec_from, leave, may_execute, place, working_directory};
 use crate::sys::proc::Proc;
 use crate::sys::{identity as own, keyring, seccomp};
 
@@ -43,6 +43,10 @@ pub(crate) struct Confinement<'a> {
     pub(crate) channel: &'a Channel,
     /// The command dies with our parent.
     pub(crate) bound: bool,
+    /// What it means that the working directory is not there: podman has 126 for a container, 127 for a session.
+    pub(crate) no_directory: ErrorKind,
+    /// Numbers below the last of its descriptors that it finds closed.
+    pub(crate) holes: &'a [u32],
     /// The supplementary groups stay those of who started us: see [`keeps_groups`].
     pub(crate) keep_groups: bool,
 }
@@ -102,6 +106,7 @@ impl Confinement<'_> {
         let path = find(&args, &env)?;
         self.verify(sets, borrowed)?;
         close_on_exec_from(first_closed).context("close what is not the container's")?;
+        self.holes.iter().try_for_each(|hole| close_on_exec(*hole)).context("close what is not the container's")?;
         if no_new_privileges {
             rustix::thread::set_no_new_privs(true).context("forbid new privileges")?;
         }
@@ -134,7 +139,7 @@ impl Confinement<'_> {
         rustix::process::chdir(cwd).map_err(|errno| {
             let text = format!("workdir {:?} does not exist on container", cwd.display().to_string());
             match errno {
-                Errno::NOENT => anyhow::Error::new(Error::new(ErrorKind::NotExecutable, text)),
+                Errno::NOENT => anyhow::Error::new(Error::new(self.no_directory, text)),
                 Errno::NOTDIR => {
                     let text =
                         format!("workdir {:?} exists on container, but is not a directory", cwd.display().to_string());

@@ -16,6 +16,7 @@ use super::exec::{ExecRequest, exec};
 use super::init::Ways;
 use super::stdio::Stdio;
 use crate::model::error::{Error, ErrorKind};
+use crate::runtime::stdio::Preserved;
 use crate::sys::{pidfd, process};
 
 const BUSYBOX: &str = "/bin/busybox";
@@ -127,7 +128,7 @@ fn made(bundle: &Bundle, spec: &Spec, stdio: Stdio) -> anyhow::Result<Init> {
         sources: sources(spec, &bundle.0)?,
         namespaces: Vec::new(),
         stdio,
-        preserve_fds: Vec::new(),
+        preserved: Preserved::default(),
         cgroup: &Cgroup::none(),
         resctrl: None,
         seccomp_cache: None,
@@ -354,7 +355,7 @@ fn another_process_joins() {
                     init,
                     init_pid,
                     stdio,
-                    preserve_fds: Vec::new(),
+                    preserved: Preserved::default(),
                     cgroup: &cgroup,
                     resctrl: None,
                     seccomp_cache: None,

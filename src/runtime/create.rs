@@ -22,7 +22,7 @@ use super::rootfs::pivot::open_root;
 use super::rootfs::plan::{self, Planned};
 use super::rootfs::{device, mount};
 use super::seccomp::notify;
-use super::stdio::Stdio;
+use super::stdio::{Preserved, Stdio};
 use super::{idmap, init, netdevice, seccomp, sysctl, validate};
 use crate::model::error::Error;
 use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3, enter, unshare};
@@ -101,7 +101,7 @@ pub(crate) struct CreateRequest<'a> {
     pub(crate) namespaces: Vec<Joined>,
     pub(crate) stdio: Stdio,
     /// Become 3 and following in the container.
-    pub(crate) preserve_fds: Vec<OwnedFd>,
+    pub(crate) preserved: Preserved,
     /// Made and limited by the caller.
     pub(crate) cgroup: &'a Cgroup,
     /// Made by the caller; without it a specification that asks for one is refused.
@@ -201,7 +201,7 @@ pub(crate) fn create(request: CreateRequest<'_>) -> Result<Init> {
             bundle,
             sources,
             stdio: request.stdio,
-            preserve_fds: request.preserve_fds,
+            preserved: request.preserved,
             entrances: std::mem::take(&mut placement.entrances),
             cgroup_path: request.cgroup.path(),
             cgroup_follows: placement.follows,

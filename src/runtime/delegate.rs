@@ -33,7 +33,7 @@ use super::cgroup::Cgroup;
 use super::channel::{Channel, Message};
 use super::create::{Rootfs, end};
 use super::seccomp::disjoint::disjoint;
-use super::stdio::Stdio;
+use super::stdio::{Preserved, Stdio};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::runtime::OtherRuntime;
 use crate::sys::clone::{CloneArgs, Cloned, Namespaces, clone3};
@@ -67,7 +67,7 @@ pub(crate) struct CreateRequest<'a> {
     /// Detached sources of mounts, by their index.
     pub(crate) sources: Vec<(usize, OwnedFd)>,
     pub(crate) stdio: Stdio,
-    pub(crate) preserve_fds: Vec<OwnedFd>,
+    pub(crate) preserved: Preserved,
 }
 
 /// A process that the runtime made and that is our child now.
@@ -126,9 +126,9 @@ impl Company {
 impl Delegate<'_> {
     /// Has the container made, ready to start.
     pub(crate) fn create(&self, request: CreateRequest<'_>) -> Result<(Delegated, Waiting)> {
-        let CreateRequest { mut spec, bundle, rootfs, sources, stdio, preserve_fds } = request;
+        let CreateRequest { mut spec, bundle, rootfs, sources, stdio, preserved } = request;
         make_dir(&self.place)?;
-        let mut company = Company { preserved: preserve_fds, ..Company::default() };
+        let mut company = Company { preserved: preserved.fds, ..Company::default() };
         let root = match rootfs {
             Rootfs::Path(path) => path,
             Rootfs::Detached(fd) => {
@@ -187,14 +187,14 @@ impl Delegate<'_> {
         &self,
         process: &Process,
         stdio: Stdio,
-        preserve_fds: Vec<OwnedFd>,
+        preserved: Preserved,
         session: &Path,
     ) -> Result<Delegated> {
         let file = session.join("process.json");
         let text = serde_json::to_vec(process).context("encode the process")?;
         fs::write(&file, text).with_context(|| format!("write {}", file.display()))?;
         let file = file.to_string_lossy();
-        let company = Company { preserved: preserve_fds, ..Company::default() };
+        let company = Company { preserved: preserved.fds, ..Company::default() };
         self.process(&["exec", "--detach", "--process", &file], stdio, company, session)
     }
 

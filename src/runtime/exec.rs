@@ -21,9 +21,9 @@ use super::namespace::Numbers;
 use super::resctrl::Group;
 use super::seccomp::notify::Observer;
 use super::seccomp::{self, Program};
-use super::stdio::Stdio;
+use super::stdio::{Preserved, Stdio};
 use super::{idmap, schedule, terminal, validate};
-use crate::model::error::Error;
+use crate::model::error::{Error, ErrorKind};
 use crate::sys::clone::{Cloned, Namespaces, enter};
 use crate::sys::exec::close_all_but;
 use crate::sys::identity as own;
@@ -40,7 +40,7 @@ pub(crate) struct ExecRequest<'a> {
     pub(crate) init_pid: i32,
     pub(crate) stdio: Stdio,
     /// Become 3 and following.
-    pub(crate) preserve_fds: Vec<OwnedFd>,
+    pub(crate) preserved: Preserved,
     pub(crate) cgroup: &'a Cgroup,
     /// The container's, where it has one.
     pub(crate) resctrl: Option<&'a Group>,
@@ -112,7 +112,7 @@ pub(crate) fn exec(request: ExecRequest<'_>) -> Result<ExecChild> {
             process: request.process,
             init: request.init,
             stdio: request.stdio,
-            preserve_fds: request.preserve_fds,
+            preserved: request.preserved,
             namespaces,
             user_joined: user_first,
             before: &before,
@@ -184,7 +184,7 @@ struct Joining<'a> {
     process: &'a Process,
     init: BorrowedFd<'a>,
     stdio: Stdio,
-    preserve_fds: Vec<OwnedFd>,
+    preserved: Preserved,
     namespaces: Namespaces,
     /// This process was born into the user namespace.
     user_joined: bool,
@@ -244,6 +244,8 @@ impl Joining<'_> {
             this: &this,
             channel: &self.channel,
             bound: self.bound,
+            no_directory: ErrorKind::NoCommand,
+            holes: &self.preserved.holes,
             keep_groups: confine::keeps_groups(self.spec),
         };
         confinement.execute(streams)
@@ -263,7 +265,7 @@ impl Joining<'_> {
     /// Closes the monitor's files.
     fn close_others(&self) -> Result<()> {
         let mut keep = vec![self.channel.as_fd().as_raw_fd(), self.init.as_raw_fd()];
-        keep.extend(self.preserve_fds.iter().map(AsRawFd::as_raw_fd));
+        keep.extend(self.preserved.fds.iter().map(AsRawFd::as_raw_fd));
         if let Stdio::Fds { stdin, stdout, stderr } = &self.stdio {
             keep.extend([stdin, stdout, stderr].map(AsRawFd::as_raw_fd));
         }
@@ -283,7 +285,7 @@ impl Joining<'_> {
                 vec![copy()?, copy()?, copy()?]
             }
         };
-        streams.append(&mut self.preserve_fds);
+        streams.append(&mut self.preserved.fds);
         Ok(streams)
     }
 }

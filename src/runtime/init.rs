@@ -27,9 +27,10 @@ use super::rootfs::plan::{Kind, Planned};
 use super::rootfs::target::{self, Leaf};
 use super::rootfs::{device, mask, mount, pivot};
 use super::seccomp::Program;
-use super::stdio::Stdio;
+use super::stdio::{Preserved, Stdio};
 use super::sysctl::{self, Setting, When};
 use super::{idmap, terminal};
+use crate::model::error::ErrorKind;
 use crate::sys::clone::{Namespaces, unshare};
 use crate::sys::exec::close_all_but;
 use crate::sys::proc::Proc;
@@ -73,7 +74,7 @@ pub(crate) struct Init<'a> {
     pub(crate) bundle: &'a Path,
     pub(crate) sources: Vec<Option<OwnedFd>>,
     pub(crate) stdio: Stdio,
-    pub(crate) preserve_fds: Vec<OwnedFd>,
+    pub(crate) preserved: Preserved,
     /// Lead into the cgroups in which this process could not be born.
     pub(crate) entrances: Vec<File>,
     /// Its own place in each hierarchy, where it has one.
@@ -118,7 +119,7 @@ impl Init<'_> {
             keep.push(root.as_raw_fd());
         }
         keep.extend(self.sources.iter().flatten().map(AsRawFd::as_raw_fd));
-        keep.extend(self.preserve_fds.iter().map(AsRawFd::as_raw_fd));
+        keep.extend(self.preserved.fds.iter().map(AsRawFd::as_raw_fd));
         keep.extend(self.gate.iter().map(AsRawFd::as_raw_fd));
         keep.extend(self.namespaces.joined.iter().map(|joined| joined.fd.as_raw_fd()));
         if let Stdio::Fds { stdin, stdout, stderr } = &self.stdio {
@@ -295,12 +296,12 @@ impl Init<'_> {
     /// Writes what belongs to the namespaces, and gives the descriptors of the command.
     fn prepare(&mut self, proc: &Proc) -> Result<Vec<OwnedFd>> {
         sysctl::apply(proc, self.settings, When::Create)?;
-        let mut streams = Vec::with_capacity(3 + self.preserve_fds.len());
+        let mut streams = Vec::with_capacity(3 + self.preserved.fds.len());
         if let Stdio::Fds { stdin, stdout, stderr } = std::mem::replace(&mut self.stdio, Stdio::Terminal { size: None })
         {
             streams.extend([stdin, stdout, stderr]);
         }
-        streams.append(&mut self.preserve_fds);
+        streams.append(&mut self.preserved.fds);
         Ok(streams)
     }
 
@@ -319,6 +320,8 @@ impl Init<'_> {
             this,
             channel: &self.channel,
             bound: false,
+            no_directory: ErrorKind::NotExecutable,
+            holes: &self.preserved.holes,
             keep_groups: confine::keeps_groups(self.spec),
         };
         confinement.execute(streams)

@@ -101,6 +101,19 @@ pub(crate) fn processors(text: Option<&str>) -> Result<Option<CpuSet>> {
     Ok(Some(set))
 }
 
+/// Refuses a list of processors or of memory nodes that the host, whose list is in `file`, does not have all.
+pub(crate) fn check_available(what: &str, asked: &str, file: &str) -> Result<()> {
+    let asked_numbers = list(asked, 1 << 16).with_context(|| format!("invalid value {asked:?} for cpuset"))?;
+    // A host that does not say lets the cgroup decide.
+    let Ok(available) = std::fs::read_to_string(file) else { return Ok(()) };
+    let available = available.trim();
+    let there = list(available, 1 << 16).with_context(|| format!("read {file}"))?;
+    if asked_numbers.iter().all(|number| there.contains(number)) {
+        return Ok(());
+    }
+    bail!(Error::invalid(format!("requested {what} are not available - requested {asked}, available: {available}")))
+}
+
 /// Runs this process on `processors`.
 pub(crate) fn run_on(processors: &CpuSet) -> Result<()> {
     rustix::thread::sched_setaffinity(None, processors).context("set the processors")

@@ -17,6 +17,21 @@ pub(crate) enum Stdio {
     Terminal { size: Option<(u16, u16)> },
 }
 
+/// The descriptors of a process beyond its streams: 3 and following.
+#[derive(Debug, Default)]
+pub(crate) struct Preserved {
+    pub(crate) fds: Vec<OwnedFd>,
+    /// Numbers of which only the place is kept: the process finds them closed.
+    pub(crate) holes: Vec<u32>,
+}
+
+impl Preserved {
+    /// Descriptors without a hole between them.
+    pub(crate) fn from_three(fds: Vec<OwnedFd>) -> Self {
+        Self { fds, holes: Vec::new() }
+    }
+}
+
 impl Stdio {
     /// Puts the null device of the container, whose root is `root`, in the place of the host's: by a descriptor of the
     /// host's node the container's root could change that node's mode for everybody.

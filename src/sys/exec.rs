@@ -52,6 +52,11 @@ pub(crate) fn close_on_exec_from(first: u32) -> io::Result<()> {
     close_range(first, u32::MAX, 4) // CLOSE_RANGE_CLOEXEC
 }
 
+/// The same for one number.
+pub(crate) fn close_on_exec(number: u32) -> io::Result<()> {
+    close_range(number, number, 4) // CLOSE_RANGE_CLOEXEC
+}
+
 fn close_range(first: u32, last: u32, flags: u32) -> io::Result<()> {
     // SAFETY: integers only. Callers promise that nothing uses the closed descriptors any more.
     let code = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };

@@ -335,3 +335,22 @@ fn checks_that_run_are_no_hindrance_to_a_sweep() {
         super::kill::sweep(env, &[&up], &["rm", "-f", "-t", "0", "box"]);
     });
 }
+
+#[test]
+fn who_is_told_by_health_starts_when_it_is_healthy() {
+    isolated(|env| {
+        stage::busybox(env);
+        let flags = ["--sdnotify", "healthy", "--health-interval", "50ms", "--health-cmd", "test -e /well"];
+        let words = ["run", "-d", "--name", "box", "--network", "none"];
+        let ready = [&words[..], &flags, &["busybox", "sh", "-c", "sleep 0.3; touch /well; exec sleep 1000"]].concat();
+        env.run(&ready).ok();
+        assert_eq!(health(env)["Status"], "healthy");
+        env.run(&["stop", "-t", "0", "box"]).ok();
+        env.run(&["start", "box"]).ok();
+        assert_eq!(health(env)["Status"], "healthy");
+        end(env);
+        let never = [&words[..], &flags, &["busybox", "sleep", "0.2"]].concat();
+        env.run(&never).fails(125, "has ended");
+        end(env);
+    });
+}

@@ -8,6 +8,9 @@ use std::process::{Child, Command, Stdio};
 use rustix::termios::{LocalModes, Winsize};
 
 use super::stage::{self, code};
+use crate::support::image::{Flavor, Image, Layer, Packing};
+use crate::support::registry::Registry;
+use crate::support::tar::Entry;
 use crate::support::{TestEnv, isolated};
 
 /// Our side of a terminal on which a command runs.
@@ -122,5 +125,35 @@ fn keys_detach_and_attach_comes_back() {
         terminal.types("exit 3\r");
         assert_eq!(terminal.ends(), 3);
         env.run(&["rm", "box"]).ok();
+    });
+}
+
+#[test]
+fn a_short_name_is_chosen_once() {
+    isolated(|env| {
+        let (first, second) = (Registry::beside(env), Registry::beside(env));
+        let image = Image::of(vec![Layer::new(&[Entry::file("a", 0o644, "a")], Packing::Gzip)]);
+        second.add("app", "latest", &image, Flavor::Oci);
+        let (one, two) = (first.address(), second.address());
+        let insecure = |at: &str| format!("[[registry]]\nlocation = \"{at}\"\ninsecure = true\n");
+        let configuration =
+            format!("unqualified-search-registries = [\"{one}\", \"{two}\"]\n{}{}", insecure(&one), insecure(&two));
+        drop(std::fs::remove_dir_all("/etc/containers/registries.conf.d"));
+        std::fs::create_dir_all("/etc/containers").unwrap();
+        std::fs::write("/etc/containers/registries.conf", configuration).unwrap();
+        let mut terminal = Terminal::run(env, &["pull", "app"]);
+        terminal.shows(&format!("1) {one}/app:latest\r\n  2) {two}/app:latest\r\n1-2 [1]: "));
+        terminal.types("7\r");
+        terminal.shows("\"7\" is none of them\r\n1-2 [1]: ");
+        terminal.types("2\r");
+        terminal.shows(&image.id());
+        assert_eq!(terminal.ends(), 0);
+        assert!(first.requests().is_empty(), "who was not chosen is not asked");
+        // It is remembered, and holds where nobody can be asked.
+        env.run(&["rmi", "-af"]).ok();
+        env.run(&["pull", "-q", "app:latest"]).ok();
+        assert_eq!(env.run(&["images", "--format", "{{.Repository}}"]).ok(), format!("{two}/app"));
+        env.run(&["rmi", "-af"]).ok();
+        env.nothing_is_left();
     });
 }

@@ -201,6 +201,17 @@ fn descriptors_of_the_caller_are_handed_on() {
         env.run(&["run", "-d", "--name", "box", "--network", "none", "busybox", "sleep", "1000"]).ok();
         assert_eq!(shell(&format!("exec --preserve-fds 2 box sh -c 'cat <&4' 3</dev/null 4<{path}")).ok(), "hello");
         shell("exec --preserve-fds 1 box true").fails(125, "file descriptor 3 is not available");
+        // By their numbers: what lies between is closed, whatever the caller has there.
+        let named =
+            format!("--preserve-fd 5,9 busybox sh -c 'cat <&9; ls /proc/self/fd' 4</dev/null 5</dev/null 9<{path}");
+        let numbers = |text: String| text.lines().map(str::to_owned).collect::<Vec<_>>();
+        let got = numbers(shell(&format!("run --rm --network none {named}")).ok());
+        // One is the directory that ls reads.
+        assert_eq!(got, ["hello", "0", "1", "2", "3", "5", "9"]);
+        let got = numbers(shell(&format!("exec --preserve-fd 7 box sh -c 'cat <&7; ls /proc/self/fd' 7<{path}")).ok());
+        assert_eq!(got, ["hello", "0", "1", "2", "3", "7"]);
+        shell("exec --preserve-fd 7,8 box true 8</dev/null").fails(125, "file descriptor 7 is not available");
+        shell("exec --preserve-fds 1 --preserve-fd 3 box true 3</dev/null").fails(125, "cannot specify both");
         env.run(&["rm", "-f", "-t", "0", "box"]).ok();
     });
 }

@@ -177,7 +177,7 @@ fn mounts(id: &str) -> PathBuf {
     let exe = std::env::current_exe().expect("this program's path");
     let covers = |place: &str| exe.starts_with(place) || Path::new(env!("CARGO_MANIFEST_DIR")).starts_with(place);
     let mut own = None;
-    for place in ["/tmp", "/mnt", "/var/tmp", "/run", "/dev/shm"] {
+    for place in ["/tmp", "/mnt", "/var/tmp", "/var/cache", "/run", "/dev/shm"] {
         if covers(place) || !Path::new(place).is_dir() {
             continue;
         }

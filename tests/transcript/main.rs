@@ -107,7 +107,7 @@ macro_rules! cases {
 
 cases! {
     containers images run exec volumes startup limits service system
-    clone create ps content archives commit mount lifecycle manifests templates errors inside health init
+    clone create ps content archives commit mount lifecycle manifests templates errors habits inside health init
     accepted secrets terminal session prompt;
     as_user user userns usermay userstore
 }

@@ -1,16 +1,19 @@
 //! `dhow create`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::{defaults, request};
 use crate::cli::context::Context;
 use crate::cli::flags::create::CreateFlags;
 use crate::cli::flags::tree::Run;
 use crate::cli::output::stdout;
+use crate::cli::output::template::Template;
 use crate::cli::progress;
 use crate::cli::relay::{self, Wanted};
+use crate::engine::Engine;
 use crate::engine::container::Locked;
-use crate::engine::request::{CreateRequest, RootRequest};
+use crate::engine::request::{CreateRequest, RemoveRequest, RootRequest};
+use crate::model::error::Error;
 
 /// Create a container without starting it
 #[derive(clap::Args)]
@@ -40,7 +43,31 @@ pub(super) fn create(context: &Context, mut request: CreateRequest) -> Result<Lo
     if !request.vendor_devices.names.is_empty() {
         request.vendor_devices.dirs = defaults::cdi_dirs(context)?;
     }
+    let tag = request.log.tag.clone().filter(|tag| tag.contains("{{"));
+    let tag = tag.map(|tag| Template::parse("container", &tag)).transpose()?;
     let quiet = matches!(&request.root, RootRequest::Image { registry, .. } if registry.quiet);
     let mut progress = progress::for_pull(quiet);
-    context.engine()?.create(request, progress.as_mut())
+    let mut locked = context.engine()?.create(request, progress.as_mut())?;
+    if let Some(tag) = tag {
+        let filled = fill(context.engine()?, &mut locked, tag);
+        if let Err(error) = filled {
+            let id = locked.id().clone();
+            drop(locked);
+            context.engine()?.remove(id.as_str(), RemoveRequest { volumes: true, ..RemoveRequest::default() })?;
+            return Err(error.context("template of --log-opt tag"));
+        }
+    }
+    Ok(locked)
+}
+
+/// Puts the tag of a container's log, a template over what `inspect` shows of it, in the template's place.
+fn fill(engine: &Engine, locked: &mut Locked, tag: Template) -> Result<()> {
+    let document = engine.inspect_container(locked.id().as_str(), false)?;
+    let text = tag.typed("inspect container", &[]).render(&document)?;
+    let text = text.trim_end_matches('\n');
+    if text.contains(char::is_control) {
+        bail!(Error::invalid(format!("{text:?} is no tag")));
+    }
+    locked.config.log.tag = Some(text.to_owned());
+    locked.save_config()
 }

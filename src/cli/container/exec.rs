@@ -1,6 +1,5 @@
 //! `dhow exec`.
 
-use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -16,6 +15,7 @@ use crate::engine::Engine;
 use crate::engine::attach::Ended;
 use crate::engine::exec::Session;
 use crate::engine::request::ExecRequest;
+use crate::engine::request::Preserved;
 use crate::model::error::{Error, ErrorKind};
 
 /// podman's exit code where the container does not run.
@@ -45,6 +45,9 @@ pub(crate) struct ExecArgs {
     /// The container that was created last
     #[arg(short, long)]
     latest: bool,
+    /// Hand on these descriptors
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
+    preserve_fd: Vec<u32>,
     /// Hand on this many descriptors, from 3 on
     #[arg(long, value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
     preserve_fds: u32,
@@ -89,8 +92,7 @@ impl Run<Context> for ExecArgs {
             size: if self.tty { terminal::window_size() } else { None },
             detach: self.detach,
         };
-        let preserved = super::preserved(self.preserve_fds)?;
-        let preserved: Vec<_> = preserved.iter().map(AsFd::as_fd).collect();
+        let preserved = super::preserved(self.preserve_fds, &self.preserve_fd)?;
         if self.detach {
             let session = begin(engine, &name, &request, &preserved)?;
             stdout::print(&format!("{}\n", session.id))?;
@@ -114,7 +116,7 @@ impl Run<Context> for ExecArgs {
 }
 
 /// Starts the session. As podman has it, a container that does not run is exit code 255.
-fn begin(engine: &Engine, name: &str, request: &ExecRequest, preserved: &[BorrowedFd<'_>]) -> Result<Session> {
+fn begin(engine: &Engine, name: &str, request: &ExecRequest, preserved: &Preserved) -> Result<Session> {
     engine.exec(name, request, preserved).map_err(|error| {
         let state = error.downcast_ref::<Error>().is_some_and(|root| root.kind == ErrorKind::State);
         if state { exit::with_code(NOT_RUNNING, error) } else { error }

@@ -103,7 +103,9 @@ impl PsArgs {
         let format = self.format.as_deref().filter(|format| !format.is_empty());
         let wants_size = self.size || format.is_some_and(|format| format.contains(".Size"));
         let wants_ns = self.ns
-            || format.is_some_and(|f| ["NS", "IPC", "MNT", "NET", "UTS", "Cgroup"].iter().any(|n| f.contains(n)));
+            || format.is_some_and(|f| {
+                ["NS", "IPC", "MNT", "NET", "UTS", "Cgroup", "Namespaces"].iter().any(|n| f.contains(n))
+            });
         let (containers, code) = self.containers(context)?;
         let mut rows = Vec::with_capacity(containers.len());
         for container in &containers {
@@ -121,7 +123,6 @@ impl PsArgs {
             }
             None if self.quiet => rows.iter().map(|row| format!("{}\n", row.id())).collect(),
             format => {
-                let values: Vec<_> = rows.iter().map(Row::fields).collect();
                 let default = match (self.ns, self.size) {
                     (true, _) => row::NAMESPACES,
                     (false, true) => row::SIZED,
@@ -136,6 +137,8 @@ impl PsArgs {
                     heading: !self.noheading,
                     terminal: context.terminal(),
                 };
+                let wanted = report.wanted(format);
+                let values: Vec<_> = rows.iter().map(|row| row.fields(&wanted)).collect();
                 report.rows(format, &values)?
             }
         };

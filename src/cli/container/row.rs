@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::filter;
+use crate::cli::output::template::report::Wanted;
 use crate::cli::output::template::{Data, Method};
 use crate::engine::container::Container;
 use crate::engine::health;
@@ -142,66 +143,75 @@ impl Row<'_> {
         crate::engine::top::namespace(self.pid(), name).map(|number| number.to_string()).unwrap_or_default()
     }
 
-    /// The row for templates.
-    pub(super) fn fields(&self) -> Value {
+    /// The row for templates: the fields that are `wanted`.
+    pub(super) fn fields(&self, wanted: &Wanted<'_>) -> Value {
         let Container { config, state, .. } = self.container;
         let image_id = if self.no_trunc { self.image_id() } else { self.image_id().get(..12).unwrap_or_default() };
-        json!({
-            "ID": self.id(),
-            "Id": config.id,
-            "Image": self.image(),
-            "ImageID": image_id,
-            "Command": self.short_command(),
-            "Created": time::print_go(config.created, &TimeZone::system()),
-            "CreatedAt": time::print_go(config.created, &TimeZone::system()),
-            "CreatedHuman": time::human_ago(config.created, self.now),
-            "RunningFor": time::human_ago(config.created, self.now),
-            "State": state.status.as_str(),
-            "Status": self.status(),
-            "Ports": ports(&config.publish, &config.exposed),
-            "Names": config.name,
-            "Labels": config.labels,
-            "Mounts": self.mounts(),
-            "Networks": self.networks().join(","),
-            "Pid": self.pid(),
-            "ExitCode": state.exit_code.unwrap_or_default(),
-            "Exited": state.status == Status::Exited,
-            "ExitedAt": seconds(state.finished_at),
-            "StartedAt": seconds(state.started_at),
-            "Size": self.human_size(),
-            "AutoRemove": config.remove,
-            "Restarts": state.restarts,
-            "IsInfra": false,
-            "Pod": "",
-            "PodName": "",
-            "Cgroup": self.namespace("cgroup"),
-            "IPC": self.namespace("ipc"),
-            "MNT": self.namespace("mnt"),
-            "NET": self.namespace("net"),
-            "PIDNS": self.namespace("pid"),
-            "USERNS": self.namespace("user"),
-            "UTS": self.namespace("uts"),
-        })
+        let created = || json!(time::print_go(config.created, &TimeZone::system()));
+        let age = || json!(time::human_ago(config.created, self.now));
+        let mut fields = Map::new();
+        let mut add = |name: &str, value: &dyn Fn() -> Value| {
+            if wanted.has(name) {
+                fields.insert(name.to_owned(), value());
+            }
+        };
+        add("ID", &|| json!(self.id()));
+        add("Id", &|| json!(config.id));
+        add("Image", &|| json!(self.image()));
+        add("ImageID", &|| json!(image_id));
+        add("Command", &|| json!(self.short_command()));
+        add("Created", &created);
+        add("CreatedAt", &created);
+        add("CreatedHuman", &age);
+        add("RunningFor", &age);
+        add("State", &|| json!(state.status.as_str()));
+        add("Status", &|| json!(self.status()));
+        add("Ports", &|| json!(ports(&config.publish, &config.exposed)));
+        add("Names", &|| json!(config.name));
+        add("Labels", &|| json!(config.labels));
+        add("Mounts", &|| json!(self.mounts()));
+        add("Networks", &|| json!(self.networks().join(",")));
+        add("Pid", &|| json!(self.pid()));
+        add("ExitCode", &|| json!(state.exit_code.unwrap_or_default()));
+        add("Exited", &|| json!(state.status == Status::Exited));
+        add("ExitedAt", &|| json!(seconds(state.finished_at)));
+        add("StartedAt", &|| json!(seconds(state.started_at)));
+        add("Size", &|| json!(self.human_size()));
+        add("AutoRemove", &|| json!(config.remove));
+        add("Restarts", &|| json!(state.restarts));
+        add("IsInfra", &|| json!(false));
+        add("Pod", &|| json!(""));
+        add("PodName", &|| json!(""));
+        add("Namespaces", &|| Value::Object(self.namespaces()));
+        add("Cgroup", &|| json!(self.namespace("cgroup")));
+        add("IPC", &|| json!(self.namespace("ipc")));
+        add("MNT", &|| json!(self.namespace("mnt")));
+        add("NET", &|| json!(self.namespace("net")));
+        add("PIDNS", &|| json!(self.namespace("pid")));
+        add("USERNS", &|| json!(self.namespace("user")));
+        add("UTS", &|| json!(self.namespace("uts")));
+        Value::Object(fields)
+    }
+
+    /// The namespaces of the process, by podman's names.
+    fn namespaces(&self) -> Map<String, Value> {
+        let known = [
+            ("MNT", "mnt"),
+            ("Cgroup", "cgroup"),
+            ("IPC", "ipc"),
+            ("NET", "net"),
+            ("PIDNS", "pid"),
+            ("UTS", "uts"),
+            ("User", "user"),
+        ];
+        known.map(|(key, name)| (key.to_owned(), self.namespace(name).into())).into_iter().collect()
     }
 
     /// The row for `--format json`.
     pub(super) fn document(&self) -> Value {
         let Container { config, state, .. } = self.container;
         let or_null = |empty: bool, value: Value| if empty { Value::Null } else { value };
-        let mut namespaces = Map::new();
-        if self.namespaces {
-            for (key, name) in [
-                ("MNT", "mnt"),
-                ("Cgroup", "cgroup"),
-                ("IPC", "ipc"),
-                ("NET", "net"),
-                ("PIDNS", "pid"),
-                ("UTS", "uts"),
-                ("User", "user"),
-            ] {
-                namespaces.insert(key.to_owned(), self.namespace(name).into());
-            }
-        }
+        let namespaces = if self.namespaces { self.namespaces() } else { Map::new() };
         json!({
             "AutoRemove": config.remove,
             "Command": filter::command(config),

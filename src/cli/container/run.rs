@@ -1,6 +1,6 @@
 //! `dhow run`.
 
-use std::os::fd::AsFd;
+use std::io::IsTerminal;
 
 use anyhow::Result;
 
@@ -25,6 +25,9 @@ pub(crate) struct RunArgs {
     /// Run in the background and print the container's ID
     #[arg(short, long)]
     detach: bool,
+    /// Hand on these descriptors
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
+    preserve_fd: Vec<u32>,
     /// Hand on this many descriptors, from 3 on
     #[arg(long, value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
     preserve_fds: u32,
@@ -47,15 +50,19 @@ impl Run<Context> for RunArgs {
         let keys = relay::detach_keys(flags.detach_keys.as_deref())?;
         flags.rm |= self.rmi;
         let flags = &flags;
-        let preserved = super::handed_on(self.preserve_fds)?;
-        let preserved: Vec<_> = preserved.iter().map(AsFd::as_fd).collect();
+        let preserved = super::handed_on(self.preserve_fds, &self.preserve_fd)?;
         let mut request = request::of(&self.create, flags, super::words(context), config, &context.privilege)?;
         warnings.iter().for_each(|warning| context.warn(warning));
+        if flags.tty && flags.interactive && !self.detach && !std::io::stdin().is_terminal() {
+            context.warn("The input device is not a TTY. The --tty and --interactive flags might not work properly");
+        }
         request.remove_image = self.rmi;
         let engine = context.engine()?;
         let locked = super::create::create(context, request)?;
         if self.detach {
+            let notify = locked.config.notify;
             let id = engine.start_background(locked, &preserved).map_err(refused)?;
+            super::wait::until_ready(engine, &id, notify)?;
             stdout::print(&format!("{id}\n"))?;
             return Ok(0);
         }

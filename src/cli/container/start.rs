@@ -8,6 +8,7 @@ use crate::cli::flags::tree::Run;
 use crate::cli::outcome::Outcomes;
 use crate::cli::relay::{self, Relay, Wanted};
 use crate::engine::container;
+use crate::engine::request::Preserved;
 use crate::model::error::Error;
 use crate::model::status::Status;
 
@@ -75,7 +76,11 @@ impl Run<Context> for StartArgs {
             return self.foreground(context, &name);
         }
         let names = choice.resolve(engine)?;
-        let start = |name: &str| engine.start_detached(&container::find(&engine.paths, name)?);
+        let start = |name: &str| {
+            let id = container::find(&engine.paths, name)?;
+            let notify = engine.start_detached(&id)?;
+            super::wait::until_ready(engine, &id, notify)
+        };
         Outcomes::each(&names, start)?.finish()
     }
 }
@@ -107,7 +112,7 @@ impl StartArgs {
             return super::attach::follow(engine, attached, wanted, &keys, self.sig_proxy.unwrap_or(self.attach));
         }
         let relay = Relay::prepare(engine, wanted, locked.config.tty, &keys, self.sig_proxy.unwrap_or(self.attach))?;
-        let foreground = engine.start_foreground(locked, &[])?;
+        let foreground = engine.start_foreground(locked, &Preserved::default())?;
         super::run::attend(engine, relay, foreground)
     }
 }

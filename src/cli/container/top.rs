@@ -11,7 +11,7 @@ use crate::engine::top;
 /// Show the processes of a container
 ///
 /// Columns are named by descriptors, separated by commas or blanks. Nothing is executed in the container: what the
-/// kernel says is read from outside.
+/// kernel says is read from outside. Of the options of ps(1), `aux`, `-ef` and `-o` are understood.
 #[derive(clap::Args)]
 pub(crate) struct TopArgs {
     /// The container that was created last

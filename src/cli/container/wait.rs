@@ -13,6 +13,8 @@ use crate::engine::Engine;
 use crate::engine::wait::Condition;
 use crate::model::error::{Error, ErrorKind};
 use crate::model::health::HealthStatus;
+use crate::model::id::Id;
+use crate::model::service::NotifyMode;
 use crate::model::status::Status;
 
 /// Wait until one or more containers have ended, and print their exit codes
@@ -78,6 +80,14 @@ fn condition(text: &str) -> Result<Condition, Error> {
         _ => known.map(Condition::Status),
     };
     condition.ok_or_else(|| Error::invalid(format!("unknown container state: {text}: invalid argument")))
+}
+
+/// Waits, after a start, until the container is as far as its `--sdnotify` says that it must be: healthy, if that.
+pub(super) fn until_ready(engine: &Engine, id: &Id, notify: NotifyMode) -> Result<()> {
+    if notify == NotifyMode::Healthy {
+        engine.wait_for(id.as_str(), &[Condition::Health(HealthStatus::Healthy)])?;
+    }
+    Ok(())
 }
 
 /// Waits for one of the states, or for the end.

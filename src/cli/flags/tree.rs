@@ -21,6 +21,8 @@ pub(crate) struct Entry<C: 'static> {
     pub(crate) aliases: &'static [&'static str],
     pub(crate) about: &'static str,
     pub(crate) entries: &'static [Entry<C>],
+    /// What follows the options, where the arguments alone do not tell.
+    words: Option<&'static str>,
     augment: fn(Command) -> Command,
     run: Option<fn(&ArgMatches, &C) -> anyhow::Result<u8>>,
 }
@@ -36,17 +38,31 @@ impl<C> Copy for Entry<C> {}
 impl<C: 'static> Entry<C> {
     /// Declares a command.
     pub(crate) const fn leaf<A: Run<C>>(name: &'static str, about: &'static str) -> Self {
-        Self { name, aliases: &[], about, entries: &[], augment: A::augment_args, run: Some(run_args::<A, C>) }
+        Self {
+            name,
+            aliases: &[],
+            about,
+            entries: &[],
+            words: None,
+            augment: A::augment_args,
+            run: Some(run_args::<A, C>),
+        }
     }
 
     /// Declares a noun with its commands.
     pub(crate) const fn noun(name: &'static str, about: &'static str, entries: &'static [Self]) -> Self {
-        Self { name, aliases: &[], about, entries, augment: unchanged, run: None }
+        Self { name, aliases: &[], about, entries, words: None, augment: unchanged, run: None }
     }
 
     /// Adds other names.
     pub(crate) const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
+        self
+    }
+
+    /// Says what follows the options: `IMAGE [COMMAND [ARG...]]`.
+    pub(crate) const fn words(mut self, words: &'static str) -> Self {
+        self.words = Some(words);
         self
     }
 
@@ -65,7 +81,15 @@ impl<C: 'static> Entry<C> {
     /// Builds clap's definition of this command under the full name `path`.
     pub(super) fn command(&self, path: &str) -> Command {
         let command = (self.augment)(Command::new(self.name).about(self.about));
-        command.bin_name(path).disable_help_flag(true).disable_version_flag(true).disable_help_subcommand(true)
+        let words = self.words.map_or_else(|| words(&command), |words| format!(" {words}"));
+        let below = if self.entries.is_empty() { words.as_str() } else { " COMMAND" };
+        let usage = format!("{path} [options]{below}");
+        command
+            .override_usage(usage)
+            .bin_name(path)
+            .disable_help_flag(true)
+            .disable_version_flag(true)
+            .disable_help_subcommand(true)
     }
 
     /// Builds the definition with everything below it, for manual pages.
@@ -83,6 +107,22 @@ fn unchanged(command: Command) -> Command {
 
 fn run_args<A: Run<C>, C>(matches: &ArgMatches, context: &C) -> anyhow::Result<u8> {
     A::from_arg_matches(matches).map_err(|e| UsageError::new(line_of(&e)))?.run(context)
+}
+
+/// What follows the options, in the field's words: `CONTAINER [CONTAINER...]`.
+fn words(command: &Command) -> String {
+    let word = |arg: &Arg| {
+        let name = arg.get_value_names().and_then(|names| names.first()).map_or("ARG", |name| name.as_str()).to_owned();
+        let many = matches!(arg.get_action(), ArgAction::Append);
+        match (arg.is_required_set(), many) {
+            _ if name.contains(' ') => format!(" {name}"),
+            (true, true) => format!(" {name} [{name}...]"),
+            (true, false) => format!(" {name}"),
+            (false, true) => format!(" [{name}...]"),
+            (false, false) => format!(" [{name}]"),
+        }
+    };
+    command.get_positionals().map(word).collect()
 }
 
 /// Adds `--help` for people to see; the scan finds it before clap.
@@ -113,6 +153,8 @@ pub(crate) struct Tree<C: 'static> {
     pub(crate) after: &'static str,
     /// The last words of the help of a command, by its own.
     pub(crate) examples: fn(&str) -> String,
+    /// Commands that people expect and that are not there, and what they can do instead.
+    pub(crate) absent: &'static [(&'static [&'static str], &'static str)],
 }
 
 /// What the arguments ask for.
@@ -152,7 +194,7 @@ impl<C: 'static> Tree<C> {
                 return self.help_of(&words[1..]).map(Parsed::Help);
             }
             let Some(entry) = entries.iter().find(|e| e.is(&name)) else {
-                return Err(unrecognized(entries, &path, &name));
+                return Err(self.unrecognized(entries, &path, &name));
             };
             path = format!("{path} {}", entry.name);
             rest = words[1..].to_vec();
@@ -203,12 +245,25 @@ impl<C: 'static> Tree<C> {
             .trailer(format!("Try '{path} --help' for more information"))
     }
 
+    fn unrecognized(&self, entries: &[Entry<C>], path: &str, name: &str) -> UsageError {
+        let error = UsageError::new(format!("unrecognized command `{path} {name}`"));
+        let words = format!("{path} {name}").replacen(&format!("{} ", self.name), "", 1);
+        if let Some((_, instead)) = self.absent.iter().find(|(names, _)| names.contains(&words.as_str())) {
+            return error.trailer(format!("hint: {instead}"));
+        }
+        let lower = name.to_lowercase();
+        let near = |e: &&Entry<C>| distance(&lower, e.name) <= 2 || e.name.starts_with(&lower);
+        let names: Vec<_> = entries.iter().filter(near).map(|e| format!("\t{}\n", e.name)).collect();
+        let hint = if names.is_empty() { String::new() } else { format!("\nDid you mean this?\n{}\n", names.concat()) };
+        error.trailer(format!("{hint}Try '{path} --help' for more information"))
+    }
+
     fn help_of(&self, words: &[OsString]) -> Result<String, UsageError> {
         let mut path = self.name.to_owned();
         let (mut entries, mut current) = (self.entries, None);
         for word in words {
             let name = word.to_string_lossy();
-            let entry = entries.iter().find(|e| e.is(&name)).ok_or_else(|| unrecognized(entries, &path, &name))?;
+            let entry = entries.iter().find(|e| e.is(&name)).ok_or_else(|| self.unrecognized(entries, &path, &name))?;
             path = format!("{path} {}", entry.name);
             (entries, current) = (entry.entries, Some(entry));
         }
@@ -235,7 +290,7 @@ impl<C: 'static> Tree<C> {
         if entry.is_some() {
             command = command.after_help((self.examples)(path.split_once(' ').map_or("", |(_, words)| words)));
         }
-        if !entries.is_empty() {
+        if entry.is_none() {
             command = command.override_usage(format!("{path} [options] COMMAND"));
         }
         command.render_long_help().to_string()
@@ -371,15 +426,6 @@ fn line_of(error: &clap::Error) -> String {
     line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
-fn unrecognized<C>(entries: &[Entry<C>], path: &str, name: &str) -> UsageError {
-    let lower = name.to_lowercase();
-    let near = |e: &&Entry<C>| distance(&lower, e.name) <= 2 || e.name.starts_with(&lower);
-    let names: Vec<_> = entries.iter().filter(near).map(|e| format!("\t{}\n", e.name)).collect();
-    let hint = if names.is_empty() { String::new() } else { format!("\nDid you mean this?\n{}\n", names.concat()) };
-    UsageError::new(format!("unrecognized command `{path} {name}`"))
-        .trailer(format!("{hint}Try '{path} --help' for more information"))
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
@@ -477,6 +523,7 @@ mod tests {
         groups: &[],
         after: "",
         examples: |_| String::new(),
+        absent: &[(&["volume lock"], "there are no locks")],
     };
 
     fn go(args: &[&str]) -> String {
@@ -545,6 +592,7 @@ mod tests {
                 &["volume", "foo"],
                 "unrecognized command `dhow volume foo`\nTry 'dhow volume --help' for more information",
             ),
+            (&["volume", "lock", "x"], "unrecognized command `dhow volume lock`\nhint: there are no locks"),
             (
                 &["run", "-m", "x", "i"],
                 "invalid argument \"x\" for \"-m, --memory\" flag: invalid size: 'x'\nSee 'dhow run --help'",

@@ -8,6 +8,10 @@ pub(crate) trait PullProgress: Progress {
     fn trying(&mut self, name: &str);
     /// The image with this id is whole and in the store.
     fn stored(&mut self, id: &str);
+    /// Asks which of several names is meant; `None` where nobody can be asked.
+    fn choose(&mut self, _names: &[String]) -> anyhow::Result<Option<usize>> {
+        Ok(None)
+    }
     /// Something is not as it was asked for.
     fn warn(&mut self, text: &str);
 }

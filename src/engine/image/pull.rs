@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::engine::request::{PullPolicy, RegistryOptions};
 use crate::image::intake::Target;
 use crate::image::pull;
-use crate::image::registry::mirror;
+use crate::image::registry::mirror::{self, Candidates, Choice};
 use crate::image::store::{self, Image, ImageStore};
 use crate::image::trust::policy::Policy;
 use crate::model::error::Error;
@@ -61,16 +61,20 @@ impl Engine {
             let access = self.registries(options)?;
             let platform = options.platform.clone().unwrap_or_else(Platform::host);
             let candidates = mirror::candidates(&access.config, &reference)?;
-            if candidates.must_choose {
-                return Err(ambiguous(&reference, &candidates.names).into());
-            }
+            let (names, chosen) = choose(&reference, candidates, progress)?;
             if policy == PullPolicy::Newer
                 && let Some(image) = &local
-                && !self.is_newer(&access, image, &candidates.names, &platform, &guard.cancel)
+                && !self.is_newer(&access, image, &names, &platform, &guard.cancel)
             {
                 return Ok(image.clone());
             }
-            self.pull_first(&access, &candidates.names, &platform, &guard.cancel, progress)
+            let image = self.pull_first(&access, &names, &platform, &guard.cancel, progress)?;
+            if let Some(chosen) = chosen
+                && let Err(error) = access.config.record_alias(reference.path(), &chosen)
+            {
+                progress.warn(&format!("the choice is not kept: {error:#}"));
+            }
+            Ok(image)
         };
         guard.outcome(work())
     }
@@ -84,7 +88,7 @@ impl Engine {
         let work = || {
             let access = self.registries(options)?;
             let candidates = mirror::candidates(&access.config, &reference)?;
-            if candidates.must_choose {
+            if candidates.choice == Choice::Must {
                 return Err(ambiguous(&reference, &candidates.names).into());
             }
             let client = access.client(&guard.cancel)?;
@@ -191,6 +195,24 @@ fn serves(image: &Image, options: &RegistryOptions) -> bool {
 fn offered(image: &Image) -> Platform {
     let record = &image.record;
     Platform::new(&record.os, &record.architecture, record.variant.as_deref())
+}
+
+/// The names to try, and the one, without its tag, that the user has chosen of several.
+fn choose(
+    reference: &Reference,
+    candidates: Candidates,
+    progress: &mut dyn PullProgress,
+) -> Result<(Vec<Reference>, Option<String>)> {
+    let Candidates { names, choice, .. } = candidates;
+    if choice == Choice::None {
+        return Ok((names, None));
+    }
+    let texts: Vec<String> = names.iter().map(store::text).collect();
+    match progress.choose(&texts)?.and_then(|at| names.get(at)) {
+        Some(name) => Ok((vec![name.clone()], Some(name.name()))),
+        None if choice == Choice::Must => Err(ambiguous(reference, &names).into()),
+        None => Ok((names, None)),
+    }
 }
 
 fn ambiguous(reference: &Reference, names: &[Reference]) -> Error {

@@ -37,12 +37,10 @@ impl Engine {
                 Some((registry, rest)) if first.contains(['.', ':']) || first == "localhost" => {
                     (vec![registry.to_owned()], rest)
                 }
+                // As for a pull: the last resort of a short name.
+                _ if access.config.search.is_empty() => (vec![DOCKER_HUB.to_owned()], term),
                 _ => (access.config.search.clone(), term),
             };
-            if registries.is_empty() {
-                let error = Error::invalid(format!("{term}: no registry to search"));
-                return Err(error.hint("begin the term with one, or set unqualified-search-registries").into());
-            }
             let (mut found, mut failed) = (Vec::new(), Vec::new());
             for registry in registries {
                 match client.search(&registry, rest, limit) {

@@ -15,6 +15,7 @@ use toml::{Table, Value};
 
 use crate::model::error::Error;
 use crate::model::reference::Reference;
+use crate::state::record::{self, Durability};
 
 /// How a short name with several candidates is treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub(crate) struct Registries {
     pub(crate) warnings: Vec<String>,
     /// Whether any file gave a search list.
     pub(crate) search_from: Option<PathBuf>,
+    /// Where the choice of a user is kept.
+    pub(crate) recorded_aliases: Option<PathBuf>,
 }
 
 /// Where the files are, by the environment of the user.
@@ -77,7 +80,7 @@ pub(crate) struct Registries {
 pub(crate) struct Places {
     pub(crate) main: Vec<PathBuf>,
     pub(crate) drop_ins: Vec<PathBuf>,
-    /// Aliases that podman recorded when a user chose.
+    /// Aliases that were recorded when a user chose, by podman or by us.
     pub(crate) recorded_aliases: Option<PathBuf>,
 }
 
@@ -145,7 +148,26 @@ impl Registries {
         {
             all.warnings.push(format!("{error:#}"));
         }
+        all.recorded_aliases.clone_from(&places.recorded_aliases);
         Ok(all)
+    }
+
+    /// Records that the short name `name` means `full` from now on, because a user chose so.
+    pub(crate) fn record_alias(&self, name: &str, full: &str) -> Result<()> {
+        let Some(path) = &self.recorded_aliases else { return Ok(()) };
+        let mut table: Table = match read(path)? {
+            Some(text) => toml::from_str(&text).with_context(|| format!("read {}", path.display()))?,
+            None => Table::new(),
+        };
+        let aliases = table.entry("aliases").or_insert_with(|| Table::new().into());
+        let Some(aliases) = aliases.as_table_mut() else {
+            bail!(Error::invalid(format!("{}: aliases must be a table", path.display())));
+        };
+        aliases.insert(name.to_owned(), full.into());
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+        }
+        record::write_bytes(path, table.to_string().as_bytes(), Durability::Lazy)
     }
 
     /// Adds what one file says.

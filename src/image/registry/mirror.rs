@@ -6,13 +6,22 @@ use super::config::{PullFrom, Registries, ShortNameMode, matched};
 use crate::model::error::{Error, ErrorKind};
 use crate::model::reference::{DOCKER_HUB, Reference};
 
+/// Whether a user at a terminal is asked which of several names is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    None,
+    /// Without a terminal they are tried in their order.
+    May,
+    /// Without a terminal that is an error.
+    Must,
+}
+
 /// The full names that a name may stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Candidates {
     /// In the order in which they are tried.
     pub(crate) names: Vec<Reference>,
-    /// Whether the user must choose one of several; without a terminal that is an error.
-    pub(crate) must_choose: bool,
+    pub(crate) choice: Choice,
     /// Where the names come from, as a message says it; `None` for a full name.
     pub(crate) origin: Option<String>,
 }
@@ -30,7 +39,7 @@ pub(crate) struct Endpoint {
 /// The candidates of `name`: itself if it is full, else its alias, the search list, or Docker's registry.
 pub(crate) fn candidates(config: &Registries, name: &Reference) -> Result<Candidates> {
     if !name.is_short() {
-        return Ok(Candidates { names: vec![name.or_latest()], must_choose: false, origin: None });
+        return Ok(Candidates { names: vec![name.or_latest()], choice: Choice::None, origin: None });
     }
     let alias = config.aliases.get(name.path()).filter(|_| config.mode != ShortNameMode::Disabled);
     if let Some(alias) = alias {
@@ -42,17 +51,22 @@ pub(crate) fn candidates(config: &Registries, name: &Reference) -> Result<Candid
             full = full.with_digest(digest.clone());
         }
         let origin = Some(format!("resolved {name:?} as an alias", name = name.path()));
-        return Ok(Candidates { names: vec![full.or_latest()], must_choose: false, origin });
+        return Ok(Candidates { names: vec![full.or_latest()], choice: Choice::None, origin });
     }
     if config.search.is_empty() {
         let names = vec![name.qualified(DOCKER_HUB)?.or_latest()];
-        return Ok(Candidates { names, must_choose: false, origin: None });
+        return Ok(Candidates { names, choice: Choice::None, origin: None });
     }
     let names: Vec<Reference> =
         config.search.iter().map(|domain| Ok(name.qualified(domain)?.or_latest())).collect::<Result<_>>()?;
     let file = config.search_from.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
     Ok(Candidates {
-        must_choose: names.len() > 1 && config.mode == ShortNameMode::Enforcing,
+        choice: match config.mode {
+            _ if names.len() < 2 => Choice::None,
+            ShortNameMode::Enforcing => Choice::Must,
+            ShortNameMode::Permissive => Choice::May,
+            ShortNameMode::Disabled => Choice::None,
+        },
         names,
         origin: Some(format!("resolving {name:?} using unqualified-search registries ({file})", name = name.path())),
     })
@@ -129,7 +143,7 @@ mod tests {
         assert_eq!(names(&full, "x:1"), ["a.b/x:1", "docker.io/library/x:1"]);
         assert_eq!(names(&full, "fed:2"), ["r.f/fed:2"]);
         assert_eq!(names(&full, "c.d/x"), ["c.d/x:latest"]);
-        assert!(candidates(&full, &"x".parse().unwrap()).unwrap().must_choose);
+        assert_eq!(candidates(&full, &"x".parse().unwrap()).unwrap().choice, Choice::Must);
     }
 
     #[test]

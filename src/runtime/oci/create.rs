@@ -28,6 +28,7 @@ use crate::runtime::init::Ways;
 use crate::runtime::resctrl::Group;
 use crate::runtime::rootfs::{device, plan};
 use crate::runtime::seccomp::notify::Observer;
+use crate::runtime::stdio::Preserved;
 use crate::runtime::stdio::Stdio;
 use crate::runtime::{idmap, terminal, validate};
 use crate::state::lock::Lock;
@@ -252,7 +253,7 @@ impl Begun<'_> {
             sources,
             namespaces: Vec::new(),
             stdio,
-            preserve_fds,
+            preserved: Preserved::from_three(preserve_fds),
             cgroup: &known.cgroup,
             resctrl: known.resctrl.as_ref(),
             seccomp_cache: Some(&cache),

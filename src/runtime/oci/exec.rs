@@ -12,6 +12,7 @@ use super::record::{Root, Status};
 use crate::model::error::Error;
 use crate::runtime::capability::CapSet;
 use crate::runtime::exec::{ExecRequest, exec as execute};
+use crate::runtime::stdio::Preserved;
 use crate::runtime::stdio::Stdio;
 use crate::runtime::{idmap, terminal};
 
@@ -58,7 +59,7 @@ pub(crate) fn exec(root: &Root, args: &ExecArgs) -> Result<u8> {
         init: init.as_fd(),
         init_pid,
         stdio,
-        preserve_fds: preserved(args.preserve_fds)?,
+        preserved: Preserved::from_three(preserved(args.preserve_fds)?),
         cgroup: &cgroup,
         resctrl: record.resctrl.as_ref(),
         seccomp_cache: Some(&cache),

@@ -33,6 +33,23 @@ pub(super) const DOCUMENTS: &[Type] = &[
     ("*v1.ImageConfig", "*v1.ImageConfig", IMAGE_CONFIG),
     ("v1.History", "v1.History", HISTORY),
     ("inspect volume", UNTYPED, VOLUME),
+    ("entities.VolumeListReport", "*entities.VolumeListReport", VOLUME),
+    (
+        "containers.psReporter",
+        "containers.psReporter",
+        &[("Namespaces", "Namespaces", "define.ListContainerNamespaces")],
+    ),
+    ("define.ListContainerNamespaces", "define.ListContainerNamespaces", NAMESPACES),
+];
+
+const NAMESPACES: &[Field] = &[
+    ("MNT", "MNT", "string"),
+    ("Cgroup", "Cgroup", "string"),
+    ("IPC", "IPC", "string"),
+    ("NET", "NET", "string"),
+    ("PIDNS", "PIDNS", "string"),
+    ("UTS", "UTS", "string"),
+    ("User", "User", "string"),
 ];
 
 const CONTAINER: &[Field] = &[

@@ -27,13 +27,44 @@ pub(crate) struct Report<'a> {
     pub(crate) terminal: bool,
 }
 
-impl Report<'_> {
-    /// Renders rows by the format that was asked for, else by the default one.
-    pub(crate) fn rows(&self, format: Option<&str>, rows: &[Value]) -> Result<String, Failure> {
-        let format = match format {
+/// Which fields a format may ask of a row, so that a long list is not made of fields that nobody sees.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    format: &'a str,
+    /// The row is taken as a whole somewhere.
+    whole: bool,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(format: &'a str) -> Self {
+        // A dot that begins no name, or a variable, may be the row itself.
+        let names = |rest: &str| rest.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        let whole = format.contains('$') || format.match_indices('.').any(|(at, _)| !names(&format[at + 1..]));
+        Self { format, whole }
+    }
+
+    /// Tells whether the field of this name may be asked for.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.whole || self.format.contains(name)
+    }
+}
+
+impl<'a> Report<'a> {
+    /// Tells which fields the rows must have for a format, or for the default one.
+    pub(crate) fn wanted(&self, format: Option<&'a str>) -> Wanted<'a> {
+        Wanted::of(self.format(format))
+    }
+
+    fn format(&self, asked: Option<&'a str>) -> &'a str {
+        match asked {
             None | Some("table" | "") => self.default,
             Some(format) => format,
-        };
+        }
+    }
+
+    /// Renders rows by the format that was asked for, else by the default one.
+    pub(crate) fn rows(&self, format: Option<&'a str>, rows: &[Value]) -> Result<String, Failure> {
+        let format = self.format(format);
         if is_json(format) {
             return Ok(json::list(rows, self.terminal));
         }

@@ -22,9 +22,11 @@ const TYPES: &[Type] = &[
         "*define.HostInfo",
         &[
             ("arch", "Arch", ""),
+            ("buildahVersion", "BuildahVersion", "string"),
             ("cgroupManager", "CgroupManager", ""),
             ("cgroupVersion", "CgroupsVersion", ""),
             ("cgroupControllers", "CgroupControllers", ""),
+            ("conmon", "Conmon", "*define.ConmonInfo"),
             ("cpus", "CPUs", ""),
             ("cpuUtilization", "CPUUtilization", "*define.CPUUsage"),
             ("distribution", "Distribution", "define.DistributionInfo"),
@@ -80,6 +82,7 @@ const TYPES: &[Type] = &[
         "idtools.IDMap",
         &[("container_id", "ContainerID", "int"), ("host_id", "HostID", "int"), ("size", "Size", "int")],
     ),
+    ("*define.ConmonInfo", "*define.ConmonInfo", PROGRAM),
     ("*define.OCIRuntimeInfo", "*define.OCIRuntimeInfo", PROGRAM),
     ("define.PastaInfo", "define.PastaInfo", PROGRAM),
     ("define.SlirpInfo", "define.SlirpInfo", PROGRAM),
@@ -136,11 +139,11 @@ const TYPES: &[Type] = &[
 
 /// What podman tells of a program that it runs.
 const PROGRAM: &[Field] = &[
-    ("executable", "Executable", ""),
-    ("name", "Name", ""),
-    ("package", "Package", ""),
-    ("path", "Path", ""),
-    ("version", "Version", ""),
+    ("executable", "Executable", "string"),
+    ("name", "Name", "string"),
+    ("package", "Package", "string"),
+    ("path", "Path", "string"),
+    ("version", "Version", "string"),
 ];
 
 fn find(name: &str) -> Option<&'static Type> {
@@ -168,6 +171,8 @@ pub(super) enum Absent {
     List,
     Map,
     Time,
+    /// A struct of this type without fields: each of them is the nothing of its own type.
+    Struct(&'static str),
     Nil,
 }
 
@@ -178,7 +183,7 @@ pub(super) fn absent(type_name: &str, name: &str) -> Option<Absent> {
 }
 
 /// What kind of nothing a field of type `of` holds.
-pub(super) fn nothing(of: &str) -> Absent {
+pub(super) fn nothing(of: &'static str) -> Absent {
     match of {
         "string" => Absent::Text,
         "bool" => Absent::Bool,
@@ -187,6 +192,7 @@ pub(super) fn nothing(of: &str) -> Absent {
         TIME => Absent::Time,
         of if of.starts_with("map[") => Absent::Map,
         of if of.starts_with("[]") => Absent::List,
+        of if !of.starts_with('*') && find(of).is_some() => Absent::Struct(of),
         _ => Absent::Nil,
     }
 }

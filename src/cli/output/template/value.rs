@@ -170,6 +170,7 @@ impl Data {
             Absent::List => Self::NilList,
             Absent::Map => Self::NilMap,
             Absent::Time => Self::time("0001-01-01T00:00:00Z", Escape::No),
+            Absent::Struct(of) => Self::Struct(Rc::new(Fields { type_name: (*of).to_owned(), fields: Vec::new() })),
             Absent::Nil => Self::Nil,
         }
     }
@@ -190,7 +191,9 @@ impl Data {
             Self::Text(t) | Self::Heading(t) => !t.is_empty(),
             Self::List(l) => !l.is_empty(),
             Self::Map(m) => !m.is_empty(),
-            Self::Struct(_) | Self::Headings(_) | Self::Time(..) => true,
+            // One without fields stands for what is not there.
+            Self::Struct(s) => !s.fields.is_empty(),
+            Self::Headings(_) | Self::Time(..) => true,
         }
     }
 
