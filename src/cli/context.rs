@@ -81,6 +81,22 @@ impl Context {
         }
     }
 
+    /// Whether the service manager makes the cgroups of new containers. A file's wish that it cannot fulfil is told.
+    pub(crate) fn by_systemd(&self) -> Result<bool> {
+        match self.globals.cgroup_manager.as_deref() {
+            Some("systemd") => Ok(true),
+            Some("cgroupfs") => Ok(false),
+            _ if self.config()?.engine.cgroup_manager.as_deref() != Some("systemd") => Ok(false),
+            _ => {
+                let missing = crate::engine::facts::without_systemd(&self.privilege);
+                if let Some(why) = &missing {
+                    self.warn(&format!("cgroup_manager = \"systemd\" has no effect: {why}"));
+                }
+                Ok(missing.is_none())
+            }
+        }
+    }
+
     /// Returns the engine; the store is opened by the first who asks.
     pub(crate) fn engine(&self) -> Result<&Engine> {
         if let Some(engine) = self.engine.get() {

@@ -142,9 +142,9 @@ impl GlobalArgs {
             check_driver(driver, None)?;
         }
         match self.cgroup_manager.as_deref() {
-            None | Some("" | "cgroupfs") => Ok(()),
+            None | Some("" | "cgroupfs" | "systemd") => Ok(()),
             Some(other) => {
-                let message = format!("cgroup manager \"{other}\" is not supported, choose from: cgroupfs");
+                let message = format!("cgroup manager \"{other}\" is not supported, choose from: cgroupfs, systemd");
                 Err(Error::unsupported(message).into())
             }
         }
@@ -216,7 +216,8 @@ mod tests {
         let error = with(|g| g.log_level = Some("loud".into())).unwrap_err();
         assert!(error.starts_with("log level \"loud\" is not supported, choose from: trace, debug"), "{error}");
         assert!(with(|g| g.storage_driver = Some("vfs".into())).unwrap_err().contains("storage driver \"vfs\""));
-        assert!(with(|g| g.cgroup_manager = Some("systemd".into())).unwrap_err().contains("cgroup manager"));
+        assert_eq!(with(|g| g.cgroup_manager = Some("systemd".into())), Ok(()));
+        assert!(with(|g| g.cgroup_manager = Some("nosuch".into())).unwrap_err().contains("cgroup manager"));
         assert!(with(|g| g.url = Some("ssh://x".into())).unwrap_err().starts_with("--url is not supported"));
     }
 }

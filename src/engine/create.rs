@@ -281,6 +281,7 @@ impl Engine {
             exposed: defaults.exposed.iter().chain(&request.expose).cloned().collect(),
             cgroups: request.cgroups,
             cgroup_parent: request.cgroup_parent.clone(),
+            systemd_cgroup: request.systemd_cgroup,
             resources,
             security: request.security.clone(),
             devices: request.devices.clone(),

@@ -1,14 +1,14 @@
 //! What the specification of a container needs to know about the host, the store and other containers: looked up here, so
 //! that [`super::spec`] stays pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use oci_spec::runtime::{
-    LinuxDevice, LinuxDeviceBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType,
+    LinuxDevice, LinuxDeviceBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, LinuxResources,
 };
 
 use super::Engine;
@@ -21,10 +21,11 @@ use crate::model::mount::Source;
 use crate::model::network::NetworkMode;
 use crate::model::service::CgroupsMode;
 use crate::runtime::capability::{self, CapSet};
-use crate::runtime::cgroup::Cgroup;
+use crate::runtime::cgroup::{Cgroup, systemd};
 use crate::runtime::seccomp::{document, profile};
 use crate::runtime::{lsm, rlimit, schedule};
-use crate::state::scope;
+use crate::state::privilege::Privilege;
+use crate::state::scope::enter;
 
 /// The facts, and what goes to the monitor beside the specification.
 pub(crate) struct Prepared {
@@ -37,7 +38,7 @@ pub(crate) struct Prepared {
 pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup> {
     let user = engine.privilege.ordinary_user();
     let is_asked = config.resources.is_asked() || !config.device_rules.is_empty();
-    match user.map_or(Ok(()), scope::enter) {
+    match user.map_or(Ok(()), enter) {
         // From elsewhere nothing can be put into what was delegated to the user.
         Err(_) if !is_asked => return Ok(Cgroup::none()),
         entered => entered.context("resource limits were asked for")?,
@@ -48,6 +49,9 @@ pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup
     if config.cgroups == CgroupsMode::Split {
         return Cgroup::split(config.id.as_str());
     }
+    if config.systemd_cgroup {
+        return Ok(scope(engine, config, None)?.0);
+    }
     let planned = Cgroup::plan(config.cgroup_parent.as_deref(), config.id.as_str(), user).context("plan the cgroup")?;
     if planned.is_none() && is_asked {
         let message = "resource limits were asked for, and this user has no cgroup to set them in";
@@ -56,6 +60,42 @@ pub(crate) fn cgroup(engine: &Engine, config: &ContainerConfig) -> Result<Cgroup
             .into());
     }
     Ok(if config.runtime.is_some() { planned.with_all() } else { planned })
+}
+
+/// Why no service manager can make cgroups for containers here; `None` where it can.
+pub(crate) fn without_systemd(privilege: &Privilege) -> Option<String> {
+    systemd::missing(privilege.ordinary_user())
+}
+
+/// The scope of a container whose cgroup the service manager makes, with what it is to know of the limits; podman's names.
+pub(crate) fn scope(
+    engine: &Engine,
+    config: &ContainerConfig,
+    limits: Option<&LinuxResources>,
+) -> Result<(Cgroup, systemd::Planned)> {
+    scope_of(&config.id, config.cgroup_parent.as_deref(), engine.privilege.ordinary_user(), limits)
+}
+
+/// The same of container `id` in a slice, or in the default one.
+pub(crate) fn scope_of(
+    id: &Id,
+    slice: Option<&str>,
+    user: Option<u32>,
+    limits: Option<&LinuxResources>,
+) -> Result<(Cgroup, systemd::Planned)> {
+    let slice = slice.unwrap_or(if user.is_some() { "user.slice" } else { "machine.slice" });
+    systemd::place(Some(&format!("{slice}:libpod:{id}")), id.as_str(), user, limits, &HashMap::new())
+}
+
+/// Refuses a parent of the kind that the other manager of cgroups has; podman's words.
+fn check_parent(config: &ContainerConfig) -> Result<()> {
+    let Some(parent) = config.cgroup_parent.as_deref() else { return Ok(()) };
+    let message = match (config.systemd_cgroup, parent.rsplit('/').next().unwrap_or_default().ends_with(".slice")) {
+        (true, false) => "did not receive systemd slice as cgroup parent when using systemd to manage cgroups",
+        (false, true) => "systemd slice received as cgroup parent when using cgroupfs",
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(format!("{message}: invalid argument")).into())
 }
 
 /// The capabilities that a process which is not root keeps, by name.
@@ -123,6 +163,7 @@ pub(crate) fn check(config: &ContainerConfig) -> Result<Vec<String>> {
         devices(config, true)?;
     }
     numbers(&config.resources)?;
+    check_parent(config)?;
     check_sets(&config.resources)?;
     for mount in &config.mounts {
         if let Source::Bind { path } = &mount.source {

@@ -94,7 +94,6 @@ impl Engine {
         }
         Ok(json!({
             "arch": platform.architecture,
-            "cgroupManager": "cgroupfs",
             "cgroupVersion": controllers.0,
             "cgroupControllers": controllers.1,
             "conmon": own_program(),

@@ -242,7 +242,7 @@ impl Engine {
         let max_size = config.log.max_size.map_or_else(|| "0B".to_owned(), size::human);
         let mut document = json!({
             "Binds": Self::binds(config),
-            "CgroupManager": "cgroupfs",
+            "CgroupManager": if config.systemd_cgroup { "systemd" } else { "cgroupfs" },
             "CgroupMode": namespace(&config.cgroup),
             "ContainerIDFile": "",
             "LogConfig": {

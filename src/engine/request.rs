@@ -224,6 +224,8 @@ pub(crate) struct CreateRequest {
     pub(crate) cgroup: NamespaceRequest,
     pub(crate) userns: UserNamespaceRequest,
     pub(crate) cgroup_parent: Option<String>,
+    /// The service manager makes its cgroup.
+    pub(crate) systemd_cgroup: bool,
     pub(crate) resources: Resources,
     pub(crate) security: Security,
     pub(crate) devices: Vec<Device>,

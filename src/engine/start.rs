@@ -229,6 +229,9 @@ impl Engine {
         let config = &locked.config;
         let bound = facts::binds_devices(self, config);
         let beside = super::cdi::apply(&config.vendor_devices, &mut spec, bound, !self.privilege.is_rootless())?;
+        let limits = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
+        let by_systemd = config.systemd_cgroup && !cgroup.is_none();
+        let scope = if by_systemd { Some(facts::scope(self, config, limits)?.1) } else { None };
         let has_hooks = spec.hooks().is_some();
         if has_hooks {
             // Where hooks look for the root.
@@ -262,6 +265,7 @@ impl Engine {
             sealed: config.init.then(|| reaper::PATH.to_owned()).into_iter().collect(),
             chown: chowned(config, &prepared.facts.contents),
             cgroup,
+            scope,
             seccomp_cache: Some(self.paths.cache()),
             user: config.user.clone(),
             accounts: config.accounts.clone(),

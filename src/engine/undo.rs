@@ -89,9 +89,14 @@ pub(crate) fn unmake(engine: &Engine, locked: &mut Locked) -> Result<()> {
 
 /// Takes away what container `id` may have outside, when its record does not tell: everything external carries the id.
 pub(crate) fn by_id(engine: &Engine, id: &Id) -> Result<()> {
-    let cgroup = Cgroup::plan(None, id.as_str(), engine.privilege.ordinary_user()).context("look for the cgroup")?;
-    cgroup.kill_all().context("kill what is left in the cgroup")?;
-    cgroup.remove().context("remove the cgroup")?;
+    let user = engine.privilege.ordinary_user();
+    let mut cgroups = vec![Cgroup::plan(None, id.as_str(), user).context("look for the cgroup")?];
+    // Where there is no service manager there is no scope.
+    cgroups.extend(super::facts::scope_of(id, None, user, None).ok().map(|(cgroup, _)| cgroup));
+    for cgroup in cgroups {
+        cgroup.kill_all().context("kill what is left in the cgroup")?;
+        cgroup.remove().context("remove the cgroup")?;
+    }
     let run = engine.paths.container_run(id);
     if engine.privilege.is_rootless() {
         crate::network::rootless::stop(&Files::of(&engine.paths.container(id), &run)).context("end pasta")?;

@@ -62,7 +62,7 @@ fn apply(locked: &Locked, asked: &Resources) -> Result<()> {
         (now.cpu_quota, now.cpu_period) = (whole.cpu_quota, whole.cpu_period);
     }
     let cgroup = pause::cgroup(locked)?;
-    cgroup.apply(&limit::limits(&now, &super::facts::numbers(&now)?)?).context("change the limits of the cgroup")
+    cgroup.change(&limit::limits(&now, &super::facts::numbers(&now)?)?).context("change the limits of the cgroup")
 }
 
 /// Puts what is in `asked` in the place of what `into` has.

@@ -355,6 +355,7 @@ impl ImageStore {
     /// Adds an image or joins what is known of it, then gives it `names` (taken from other images). Durable. The lock is
     /// held, and layers and blobs are published.
     pub(crate) fn add(&self, _lock: &Lock, mut image: ImageRecord, names: &[String]) -> Result<()> {
+        let mut is_new = false;
         match self.record(&image.id) {
             Ok(Some(known)) => {
                 image.stored = known.stored;
@@ -363,7 +364,7 @@ impl ImageStore {
                 image.repo_digests.dedup();
                 image.history = known.history;
             }
-            Ok(None) => {}
+            Ok(None) => is_new = true,
             // A damaged record is replaced by what was just verified; its names are still there.
             Err(_) => image.history = self.names(&image.id)?,
         }
@@ -372,11 +373,12 @@ impl ImageStore {
             image.history.retain(|known| known != name);
             image.history.insert(0, name.clone());
         }
+        // A free name of a new image comes first: whoever is killed between leaves a name of nothing, which is swept, and no
+        // image without a name. Another image keeps a name that it has until this one is there.
+        let (taken, free): (Vec<_>, Vec<_>) = names.iter().partition(|name| !is_new || self.name_path(name).exists());
+        free.into_iter().try_for_each(|name| self.give(&image.id, name))?;
         record::write(&self.record_path(&image.id), &image, Durability::Synced)?;
-        for name in names {
-            self.give(&image.id, name)?;
-        }
-        Ok(())
+        taken.into_iter().try_for_each(|name| self.give(&image.id, name))
     }
 
     /// Gives a full name to an image; who had it loses it. Durable. The lock is held.

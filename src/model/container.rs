@@ -344,6 +344,9 @@ pub(crate) struct ContainerConfig {
     /// A cgroup to live below, in place of dhow's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cgroup_parent: Option<String>,
+    /// The service manager makes its cgroup, as that of a scope.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) systemd_cgroup: bool,
     pub(crate) resources: Resources,
     pub(crate) security: Security,
     pub(crate) devices: Vec<Device>,

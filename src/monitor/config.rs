@@ -15,6 +15,7 @@ use crate::model::log::LogConfig;
 use crate::model::port::PortMapping;
 use crate::model::runtime::OtherRuntime;
 use crate::runtime::cgroup::Cgroup;
+use crate::runtime::cgroup::systemd::Planned;
 use crate::state::event::Log;
 use crate::state::record;
 use crate::sys::mount::OverlayDirs;
@@ -79,6 +80,9 @@ pub(crate) struct MonitorConfig {
     #[serde(default)]
     pub(crate) chown: Vec<PathBuf>,
     pub(crate) cgroup: Cgroup,
+    /// The scope that it is the cgroup of, which is not made yet.
+    #[serde(default)]
+    pub(crate) scope: Option<Planned>,
     /// Where compiled seccomp programs are kept.
     #[serde(default)]
     pub(crate) seccomp_cache: Option<PathBuf>,
@@ -225,6 +229,7 @@ impl MonitorConfig {
             map_root: false,
             chown: Vec::new(),
             cgroup: Cgroup::none(),
+            scope: None,
             seccomp_cache: None,
             user: String::new(),
             accounts: Accounts { untouched: true, ..Accounts::default() },

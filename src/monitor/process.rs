@@ -82,7 +82,11 @@ pub(crate) fn container(config: &MonitorConfig, preserved: Preserved) -> Result<
     let special = special_sources(config, &spec)?;
     let none = LinuxResources::default();
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
-    config.cgroup.create(resources).context("make the cgroup")?;
+    // The scope lasts until the container's first process is in it.
+    let _holder = match &config.scope {
+        Some(scope) => Some(config.cgroup.create_in(scope, resources).context("make the cgroup")?),
+        None => config.cgroup.create(resources).context("make the cgroup").map(|()| None)?,
+    };
     if let Some(runtime) = &config.runtime {
         let request =
             delegate::CreateRequest { bundle: &config.bundle, rootfs, sources: special, stdio, preserved, spec };

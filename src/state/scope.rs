@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 
 use super::bus::{Body, Method, Peer};
 
@@ -35,7 +36,7 @@ pub(crate) fn missing(user: Option<u32>) -> Option<PathBuf> {
 }
 
 /// The value of a unit's property.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Value {
     Text(String),
     Flag(bool),
@@ -45,7 +46,7 @@ pub(crate) enum Value {
 }
 
 /// A scope for processes of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Scope {
     pub(crate) name: String,
     pub(crate) slice: String,

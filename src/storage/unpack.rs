@@ -128,6 +128,13 @@ pub(crate) fn main(args: &[std::ffi::OsString]) -> ExitCode {
 
 fn unpack(args: &[std::ffi::OsString], report: BorrowedFd<'_>) -> Result<(Digest, Summary)> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).context("bind to the parent")?;
+    // A parent that died before that has closed its end, and whoever heals may be taking the directory away by now.
+    let mut polled = [rustix::event::PollFd::from_borrowed_fd(report, PollFlags::empty())];
+    rustix::event::poll(&mut polled, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }))
+        .context("look for the parent")?;
+    if polled[0].revents().contains(PollFlags::HUP) {
+        bail!("who asked is gone");
+    }
     let limits = args.first().and_then(|text| serde_json::from_slice(text.as_bytes()).ok());
     let limits: Limits = limits.ok_or_else(|| Error::invalid("the role `unpack` needs its limits"))?;
     lock_down()?;

@@ -40,6 +40,7 @@ impl Run<Context> for CreateArgs {
 pub(super) fn create(context: &Context, mut request: CreateRequest) -> Result<Locked> {
     request.hook_dirs = defaults::hook_dirs(context)?;
     request.runtime = context.other_runtime()?;
+    request.systemd_cgroup = context.by_systemd()?;
     if !request.vendor_devices.names.is_empty() {
         request.vendor_devices.dirs = defaults::cdi_dirs(context)?;
     }

@@ -157,6 +157,7 @@ fn read(flags: &CreateFlags, words: Vec<String>, config: &Config, privilege: &Pr
             subgidname: flags.subgidname.as_deref(),
         })?,
         cgroup_parent: flags.cgroup_parent.clone().filter(|path| !path.is_empty()),
+        systemd_cgroup: false,
         resources: limit::resources(flags)?,
         security: confinement::security(flags, &cwd)?,
         devices: flags

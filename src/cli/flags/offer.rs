@@ -39,7 +39,7 @@ impl Offer {
 
 /// Words that flags take whose values are free text otherwise.
 const KNOWN: [(&str, &[&str]); 14] = [
-    ("cgroup-manager", &["cgroupfs"]),
+    ("cgroup-manager", &["cgroupfs", "systemd"]),
     ("cgroupns", &["private", "host"]),
     ("cgroups", &["enabled", "disabled", "no-conmon", "split"]),
     ("image-volume", &["anonymous", "tmpfs", "ignore"]),

@@ -21,6 +21,7 @@ pub(crate) struct InfoArgs {
 impl Run<Context> for InfoArgs {
     fn run(self, context: &Context) -> anyhow::Result<u8> {
         let mut document = context.engine()?.info()?;
+        document["host"]["cgroupManager"] = if context.by_systemd()? { "systemd" } else { "cgroupfs" }.into();
         if let Some(warnings) = document["warnings"].as_array_mut() {
             let config = context.config()?;
             warnings.extend(config.warnings.iter().chain(&config.unmet).map(|line| line.as_str().into()));

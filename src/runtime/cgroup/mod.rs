@@ -30,6 +30,7 @@ pub(crate) use driver::Stats;
 
 use crate::model::error::{Error, ErrorKind};
 use driver::Driver;
+use systemd::{Holder, Planned, Unit};
 
 /// Where containers are placed unless the user says otherwise.
 const PARENT: &str = "/dhow";
@@ -81,7 +82,7 @@ impl Host {
         Ok(match self {
             Self::None(_) => Cgroup::None,
             Self::V2 { mount, anchor } => {
-                Cgroup::V2(v2::Tree { mount: mount.clone(), anchor: anchor.clone(), path, hybrid: false })
+                Cgroup::V2(v2::Tree { mount: mount.clone(), anchor: anchor.clone(), path, hybrid: false, unit: None })
             }
             Self::V1 { mounts, unified } => {
                 let unified = unified.as_ref().map(|mount| v2::Tree {
@@ -89,8 +90,9 @@ impl Host {
                     anchor: String::new(),
                     path: path.clone(),
                     hybrid: true,
+                    unit: None,
                 });
-                Cgroup::V1(v1::Tree { mounts: mounts.clone(), unified, path, below: BTreeMap::new() })
+                Cgroup::V1(v1::Tree { mounts: mounts.clone(), unified, path, below: BTreeMap::new(), unit: None })
             }
         })
     }
@@ -155,7 +157,7 @@ impl Cgroup {
                 .into());
         };
         let anchor = own.strip_suffix(SUPERVISOR).unwrap_or(&own).trim_end_matches('/').to_owned();
-        let tree = v2::Tree { mount, anchor, path: normal(&format!("/dhow-payload-{id}"))?, hybrid: false };
+        let tree = v2::Tree { mount, anchor, path: normal(&format!("/dhow-payload-{id}"))?, hybrid: false, unit: None };
         tree.enter(SUPERVISOR)?;
         Ok(Self::V2(tree))
     }
@@ -231,6 +233,24 @@ impl Cgroup {
         }
     }
 
+    /// The same as the cgroup of a scope.
+    fn part_of(mut self, scope: Unit) -> Self {
+        match &mut self {
+            Self::None => {}
+            Self::V1(tree) => tree.unit = Some(scope),
+            Self::V2(tree) => tree.unit = Some(scope),
+        }
+        self
+    }
+
+    fn unit(&self) -> Option<&Unit> {
+        match self {
+            Self::None => None,
+            Self::V1(tree) => tree.unit.as_ref(),
+            Self::V2(tree) => tree.unit.as_ref(),
+        }
+    }
+
     fn driver(&self) -> Option<&dyn Driver> {
         match self {
             Self::None => None,
@@ -244,14 +264,22 @@ impl Cgroup {
         self.driver().map_or_else(|| refuse_limits(resources), |driver| driver.create(resources))
     }
 
-    /// Makes what is missing of one that the service manager made around a process.
-    pub(crate) fn adopt(&self, resources: &LinuxResources) -> Result<()> {
-        self.driver().map_or_else(|| refuse_limits(resources), |driver| driver.adopt(resources))
+    /// Makes it as the cgroup of a scope, which lasts as long as what is given, or a process that was born into it.
+    pub(crate) fn create_in(&self, scope: &Planned, resources: &LinuxResources) -> Result<Holder> {
+        let holder = scope.start()?;
+        self.driver().map_or_else(|| refuse_limits(resources), |driver| driver.adopt(resources))?;
+        Ok(holder)
     }
 
     /// Sets the limits that `resources` names and no others.
     pub(crate) fn apply(&self, resources: &LinuxResources) -> Result<()> {
         self.driver().map_or_else(|| refuse_limits(resources), |driver| driver.apply(resources))
+    }
+
+    /// The same of one in use: who looks after its scope is told.
+    pub(crate) fn change(&self, resources: &LinuxResources) -> Result<()> {
+        self.apply(resources)?;
+        self.unit().map_or(Ok(()), |unit| unit.change(resources))
     }
 
     /// Moves a process in. On v1 this waits for the kernel.
@@ -306,8 +334,11 @@ impl Cgroup {
         self.required("list the processes of")?.processes()
     }
 
-    /// Removes it, waiting for its last processes to end; gone is fine.
+    /// Removes it and its scope, waiting for its last processes to end; gone is fine.
     pub(crate) fn remove(&self) -> Result<()> {
+        if let Some(unit) = self.unit() {
+            unit.stop();
+        }
         self.driver().map_or(Ok(()), Driver::remove)
     }
 

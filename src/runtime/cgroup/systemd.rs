@@ -13,13 +13,14 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::LinuxResources;
+use serde::{Deserialize, Serialize};
 
 use super::detect::is_unified;
-use super::device;
 use super::v2::plan;
+use super::{Cgroup, Host, device};
 use crate::model::error::Error;
 use crate::runtime::channel::Channel;
-use crate::state::scope::{Scope, Value};
+use crate::state::scope::{self, Scope, Value};
 use crate::sys::clone::{CloneArgs, Cloned, clone3};
 use crate::sys::exec::{close_all_but, leave};
 use crate::sys::pidfd;
@@ -28,10 +29,20 @@ use crate::sys::pidfd;
 const ANNOTATION: &str = "org.systemd.property.";
 
 /// The scope of a container, and where its cgroup is below the manager's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Planned {
     scope: Scope,
+    /// Whose manager makes it: that of the system, or of an ordinary user.
+    user: Option<u32>,
     pub(crate) path: String,
+}
+
+/// The scope that a cgroup is part of, as it is stored with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unit {
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<u32>,
 }
 
 /// Who holds the place in a scope until the first process is there.
@@ -41,9 +52,36 @@ pub(crate) struct Holder {
     channel: Option<Channel>,
 }
 
+/// Says what there must be that a manager of the system, or of `user`, can make scopes for containers, and is not there.
+pub(crate) fn missing(user: Option<u32>) -> Option<String> {
+    if let Some(socket) = scope::missing(user) {
+        let socket = socket.display();
+        return Some(format!("the systemd cgroup driver needs a service manager, and none listens at {socket}"));
+    }
+    let refused = user.is_some() && !is_unified();
+    refused.then(|| "the systemd cgroup driver needs cgroup v2 for an ordinary user".to_owned())
+}
+
+/// Plans a scope as [`plan`] does, and gives the cgroup that it will be; refuses where no manager can make it.
+pub(crate) fn place(
+    path: Option<&str>,
+    id: &str,
+    user: Option<u32>,
+    resources: Option<&LinuxResources>,
+    annotations: &HashMap<String, String>,
+) -> Result<(Cgroup, Planned)> {
+    if let Some(why) = missing(user) {
+        bail!(Error::unsupported(why).hint("use --cgroup-manager=cgroupfs"));
+    }
+    let planned = plan(path, id, user, resources, annotations, is_unified())?;
+    let cgroup = Host::detect(user)?.at(&planned.path).context("linux.cgroupsPath")?;
+    // By its own hierarchy the manager knows that the scope is in use.
+    Ok((cgroup.with_all().part_of(planned.unit()), planned))
+}
+
 /// Plans the scope that `path` (`SLICE:PREFIX:NAME`) asks for, or the usual one of container `id`; `unified` is a host of
 /// cgroup v2 alone.
-pub(crate) fn plan(
+fn plan(
     path: Option<&str>,
     id: &str,
     user: Option<u32>,
@@ -84,7 +122,7 @@ pub(crate) fn plan(
         properties.push((name.to_owned(), value(text).with_context(|| format!("annotation {ANNOTATION}{name}"))?));
     }
     properties.sort_by(|one, other| one.0.cmp(&other.0));
-    Ok(Planned { scope: Scope { name: unit, slice: slice.to_owned(), properties }, path })
+    Ok(Planned { scope: Scope { name: unit, slice: slice.to_owned(), properties }, user, path })
 }
 
 /// The path of a slice: `a-b.slice` lies in `a.slice` (systemd.slice(5)).
@@ -190,13 +228,13 @@ fn value(text: &str) -> Result<Value> {
 }
 
 impl Planned {
-    /// The unit's name.
-    pub(crate) fn unit(&self) -> &str {
-        &self.scope.name
+    /// What is stored of it with the cgroup.
+    pub(super) fn unit(&self) -> Unit {
+        Unit { name: self.scope.name.clone(), user: self.user }
     }
 
     /// Has the manager make the scope. It lasts as long as the holder, or a process that was born into it.
-    pub(crate) fn start(&self, user: Option<u32>) -> Result<Holder> {
+    pub(crate) fn start(&self) -> Result<Holder> {
         let (ours, theirs) = Channel::pair()?;
         match clone3(CloneArgs::default()).context("make the holder of a scope")? {
             Cloned::Child => {
@@ -206,17 +244,24 @@ impl Planned {
             }
             Cloned::Parent { pid, pidfd } => {
                 let holder = Holder { pidfd, channel: Some(ours) };
-                self.scope.start(user, u32::try_from(pid)?)?;
+                self.scope.start(self.user, u32::try_from(pid)?)?;
                 Ok(holder)
             }
         }
     }
 }
 
-/// Tells the manager of changed limits of the scope `unit`.
-pub(crate) fn update(unit: &str, user: Option<u32>, resources: &LinuxResources) -> Result<()> {
-    let changed = limits(Some(resources), is_unified())?;
-    if changed.is_empty() { Ok(()) } else { Scope::change(user, unit, &changed) }
+impl Unit {
+    /// Tells the manager of changed limits.
+    pub(super) fn change(&self, resources: &LinuxResources) -> Result<()> {
+        let changed = limits(Some(resources), is_unified())?;
+        if changed.is_empty() { Ok(()) } else { Scope::change(self.user, &self.name, &changed) }
+    }
+
+    /// Has the manager forget the scope. Gone already is fine, and without a manager the scope went with it.
+    pub(super) fn stop(&self) {
+        drop(Scope::stop(self.user, &self.name));
+    }
 }
 
 impl Drop for Holder {
@@ -245,7 +290,7 @@ mod tests {
             (Some("-.slice:p:x"), None, "p-x.scope", "/p-x.scope"),
         ] {
             let planned = planned(path, user).unwrap();
-            assert_eq!((planned.unit(), planned.path.as_str()), (unit, place));
+            assert_eq!((planned.unit().name.as_str(), planned.path.as_str()), (unit, place));
         }
         for bad in ["/plain/path", "a:b", "a.slice:b:", "../x.slice:a:b", "a--b.slice:c:d", "x:y:z", "a.slice:b/c:d"] {
             assert!(planned(Some(bad), None).is_err(), "{bad}");

@@ -20,7 +20,7 @@ use super::record::{Container, Record, Root, Status, user};
 use crate::model::container::ProcessRef;
 use crate::model::error::Error;
 use crate::runtime::bundle;
-use crate::runtime::cgroup::{Cgroup, Host, is_unified, systemd};
+use crate::runtime::cgroup::{Cgroup, Host, systemd};
 use crate::runtime::create::{self as make, CreateRequest, Init, Rootfs, sources};
 use crate::runtime::gate::{self, Gate};
 use crate::runtime::hook::{POINTS, Point};
@@ -32,7 +32,6 @@ use crate::runtime::stdio::Preserved;
 use crate::runtime::stdio::Stdio;
 use crate::runtime::{idmap, terminal, validate};
 use crate::state::lock::Lock;
-use crate::state::scope;
 use crate::sys::exec::passed_on;
 use crate::sys::{notify, process};
 
@@ -217,24 +216,18 @@ impl Begun<'_> {
         let Material { bundle, rootfs, cgroup, scope, resctrl, config, preserve_fds, ways } = material;
         let (container, spec) = (self.container, self.spec);
         let lock = container.lock()?;
-        let mut known = Record {
-            cgroup,
-            unit: scope.as_ref().map(|scope| scope.unit().to_owned()),
-            keep_keyring: ways.keep_keyring,
-            resctrl,
-            ..Record::begun(spec, bundle, rootfs)?
-        };
+        let mut known =
+            Record { cgroup, keep_keyring: ways.keep_keyring, resctrl, ..Record::begun(spec, bundle, rootfs)? };
         container.write(&known)?;
         container.keep_config(config)?;
         self.record = Some(known.clone());
 
         let none = LinuxResources::default();
         let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
-        let holder = scope.map(|scope| scope.start(user())).transpose()?;
-        match &holder {
-            Some(_) => known.cgroup.adopt(resources).context("complete the cgroup")?,
-            None => known.cgroup.create(resources).context("make the cgroup")?,
-        }
+        let holder = match &scope {
+            Some(scope) => Some(known.cgroup.create_in(scope, resources).context("make the cgroup")?),
+            None => known.cgroup.create(resources).context("make the cgroup").map(|()| None)?,
+        };
         self.cgroup_made = true;
         known.cgroup.apply(resources).context("limit the cgroup")?;
         if let (Some(group), Some(wanted)) = (&known.resctrl, intel_rdt(spec)) {
@@ -315,27 +308,15 @@ pub(crate) fn cgroup(spec: &Spec, id: &str, globals: &Globals) -> Result<(Cgroup
         Some("disabled") => return Ok((Cgroup::none(), None)),
         Some(other) => bail!(Error::invalid(format!("invalid cgroup manager {other:?}"))),
     };
-    let host = Host::detect(user())?;
     let linux = spec.linux().as_ref();
     let path = linux.and_then(|linux| linux.cgroups_path().as_ref()).and_then(|path| path.to_str());
     if by_systemd {
-        let unified = is_unified();
-        let refuse = |why: String| {
-            Error::unsupported(format!("the systemd cgroup driver {why}")).hint("use --cgroup-manager=cgroupfs")
-        };
-        if let Some(socket) = scope::missing(user()) {
-            bail!(refuse(format!("needs a service manager, and none listens at {}", socket.display())));
-        }
-        if !unified && user().is_some() {
-            bail!(refuse("needs cgroup v2 for an ordinary user".to_owned()));
-        }
         let annotations = spec.annotations().clone().unwrap_or_default();
         let resources = linux.and_then(|linux| linux.resources().as_ref());
-        let scope = systemd::plan(path, id, user(), resources, &annotations, unified)?;
-        let cgroup = host.at(&scope.path).context("linux.cgroupsPath")?;
-        // By its own hierarchy the manager knows that the scope is in use.
-        return Ok((cgroup.with_all(), Some(scope)));
+        let (cgroup, scope) = systemd::place(path, id, user(), resources, &annotations)?;
+        return Ok((cgroup, Some(scope)));
     }
+    let host = Host::detect(user())?;
     let cgroup = match path.filter(|path| !path.is_empty()) {
         Some(path) => host.at(path).context("linux.cgroupsPath")?,
         None => host.place(None, id)?,

@@ -12,7 +12,6 @@ use crate::model::error::Error;
 use crate::model::signal;
 use crate::runtime::hook::Point;
 use crate::runtime::resctrl::Group;
-use crate::state::scope::Scope;
 use crate::sys::{pidfd, process};
 
 /// `delete`. One that only waits for its start goes without `--force`, as callers expect of runc and crun.
@@ -73,10 +72,6 @@ fn clear(container: &Container, record: &Record) -> Result<()> {
 fn clear_cgroup(record: &Record) -> Result<()> {
     // Processes that share the host's process ids outlive the first one.
     record.cgroup.kill_all()?;
-    if let Some(unit) = &record.unit {
-        // Gone already is fine, and without a manager the scope went with it.
-        drop(Scope::stop(super::record::user(), unit));
-    }
     let removed = record.cgroup.remove();
     record.resctrl.as_ref().map_or(Ok(()), Group::remove).and(removed)
 }

@@ -9,11 +9,10 @@ use serde_json::{Map, Value, json};
 use super::args::{EventsArgs, UpdateArgs};
 use super::console::print;
 use super::create::read_input;
-use super::record::user;
 use super::record::{Container, Record, Root, Status};
 use crate::model::error::Error;
 use crate::model::{size, time};
-use crate::runtime::cgroup::{Stats, systemd};
+use crate::runtime::cgroup::Stats;
 use crate::sys::process;
 
 /// `pause` and `resume`.
@@ -40,11 +39,7 @@ pub(crate) fn update(root: &Root, args: &UpdateArgs) -> Result<()> {
     if matches!(container.status(&record)?, Status::Stopped | Status::Creating) {
         bail!(Error::state("container not running"));
     }
-    record.cgroup.apply(&resources).context("limit the cgroup")?;
-    match &record.unit {
-        Some(unit) => systemd::update(unit, user(), &resources),
-        None => Ok(()),
-    }
+    record.cgroup.change(&resources).context("limit the cgroup")
 }
 
 /// The limits that are asked for: those of the file, and of options over them.

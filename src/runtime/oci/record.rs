@@ -53,9 +53,6 @@ pub(crate) struct Record {
     #[serde(default)]
     pub(crate) annotations: HashMap<String, String>,
     pub(crate) cgroup: Cgroup,
-    /// The unit of systemd around it, if its cgroup is that of one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) unit: Option<String>,
     /// Its group of resource control.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resctrl: Option<Group>,
@@ -82,7 +79,6 @@ impl Record {
             created: jiff::Timestamp::now().to_string(),
             annotations: spec.annotations().clone().unwrap_or_default(),
             cgroup: Cgroup::none(),
-            unit: None,
             resctrl: None,
             maker: ProcessRef { pid, start_time },
             keep_keyring: false,
@@ -344,7 +340,6 @@ mod tests {
             created: String::new(),
             annotations: HashMap::new(),
             cgroup: Cgroup::none(),
-            unit: None,
             resctrl: None,
             maker: me,
             keep_keyring: false,

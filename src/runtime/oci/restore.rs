@@ -19,7 +19,7 @@ use super::criu::wire::Message;
 use super::criu::{Criu, Kind, Step};
 use super::delete;
 use super::notify as service;
-use super::record::{Container, Record, Root, user};
+use super::record::{Container, Record, Root};
 use crate::model::container::ProcessRef;
 use crate::runtime::cgroup::{Cgroup, systemd};
 use crate::runtime::hook::Point;
@@ -50,12 +50,7 @@ pub(crate) fn restore(root: &Root, globals: &Globals, args: &RestoreArgs) -> Res
     let mut work = Restoring {
         container: &container,
         spec: &spec,
-        record: Record {
-            keep_keyring: true,
-            resctrl,
-            unit: scope.as_ref().map(|scope| scope.unit().to_owned()),
-            ..Record::begun(&spec, bundle, rootfs)?
-        },
+        record: Record { keep_keyring: true, resctrl, ..Record::begun(&spec, bundle, rootfs)? },
         console,
         terminal: None,
         hooked: false,
@@ -102,11 +97,10 @@ impl Restoring<'_> {
         self.container.keep_config(config)?;
         let none = LinuxResources::default();
         let resources = self.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref()).unwrap_or(&none);
-        let holder = scope.map(|scope| scope.start(user())).transpose()?;
-        match &holder {
-            Some(_) => cgroup.adopt(resources).context("complete the cgroup")?,
-            None => cgroup.create(resources).context("make the cgroup")?,
-        }
+        let holder = match &scope {
+            Some(scope) => Some(cgroup.create_in(scope, resources).context("make the cgroup")?),
+            None => cgroup.create(resources).context("make the cgroup").map(|()| None)?,
+        };
         self.record.cgroup = cgroup;
         self.record.cgroup.apply(resources).context("limit the cgroup")?;
         self.container.write(&self.record)?;

@@ -79,6 +79,8 @@ table! {
 table! {
     /// `[engine]`: how this program works.
     EngineTable {
+        /// `cgroupfs` or `systemd`.
+        cgroup_manager: Option<String>,
         cdi_spec_dirs: List,
         detach_keys: Option<String>,
         events_logger: Option<String>,
@@ -176,14 +178,13 @@ const WITHOUT_MEANING: [(&str, &[&str]); 3] = [
 type Unmet = (&'static str, &'static str, fn(&toml::Value) -> bool, &'static str);
 
 /// What would change what a user gets, and has no meaning here (yet).
-const UNMET: [Unmet; 19] = [
+const UNMET: [Unmet; 18] = [
     ("containers", "host_containers_internal_ip", is_filled, "the address of the bridge is used"),
     ("containers", "interface_name", is_filled, "interfaces are called eth0, eth1, …"),
     ("containers", "keyring", is_false, "each container has a keyring of its own"),
     ("containers", "log_path", is_filled, "logs are kept with the container"),
     ("containers", "userns_size", is_filled, "the size is what the container needs"),
     ("engine", "add_compression", is_filled, "images are pushed once"),
-    ("engine", "cgroup_manager", |value| value.as_str() == Some("systemd"), "cgroups are made by dhow itself"),
     (
         "engine",
         "compression_format",

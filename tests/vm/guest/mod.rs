@@ -7,6 +7,7 @@ mod cgroup;
 mod checkpoint;
 pub(crate) mod oci;
 mod rootless;
+mod scope;
 mod session;
 mod unit;
 

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::below::Below;
 use super::device;
 use super::driver::{Driver, Stats, Write};
+use super::systemd::Unit;
 use super::tree;
 use super::v2;
 use crate::model::error::{Error, ErrorKind};
@@ -44,6 +45,9 @@ pub(crate) struct Tree {
     /// Below that, by mount: where a further process is, which no record keeps.
     #[serde(skip)]
     pub(super) below: BTreeMap<PathBuf, String>,
+    /// The scope of systemd whose cgroup it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) unit: Option<Unit>,
 }
 
 impl Tree {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::below::Below;
 use super::driver::{Driver, Stats};
+use super::systemd::Unit;
 use super::tree;
 use crate::model::error::{Error, ErrorKind};
 
@@ -34,6 +35,9 @@ pub(crate) struct Tree {
     /// The tree beside those of version 1: it limits nothing unless asked.
     #[serde(default)]
     pub(super) hybrid: bool,
+    /// The scope of systemd whose cgroup it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) unit: Option<Unit>,
 }
 
 impl Tree {
