@@ -39,11 +39,28 @@ impl Manager {
         (self.mode == NotifyMode::Healthy).then(|| self.address.clone())
     }
 
-    /// Tells who keeps the container from now on, and that it is ready if nobody else says so.
+    /// Whether the monitor speaks to the manager, which has to know it by then: it may listen to the main process alone.
+    pub(crate) fn hears_monitor(&self) -> bool {
+        self.mode != NotifyMode::Conmon
+    }
+
+    /// Tells who will keep the container and say when it is ready. Before the command runs: it may speak at once.
+    pub(crate) fn introduce(&self, monitor: i32) {
+        if self.hears_monitor() {
+            self.say(&format!("MAINPID={monitor}"));
+        }
+    }
+
+    /// Tells who keeps the container from now on, and that it is ready, if nobody else says so.
     pub(crate) fn tell(&self, monitor: i32) {
-        let ready = if self.mode == NotifyMode::Conmon { "\nREADY=1" } else { "" };
+        if !self.hears_monitor() {
+            self.say(&format!("MAINPID={monitor}\nREADY=1"));
+        }
+    }
+
+    fn say(&self, text: &str) {
         // A manager that does not listen is not the container's fault.
-        notify::send(&self.address, &format!("MAINPID={monitor}{ready}")).ok();
+        notify::send(&self.address, text).ok();
     }
 }
 

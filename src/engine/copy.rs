@@ -403,3 +403,22 @@ fn words(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_ascii_lowercase()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R4: whatever is named by a path while a container's files are worked on is named in there.
+    #[test]
+    fn the_root_of_the_work_is_the_containers() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let dir = std::env::temp_dir().join(format!("dhow-copy-{}", std::process::id()));
+        std::fs::create_dir_all(dir.join("inside")).unwrap();
+        let root = std::fs::File::open(&dir).unwrap();
+        let sees = |container| within(root.as_fd(), container, || Ok(Path::new("/inside").is_dir())).unwrap();
+        assert!(sees(true) && !sees(false));
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}

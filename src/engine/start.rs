@@ -109,16 +109,17 @@ impl Engine {
     fn release(&self, locked: &mut Locked) -> Result<()> {
         locked.state.restarts = 0;
         let addresses = addresses(locked);
+        let manager = Manager::of(locked.config.notify);
+        if let (Some(manager), Some(monitor)) = (&manager, locked.state.monitor) {
+            manager.introduce(monitor.pid);
+        }
         let released = locked
             .state
             .monitor
             .ok_or_else(|| Error::state("nobody keeps the container").into())
             .and_then(|monitor| spawn::knock(&locked.run_dir(), monitor)?.start(&addresses));
         match released {
-            Ok(started) => {
-                let manager = Manager::of(locked.config.notify);
-                self.started(locked, started.pid().as_raw_nonzero().get(), manager)
-            }
+            Ok(started) => self.started(locked, started.pid().as_raw_nonzero().get(), manager),
             Err(error) => Err(self.abandon(locked, error)?),
         }
     }
@@ -240,6 +241,8 @@ impl Engine {
         record::write(&bundle.join("config.json"), &spec, Durability::Lazy)?;
         let mounted = super::merged::mounted(&dir)?;
         let connects = matches!(config.network, NetworkMode::Bridge(_) | NetworkMode::Pasta(_));
+        // The command waits for its network, and for the manager to know who speaks for it.
+        let waits = connects || manager.as_ref().is_some_and(Manager::hears_monitor);
         let monitor = MonitorConfig {
             data_dir: dir.clone(),
             run_dir,
@@ -252,7 +255,7 @@ impl Engine {
             told: super::event::told(self, config),
             log: config.log.clone(),
             durable: !config.remove,
-            start_immediately: !connects && until == Until::Running,
+            start_immediately: !waits && until == Until::Running,
             cleanup: super::policy::cleanup_arguments(self, &super::policy::run_of(locked)),
             bundle,
             map_root: mounted.is_none() && owners::by_mount(self, owners::maps(self, config)?.as_ref()),
@@ -300,9 +303,12 @@ impl Engine {
         if connects {
             super::network::connect(self, locked, init)?;
         }
+        if let (Some(manager), Until::Running) = (&manager, until) {
+            manager.introduce(own);
+        }
         let started = match until {
             Until::Initialized => monitor.keep()?,
-            Until::Running if connects => monitor.start(&addresses(locked))?,
+            Until::Running if waits => monitor.start(&addresses(locked))?,
             Until::Running => monitor.running()?,
         };
         let monitor = started.pid().as_raw_nonzero().get();

@@ -297,3 +297,21 @@ fn what_lies_in_a_container_does_not_lead_out_of_it() {
         env.run(&["rm", "box"]).ok();
     });
 }
+
+/// R4: a mount of a container that does not run is reached, and its place in the root is left to the start.
+#[test]
+fn a_copy_makes_no_place_for_a_mount() {
+    isolated(|env| {
+        stage::busybox(env);
+        env.run(&["create", "--name", "box", "--network", "none", "-v", "kept:/not/there", "busybox", "true"]).ok();
+        let file = env.place.join("file");
+        std::fs::write(&file, "words").unwrap();
+        cp(env, file.to_str().unwrap(), "box:/not/there/file");
+        let volume = env.run(&["volume", "inspect", "-f", "{{.Mountpoint}}", "kept"]).ok();
+        assert_eq!(std::fs::read_to_string(Path::new(&volume).join("file")).unwrap(), "words");
+        assert_eq!(env.run(&["diff", "box"]).ok(), "");
+        env.run(&["rm", "-v", "box"]).ok();
+        env.run(&["volume", "rm", "-f", "kept"]).ok();
+        std::fs::remove_file(file).unwrap();
+    });
+}

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::stage::{self, inspect};
-use crate::support::env::finished;
+use crate::support::env::{eventually, finished};
 use crate::support::{TestEnv, isolated};
 
 /// A service manager that listens.
@@ -180,11 +180,19 @@ fn a_manager_hears_when_the_container_is_healthy() {
         stage::busybox(env);
         let manager = Manager::at(Path::new("/run/manager"));
         let flags = ["--sdnotify", "healthy", "--health-cmd", "test -e /well", "--health-interval", "20ms"];
-        start(env, &manager, &flags, "env | grep -c NOTIFY_SOCKET; sleep 1000");
-        assert_eq!(manager.hears(), format!("MAINPID={}", monitor(env)));
-        manager.hears_nothing();
-        env.run(&["exec", "box", "touch", "/well"]).ok();
-        assert_eq!(manager.hears(), "READY=1");
+        // Who starts it waits for that too.
+        std::thread::scope(|scope| {
+            let script = "env | grep -c NOTIFY_SOCKET; sleep 1000";
+            let started = scope.spawn(|| start(env, &manager, &flags, script));
+            let main = manager.hears();
+            eventually("it runs", || env.run(&["exec", "box", "true"]).code == 0);
+            assert_eq!(main, format!("MAINPID={}", monitor(env)));
+            assert!(!started.is_finished());
+            manager.hears_nothing();
+            env.run(&["exec", "box", "touch", "/well"]).ok();
+            assert_eq!(manager.hears(), "READY=1");
+            started.join().unwrap();
+        });
         assert_eq!(env.run(&["logs", "box"]).text(), "0");
         remove(env);
         env.run(&["create", "--sdnotify", "healthy", "busybox"]).fails(125, "requires a healthcheck to be set");

@@ -43,6 +43,8 @@ fn silence_has_an_end() {
             (Part::Manifest, drip(1)),
             (Part::Blob, drip(1)),
             (Part::Blob, Fault::Slow { bytes: 100, pause: 2 * second }),
+            // The configuration, which is short, comes in time; the layer would take nine seconds.
+            (Part::Blob, Fault::Slow { bytes: 400, pause: Duration::from_millis(450) }),
         ];
         let pull = |number: usize, part, fault| {
             let repository = format!("quiet{number}x");
@@ -90,6 +92,21 @@ fn who_is_slow_is_waited_for() {
         let name = registry.reference("app:1");
         assert_eq!(hurried(env, &["pull", "-q", PLAIN, "--retry", "0", &name]).ok(), image.id());
         assert!(begun.elapsed() > Duration::from_secs(2), "it was slow");
+    });
+}
+
+/// R21.
+#[test]
+fn a_registry_that_asks_for_time_gets_it() {
+    isolated(|env| {
+        let registry = Registry::beside(env);
+        let image = image();
+        registry.add("app", "1", &image, Flavor::Oci);
+        registry.fault("app", Part::Manifest, Fault::TooMany { times: 1, retry_after: 1 });
+        let begun = Instant::now();
+        let words = ["pull", "-q", PLAIN, "--retry", "1", "--retry-delay", "10ms", &registry.reference("app:1")];
+        assert_eq!(env.run(&words).ok(), image.id());
+        assert!(begun.elapsed() >= Duration::from_secs(1), "it was asked again after {:?}", begun.elapsed());
     });
 }
 

@@ -610,4 +610,19 @@ mod tests {
             (Some(Duration::from_secs(60)), Some(Duration::from_secs(60)))
         );
     }
+
+    /// R21.
+    #[test]
+    fn a_registry_that_asks_for_patience_gets_some() {
+        let busy = |seconds| {
+            let mut error = http::broken("h".into(), "x");
+            error.downcast_mut::<http::Failure>().unwrap().after = Some(Duration::from_secs(seconds));
+            error
+        };
+        let mut pause = Pause::new(3, None);
+        assert_eq!(pause.after(&busy(60)), Some(Duration::from_secs(60)));
+        // No more than is bearable in all.
+        assert_eq!(pause.after(&busy(60)), None);
+        assert_eq!(pause.after(&busy(20)), Some(Duration::from_secs(20)));
+    }
 }

@@ -17,8 +17,8 @@ const COUNT: &str =
     "i=0; while :; do i=$((i+1)); echo $i > /tmp/count.new; mv /tmp/count.new /tmp/count; sleep 0.1; done";
 
 /// Two processes and a connection between them, over which one counts.
-const TALK: &str = "nc -l -p 5000 > /tmp/got & until netstat -ltn | grep -q :5000; do sleep 0.1; done; \
-    { i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done; } | nc 127.0.0.1 5000";
+const TALK: &str = "sleep 100000 | busybox nc -l -p 5000 > /tmp/got & until busybox netstat -ltn | grep -q :5000; do sleep 0.1; done; \
+    { i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done; } | busybox nc 127.0.0.1 5000";
 
 /// Changes the bundle's configuration.
 fn change(edit: impl FnOnce(&mut Value)) {
@@ -201,9 +201,9 @@ fn a_terminal_is_another_one_afterwards() {
     let mut master = taken(&["restore", "--image-path", IMAGES]);
     says(&mut master, "two");
     assert_eq!(oci(&["state", "c1"]).json()["status"], "running");
-    drop(master);
     std::fs::remove_file("/run/console").unwrap();
     end("c1");
+    drop(master);
 }
 
 #[test]
