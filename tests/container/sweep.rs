@@ -153,6 +153,28 @@ fn what_is_done_to_images_killed_anywhere_is_healed() {
 }
 
 #[test]
+fn what_is_done_to_lists_killed_anywhere_is_healed() {
+    isolated(|env| {
+        let file = env.place.join("image.tar");
+        let image = layers();
+        std::fs::write(&file, image.docker_archive(&["three"])).unwrap();
+        let load = ["load", "-q", "-i", file.to_str().unwrap()];
+        env.run(&load).ok();
+        let digest = env.run(&["image", "inspect", "--format", "{{.Digest}}", "three"]).ok();
+        env.run(&["rmi", "-a", "-f"]).ok();
+        stage::settle(env);
+        env.rebase();
+        let (create, add) = (["manifest", "create", "all"], ["manifest", "add", "all", "three"]);
+        let annotate = ["manifest", "annotate", "--os", "plan9", "all", &digest];
+        sweep_images(env, &[], &create);
+        sweep_images(env, &[&load, &create], &add);
+        sweep_images(env, &[&load, &create, &add], &annotate);
+        sweep_images(env, &[&load, &create, &add], &["manifest", "remove", "all", &digest]);
+        sweep_images(env, &[&load, &create, &add], &["manifest", "rm", "all"]);
+    });
+}
+
+#[test]
 fn an_import_and_a_save_killed_anywhere_are_healed() {
     isolated(|env| {
         let (file, rootfs) = (env.place.join("image.tar"), env.place.join("rootfs.tar"));
