@@ -64,6 +64,11 @@ fn a_container_is_a_scope_with_its_limits() {
     // The holder of its place is gone.
     assert_eq!(file("cgroup.procs"), pid);
     assert_eq!(oci(&["exec", "c1", "sh", "-c", "cat /proc/self/cgroup; head -c1 /dev/zero | wc -c"]).ok(), "0::/\n1");
+    // A further process below: where there is a place.
+    oci(&["exec", "--cgroup", "sub", "c1", "true"]).fails(1, "sub does not exist");
+    std::fs::create_dir(format!("{cgroup}/sub")).unwrap();
+    assert_eq!(oci(&["exec", "--cgroup", "sub", "c1", "cat", "/proc/self/cgroup"]).ok(), "0::/sub");
+    oci(&["exec", "--cgroup", "memory:sub", "c1", "true"]).fails(1, "cgroup v2 has one tree");
     // What the manager is told stays when it starts anew.
     oci(&["update", "--memory", "96m", "c1"]).ok();
     command(&["systemctl", "daemon-reload"]).ok();
