@@ -73,7 +73,13 @@ pub(crate) fn scope(
     config: &ContainerConfig,
     limits: Option<&LinuxResources>,
 ) -> Result<(Cgroup, systemd::Planned)> {
-    scope_of(&config.id, config.cgroup_parent.as_deref(), engine.privilege.ordinary_user(), limits)
+    let parent = config.cgroup_parent.as_deref();
+    // Who stops the unit waits no longer than who stops the container, and annotations may say more of the unit.
+    let patience = u64::from(config.stop_timeout).saturating_mul(1_000_000);
+    let mut properties =
+        HashMap::from([(format!("{}TimeoutStopUSec", systemd::ANNOTATION), format!("uint64 {patience}"))]);
+    properties.extend(config.annotations.iter().map(|(name, value)| (name.clone(), value.clone())));
+    scope_of(&config.id, parent, engine.privilege.ordinary_user(), limits, &properties)
 }
 
 /// The same of container `id` in a slice, or in the default one.
@@ -82,9 +88,10 @@ pub(crate) fn scope_of(
     slice: Option<&str>,
     user: Option<u32>,
     limits: Option<&LinuxResources>,
+    properties: &HashMap<String, String>,
 ) -> Result<(Cgroup, systemd::Planned)> {
     let slice = slice.unwrap_or(if user.is_some() { "user.slice" } else { "machine.slice" });
-    systemd::place(Some(&format!("{slice}:libpod:{id}")), id.as_str(), user, limits, &HashMap::new())
+    systemd::place(Some(&format!("{slice}:libpod:{id}")), id.as_str(), user, limits, properties)
 }
 
 /// Refuses a parent of the kind that the other manager of cgroups has; podman's words.

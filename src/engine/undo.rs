@@ -1,6 +1,7 @@
 //! Taking away what a run has outside of its directory: network, cgroup, sockets, exec sessions. The reverse of a start;
 //! every step is idempotent and "already gone" is success.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -92,7 +93,7 @@ pub(crate) fn by_id(engine: &Engine, id: &Id) -> Result<()> {
     let user = engine.privilege.ordinary_user();
     let mut cgroups = vec![Cgroup::plan(None, id.as_str(), user).context("look for the cgroup")?];
     // Where there is no service manager there is no scope.
-    cgroups.extend(super::facts::scope_of(id, None, user, None).ok().map(|(cgroup, _)| cgroup));
+    cgroups.extend(super::facts::scope_of(id, None, user, None, &HashMap::new()).ok().map(|(cgroup, _)| cgroup));
     for cgroup in cgroups {
         cgroup.kill_all().context("kill what is left in the cgroup")?;
         cgroup.remove().context("remove the cgroup")?;

@@ -26,7 +26,7 @@ use crate::sys::exec::{close_all_but, leave};
 use crate::sys::pidfd;
 
 /// Annotations whose rest is a property of the unit, as runc has it.
-const ANNOTATION: &str = "org.systemd.property.";
+pub(crate) const ANNOTATION: &str = "org.systemd.property.";
 
 /// The scope of a container, and where its cgroup is below the manager's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,7 +15,19 @@ fn gone(unit: &str) {
 #[ignore = "runs in the guest"]
 fn a_container_is_a_scope_of_the_machines() {
     load();
-    let words = ["--name", "box", "--network", "none", "--memory", "64m", "--pids-limit", "20", "busybox"];
+    let words = [
+        "--name",
+        "box",
+        "--stop-timeout",
+        "2",
+        "--network",
+        "none",
+        "--memory",
+        "64m",
+        "--pids-limit",
+        "20",
+        "busybox",
+    ];
     let id = dhow(&[&[SYSTEMD, "run", "-d"], &words[..], &["sleep", "1000"]].concat()).ok();
     let unit = format!("libpod-{id}.scope");
     assert_eq!(property(&unit, "ActiveState"), "active");
