@@ -127,10 +127,6 @@ impl<'a> Intake<'a> {
         let Documents { manifest, config, .. } = &documents;
         manifest.check_is_image()?;
         config.check_layers(manifest)?;
-        if let Some(layer) = manifest.layers.iter().find(|layer| !layer.urls.is_empty()) {
-            let message = format!("layer {} is a foreign one, which registries do not keep", layer.digest);
-            return Err(Error::unsupported(message).into());
-        }
         let digests = manifest.layers.iter().map(|layer| &layer.digest).chain(&config.diff_ids);
         if let Some(odd) = digests.chain([&manifest.config.digest]).find(|digest| digest.algorithm() != "sha256") {
             return Err(Error::unsupported(format!("digest {odd}: only sha256 is supported")).into());

@@ -7,6 +7,7 @@ mod support;
 mod archive;
 mod copy;
 mod deadline;
+mod forms;
 mod image;
 mod interrupt;
 mod layers;
