@@ -16,6 +16,7 @@ pub(crate) mod push;
 pub(crate) mod remove;
 pub(crate) mod search;
 pub(crate) mod tree;
+pub(crate) mod trust;
 mod usage;
 
 pub(crate) use progress::PullProgress;

@@ -21,6 +21,9 @@ use crate::sys::watch::Watch;
 /// How long to wait at once for a monitor that only its lock tells of.
 const LEASE_PATIENCE: Duration = Duration::from_secs(3600);
 
+/// How long to wait at once for what a dead monitor has left running: by then somebody else may have healed.
+const ORPHAN_PATIENCE: Duration = Duration::from_millis(200);
+
 /// What can be waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
@@ -102,6 +105,12 @@ impl Engine {
             // The death of a monitor is in no record until somebody heals it.
             let Watched { monitor, restarter, .. } = Watched::open(&read)?;
             let monitor = monitor.filter(|_| read.state.status.is_alive());
+            if monitor.is_none() && read.state.status.is_alive() && read.state.monitor.is_some() {
+                // It is dead, and nobody has healed that: what it left running (a check) still holds its lock, not for long.
+                drop(lock::wait_free(&container::monitor_lock(&self.paths, &id), ORPHAN_PATIENCE));
+                self.settled(&id)?;
+                continue;
+            }
             let others: Vec<_> = monitor.iter().chain(&restarter).map(AsFd::as_fd).collect();
             watch.changed(&others, None).context("wait for a change")?;
             if let Some(monitor) = &monitor

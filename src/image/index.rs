@@ -211,8 +211,9 @@ impl ImageStore {
             created: Timestamp::now(),
             unknown: serde_json::Map::new(),
         };
-        self.write_list(&lock, &list)?;
+        // The name first: one of nothing is swept, a list without a name would stay.
         self.give(&list.id, &full)?;
+        self.write_list(&lock, &list)?;
         Ok(list.id)
     }
 

@@ -315,9 +315,10 @@ fn global_flags_have_a_meaning_or_say_that_they_have_none() {
             "c.conf",
             "[engine]\nenv = ['TMPDIR=/no/such']\nhooks_dir = ['/no/hooks']\ncgroup_manager = 'systemd'\n",
         );
-        let warnings = with(env, &conf, &["info", "--format", "json"]).json()["warnings"].to_string();
-        assert!(warnings.contains("cgroup_manager has no effect: cgroups are made by dhow itself"), "{warnings}");
-        assert!(!warnings.contains("hooks_dir"), "{warnings}");
+        let info = with(env, &conf, &["info", "--format", "json"]);
+        assert!(info.stderr.contains("has no effect: the systemd cgroup driver needs a service manager"), "{info}");
+        assert_eq!(info.json()["host"]["cgroupManager"], "cgroupfs");
+        assert!(!info.json()["warnings"].to_string().contains("hooks_dir"), "{info}");
         let told = with(env, &conf, &["run", "--rm", "--network=none", "busybox", "true"]);
         assert_eq!(told.stderr.lines().count(), 1, "{told}");
         // A definition that cannot be read is told, not passed over.

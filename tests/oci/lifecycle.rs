@@ -175,6 +175,9 @@ fn the_names_of_other_runtimes_are_the_same_program() {
         }
         let features = Runtime::dhow(env).run(&["features"]).json();
         assert_eq!(features["ociVersionMax"], "1.3.0");
+        let linux = &features["linux"];
+        assert_eq!(linux["intelRdt"], json!({"enabled": true, "schemata": true, "monitoring": true}));
+        assert_eq!(linux["netDevices"], json!({"enabled": true}));
         std::fs::remove_dir_all(env.root.runtime.join("oci")).ok();
     });
 }

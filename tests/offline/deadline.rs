@@ -43,8 +43,8 @@ fn silence_has_an_end() {
             (Part::Manifest, drip(1)),
             (Part::Blob, drip(1)),
             (Part::Blob, Fault::Slow { bytes: 100, pause: 2 * second }),
-            // The configuration, which is short, comes in time; the layer would take nine seconds.
-            (Part::Blob, Fault::Slow { bytes: 400, pause: Duration::from_millis(450) }),
+            // The configuration, which is short, comes in time; the layer would take eighteen seconds.
+            (Part::Blob, Fault::Slow { bytes: 200, pause: Duration::from_millis(450) }),
         ];
         let pull = |number: usize, part, fault| {
             let repository = format!("quiet{number}x");

@@ -45,6 +45,11 @@ pub(crate) fn skip(test: &str, why: &str) {
     std::fs::write(record(test), reason).expect("record a skip");
 }
 
+/// Whether owners of files on tmpfs, where the tests' stores are, can be mapped.
+pub(crate) fn maps_tmpfs() -> bool {
+    kernel() >= (6, 3)
+}
+
 /// Why a need is not met; None when it is.
 fn missing(need: &str) -> Option<String> {
     match need {
@@ -88,7 +93,7 @@ fn missing(need: &str) -> Option<String> {
 }
 
 /// The kernel's version.
-fn kernel() -> (u32, u32) {
+pub(crate) fn kernel() -> (u32, u32) {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("read the kernel's release");
     let mut numbers = release.split(['.', '-']).map_while(|part| part.parse().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))

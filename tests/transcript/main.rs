@@ -108,6 +108,6 @@ macro_rules! cases {
 cases! {
     containers images run exec volumes startup limits service system
     clone create ps content archives commit mount lifecycle manifests templates errors habits inside health init
-    accepted secrets terminal session prompt sizes;
+    accepted secrets terminal session prompt trust sizes;
     as_user user userns usermay userstore
 }

@@ -20,6 +20,7 @@ mod save;
 mod search;
 mod tag;
 mod tree;
+mod trust;
 
 use super::context::Context;
 use super::flags::tree::Entry;
@@ -59,6 +60,7 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
             SEARCH,
             TAG,
             Entry::leaf::<tree::TreeArgs>("tree", "Show the layers of an image"),
+            trust::ENTRY,
             Entry::leaf::<mount::UnmountArgs>("unmount", "Unmount images").aliases(&["umount"]),
             UNTAG,
         ],

@@ -38,6 +38,8 @@ pub(crate) struct Shown {
 impl Engine {
     /// Makes an empty list, with `amend` also where there is one; returns its id.
     pub(crate) fn create_list(&self, name: &str, amend: bool) -> Result<String> {
+        // By its lease it is known that somebody was killed here, and that there may be something to take away.
+        let _lease = Staging::new(&self.paths)?;
         ImageStore::new(&self.paths).create_list(name, amend)
     }
 
@@ -73,6 +75,7 @@ impl Engine {
             // An archive is not kept: its image comes into the store, without a name.
             other => self.image_from_archive(other, options, progress)?,
         };
+        let _lease = Staging::new(&self.paths)?;
         let lock = store.lock()?;
         let record = store.record(&image.id)?.ok_or_else(|| store::unknown(&image.id))?;
         let mut instance = store.instance(&record)?;
@@ -147,6 +150,7 @@ impl Engine {
 
     /// Changes what a list says of an image of it; returns the list's id.
     pub(crate) fn annotate_list(&self, list: &str, image: &str, edit: &Edit) -> Result<String> {
+        let _lease = Staging::new(&self.paths)?;
         let store = ImageStore::new(&self.paths);
         // Before the lock: to find an image takes it too.
         let digest = instance_digest(&store, image)?;

@@ -75,7 +75,7 @@ fn explain(error: io::Error, path: &Path) -> anyhow::Error {
     match error.raw_os_error() {
         Some(libc::EINVAL | libc::EOPNOTSUPP) => {
             let message = format!("the file system of {} cannot map the owners of files", path.display());
-            Error::unsupported(message).hint("put the store on ext4, xfs, btrfs or tmpfs").into()
+            Error::unsupported(message).hint("put the store on ext4, xfs or btrfs; tmpfs can from Linux 6.3 on").into()
         }
         _ => anyhow::Error::new(error).context(format!("map the owners of {}", path.display())),
     }

@@ -41,7 +41,17 @@ fn a_container_is_a_scope_with_its_limits() {
         json!({"memory": {"limit": 67_108_864}, "pids": {"limit": 20}, "devices": [{"allow": false, "access": "rwm"}]}),
         json!({"org.systemd.property.Description": "'a box'"}),
     );
+    // A node that no rule allows.
+    let file = format!("{BUNDLE}/config.json");
+    let mut config: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    config["linux"]["devices"] = json!([{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11}]);
+    std::fs::write(&file, config.to_string()).unwrap();
+    let refused = || {
+        let outcome = oci(&["exec", "c1", "head", "-c", "1", "/dev/kmsg"]);
+        assert!(outcome.stderr.contains("Operation not permitted"), "{outcome}");
+    };
     oci(&["--systemd-cgroup", "run", "-d", "-b", BUNDLE, "c1"]).ok();
+    refused();
     let unit = "dhow-c1.scope";
     assert_eq!(property(unit, "ActiveState"), "active");
     assert_eq!(property(unit, "Description"), "a box");
@@ -54,10 +64,19 @@ fn a_container_is_a_scope_with_its_limits() {
     // The holder of its place is gone.
     assert_eq!(file("cgroup.procs"), pid);
     assert_eq!(oci(&["exec", "c1", "sh", "-c", "cat /proc/self/cgroup; head -c1 /dev/zero | wc -c"]).ok(), "0::/\n1");
+    // A further process below: where there is a place.
+    oci(&["exec", "--cgroup", "sub", "c1", "true"]).fails(1, "sub does not exist");
+    std::fs::create_dir(format!("{cgroup}/sub")).unwrap();
+    assert_eq!(oci(&["exec", "--cgroup", "sub", "c1", "cat", "/proc/self/cgroup"]).ok(), "0::/sub");
+    oci(&["exec", "--cgroup", "memory:sub", "c1", "true"]).fails(1, "cgroup v2 has one tree");
     // What the manager is told stays when it starts anew.
     oci(&["update", "--memory", "96m", "c1"]).ok();
     command(&["systemctl", "daemon-reload"]).ok();
     assert_eq!((file("memory.max"), property(unit, "MemoryMax")), ("100663296".into(), "100663296".into()));
+    // Nor does it touch the rules about devices, of which it was told nothing here.
+    command(&["systemctl", "set-property", "--runtime", unit, "TasksMax=30"]).ok();
+    assert_eq!(file("pids.max"), "30");
+    refused();
     oci(&["pause", "c1"]).ok();
     assert_eq!(file("cgroup.freeze"), "1");
     oci(&["resume", "c1"]).ok();
