@@ -97,7 +97,6 @@ const ABSENT: &[(&[&str], &str)] = &[
         &["generate", "quadlet"],
         "`dhow system boot-unit` starts containers at boot; for a unit of your own see --sdnotify in dhow-run(1)",
     ),
-    (&["auto-update"], "`dhow pull --policy newer IMAGE`, then `dhow run --replace`"),
     (
         &["compose", "swarm", "service", "stack", "context", "machine", "system connection", "system service"],
         "dhow works on this machine, without a service",

@@ -6,6 +6,7 @@
 mod account;
 pub(crate) mod activation;
 pub(crate) mod attach;
+pub(crate) mod auto_update;
 pub(crate) mod boot_unit;
 pub(crate) mod cdi;
 pub(crate) mod check;

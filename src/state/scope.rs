@@ -16,6 +16,9 @@ use super::bus::{Body, Method, Peer};
 /// How long the manager may take.
 const PATIENCE: Duration = Duration::from_secs(25);
 
+/// How long a unit may take to stop and start: systemd's own limits end before.
+const UNIT_PATIENCE: Duration = Duration::from_secs(600);
+
 /// The cgroup of the manager of user `uid`, below the tree's root.
 pub(crate) fn manager(uid: u32) -> String {
     format!("/user.slice/user-{uid}.slice/user@{uid}.service")
@@ -194,10 +197,27 @@ fn name() -> String {
     format!("dhow-{}-{start}.scope", std::process::id())
 }
 
+/// Has the manager of the system, or of `user`, restart `unit`, and waits until it has started, which may take as long as
+/// the unit may.
+pub(crate) fn restart(user: Option<u32>, unit: &str) -> Result<()> {
+    let socket = user.map_or_else(|| PathBuf::from(SYSTEM), socket);
+    let mut body = Body::default();
+    body.string(unit);
+    body.string("replace");
+    let restart = method("RestartUnit", "ss");
+    job(&socket, UNIT_PATIENCE, &restart, unit, &body)
+        .with_context(|| format!("ask the service manager at {}", socket.display()))
+}
+
 /// Has a scope made, and waits until it is.
 fn ask(socket: &Path, unit: &str, request: &Body) -> Result<()> {
-    let mut peer = Peer::connect(socket, PATIENCE)?;
-    let call = peer.call(&method("StartTransientUnit", "ssa(sv)a(sa(sv))"), request)?;
+    job(socket, PATIENCE, &method("StartTransientUnit", "ssa(sv)a(sa(sv))"), unit, request)
+}
+
+/// Has the manager do something with `unit`, and waits until that is done.
+fn job(socket: &Path, patience: Duration, method: &Method<'_>, unit: &str, request: &Body) -> Result<()> {
+    let mut peer = Peer::connect(socket, patience)?;
+    let call = peer.call(method, request)?;
     let ended = peer.answer_and_signal(call, "JobRemoved", |words| words.get(1).is_some_and(|name| name == unit))?;
     match ended.get(2).map(String::as_str) {
         Some("done") => Ok(()),

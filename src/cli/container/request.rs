@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 
 use super::{confinement, defaults, environment, health, limit, namespace, startup};
 use crate::cli::flags::create::CreateFlags;
+use crate::engine::auto_update::UNIT;
 use crate::engine::request::{CreateRequest, NamespaceRequest, PullPolicy, RegistryOptions, RootRequest};
 use crate::engine::{Config, Privilege, cdi};
 use crate::model::container::{self, Names, RestartKind, RestartPolicy, VendorDevices};
@@ -40,6 +41,15 @@ pub(super) fn of(
 }
 
 /// Refuses the flags without which the container would not be what was asked for.
+/// The labels that were given, and the unit that runs the container, as the manager or whoever wrote the unit says.
+fn labels(flags: &CreateFlags) -> Result<BTreeMap<String, String>> {
+    let mut labels = environment::labels(&flags.label_file, &flags.label)?;
+    if let Ok(unit) = std::env::var(UNIT) {
+        labels.insert(UNIT.to_owned(), unit);
+    }
+    Ok(labels)
+}
+
 fn refuse_what_is_not_had(flags: &CreateFlags) -> Result<(), Error> {
     let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     for (asked, flag, what) in [
@@ -132,7 +142,7 @@ fn read(flags: &CreateFlags, words: Vec<String>, config: &Config, privilege: &Pr
         stdin: flags.interactive,
         stop_signal: flags.stop_signal.as_deref().map(stop_signal).transpose()?,
         stop_timeout: flags.stop_timeout,
-        labels: environment::labels(&flags.label_file, &flags.label)?,
+        labels: labels(flags)?,
         annotations: annotations(flags)?,
         mounts: mounts(flags, &cwd)?,
         volumes_from: flags.volumes_from.clone(),

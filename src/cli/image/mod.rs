@@ -14,7 +14,7 @@ mod mount;
 mod prune;
 mod pull;
 mod push;
-mod registry;
+pub(super) mod registry;
 mod remove;
 mod save;
 mod search;

@@ -1,5 +1,6 @@
 //! `events`, `info`, `unshare`, `version` and the noun `system`, which looks at the store as a whole.
 
+mod auto_update;
 mod boot_unit;
 mod check;
 mod df;
@@ -17,6 +18,10 @@ use super::flags::tree::Entry;
 
 /// The commands of this folder.
 pub(crate) const ENTRIES: &[Entry<Context>] = &[
+    Entry::leaf::<auto_update::AutoUpdateArgs>(
+        "auto-update",
+        "Update the containers of units whose images have changed",
+    ),
     Entry::leaf::<events::EventsArgs>("events", "Show what happens to containers, images and volumes"),
     INFO,
     Entry::noun("system", "Manage dhow", SYSTEM),

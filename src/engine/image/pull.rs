@@ -163,6 +163,18 @@ impl Engine {
         }
     }
 
+    /// Whether a registry has another image than the one of the store that `name` means, which is a full name.
+    pub(in crate::engine) fn has_newer(&self, name: &str, options: &RegistryOptions) -> Result<bool> {
+        let Some(image) = ImageStore::new(&self.paths).look(name)? else { return Ok(true) };
+        let guard = Guard::new()?;
+        let work = || {
+            let access = self.registries(options)?;
+            let platform = options.platform.clone().unwrap_or_else(Platform::host);
+            Ok(self.is_newer(&access, &image, &[name.parse()?], &platform, &guard.cancel))
+        };
+        guard.outcome(work())
+    }
+
     /// Whether a registry has another image than ours. One that cannot be asked has none.
     fn is_newer(
         &self,

@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use super::{cgroup_file, cgroup_of, clean, command, dhow, eventually, init, load, shell};
+use crate::support::image::{Flavor, Image, Layer, Packing};
+use crate::support::registry::Registry;
+use crate::support::tar::Entry;
 
 fn status(name: &str) -> String {
     dhow(&["inspect", "--format", "{{.State.Status}}", name]).ok()
@@ -140,4 +143,85 @@ fn a_systemd_runs_in_a_container() {
     dhow(&["stop", "-t", "60", "box"]).ok();
     assert_ne!(dhow(&["inspect", "--format", "{{.State.ExitCode}}", "box"]).ok(), "137");
     clean();
+}
+
+/// Starts a unit, as podman generates them, that runs `image` and asks for updates by `policy`.
+fn start_updated(name: &str, image: &str, policy: &str) {
+    let unit = format!(
+        "[Service]
+Environment=PODMAN_SYSTEMD_UNIT=%n
+Type=notify
+NotifyAccess=all
+Restart=no
+ExecStart=/usr/bin/env dhow run --cidfile=%t/%n.ctr-id --cgroups=no-conmon --rm --sdnotify=conmon --replace --name {name} \
+-d --network none --label io.containers.autoupdate={policy} {image} sh -c 'trap \"exit 0\" TERM; sleep 1000 & wait'
+ExecStop=/usr/bin/env dhow stop --ignore --cidfile=%t/%n.ctr-id
+ExecStopPost=/usr/bin/env dhow rm -f --ignore -t 10 --cidfile=%t/%n.ctr-id
+ExecStopPost=/bin/rm -f %t/%n.ctr-id
+"
+    );
+    std::fs::write(format!("/run/systemd/system/{name}.service"), unit).unwrap();
+    shell(&format!("rm -f /run/{name}.service.ctr-id; systemctl daemon-reload; systemctl start {name}")).ok();
+}
+
+/// Gives `name` to busybox with one more file.
+fn commit(file: &str, name: &str) {
+    dhow(&["run", "--name", "work", "--network", "none", "busybox", "touch", file]).ok();
+    dhow(&["commit", "-q", "work", name]).ok();
+    dhow(&["rm", "work"]).ok();
+}
+
+#[test]
+#[ignore = "runs in the guest"]
+fn containers_of_units_are_kept_up_to_date() {
+    load();
+    let registry = Registry::start();
+    registry.add("web", "1", &Image::busybox(), Flavor::Oci);
+    let web = registry.reference("web:1");
+    dhow(&["pull", "-q", "--tls-verify=false", &web]).ok();
+    dhow(&["tag", "busybox", "localhost/app:1"]).ok();
+    start_updated("app", "localhost/app:1", "local");
+    start_updated("web", &web, "registry");
+    // Nobody restarts what no unit runs.
+    dhow(&["run", "-d", "--name", "alone", "--network", "none", "busybox", "sleep", "1000"]).ok();
+    let update = |flags: &[&str]| {
+        let words =
+            ["auto-update", "--tls-verify=false", "--format", "{{.ContainerName}} {{.Unit}} {{.Policy}} {{.Updated}}"];
+        let outcome = dhow(&[&words[..], flags].concat());
+        let mut lines: Vec<String> = outcome.text().lines().map(str::to_owned).collect();
+        lines.sort();
+        (lines, outcome)
+    };
+    let same = ["app app.service local false", "web web.service registry false"];
+    assert_eq!(update(&[]).0, same);
+    commit("/new", "localhost/app:1");
+    registry.add("web", "1", &Image::of(Image::busybox().layers.into_iter().chain(marker()).collect()), Flavor::Oci);
+    let pending = ["app app.service local pending", "web web.service registry pending"];
+    assert_eq!(update(&["--dry-run"]).0, pending);
+    let (lines, outcome) = update(&[]);
+    assert_eq!(lines, ["app app.service local true", "web web.service registry true"], "{outcome}");
+    dhow(&["exec", "app", "test", "-e", "/new"]).ok();
+    dhow(&["exec", "web", "test", "-e", "/marker"]).ok();
+    assert_eq!(update(&[]).0, same);
+    // One that does not start: the old one comes back.
+    shell("mkdir -p /var/tmp/none && tar -C /var/tmp/none -cf - . | dhow import -q - localhost/app:1").ok();
+    let (lines, outcome) = update(&[]);
+    assert_eq!(lines, ["app app.service local rolled back", "web web.service registry false"], "{outcome}");
+    assert_eq!(outcome.code, 0, "{outcome}");
+    dhow(&["exec", "app", "test", "-e", "/new"]).ok();
+    shell("tar -C /var/tmp/none -cf - . | dhow import -q - localhost/app:1").ok();
+    let (lines, outcome) = update(&["--rollback=false"]);
+    assert_eq!((lines[0].as_str(), outcome.code), ("app app.service local failed", 125), "{outcome}");
+    shell(
+        "systemctl stop app web; systemctl reset-failed app web; rm -f /run/systemd/system/app.service \
+           /run/systemd/system/web.service; systemctl daemon-reload; rmdir /var/tmp/none",
+    )
+    .ok();
+    dhow(&["rmi", "-f", "localhost/app:1", &web]).ok();
+    clean();
+}
+
+/// A layer with one file.
+fn marker() -> Option<Layer> {
+    Some(Layer::new(&[Entry::file("marker", 0o644, "x")], Packing::Gzip))
 }
