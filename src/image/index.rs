@@ -191,6 +191,8 @@ impl ImageStore {
     pub(crate) fn create_list(&self, name: &str, amend: bool) -> Result<String> {
         let full = full_name(name)?;
         let lock = self.lock()?;
+        // Each list has a file of its own: what a killed writer left would be written over by nobody.
+        self.sweep(&lock)?;
         if let Some(id) = self.named(&full)? {
             if amend {
                 return Ok(self.find_list(&full)?.id);

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use super::kill::{SAMPLE, UP, clear, layers, sweep};
 use super::stage::{self, inspect};
 use crate::support::kill::Sweep;
+use crate::support::registry::Registry;
 use crate::support::tar::{Entry, archive};
 use crate::support::{TestEnv, isolated};
 
@@ -152,25 +153,66 @@ fn what_is_done_to_images_killed_anywhere_is_healed() {
     });
 }
 
+/// Sweeps a command for the list `all`, which it leaves whole or does not make.
+fn sweep_lists(env: &TestEnv, before: &[&[&str]], words: &[&str]) {
+    let prepare = |env: &TestEnv| {
+        env.run(&["rmi", "-a", "-f"]).ok();
+        for words in before {
+            env.run(words).ok();
+        }
+    };
+    let command = |env: &TestEnv| quiet(env, words);
+    let calls = Sweep { prepare: &prepare, command: &command, exits: 0, sample: Some(SAMPLE) }.run(env, |env, call| {
+        env.run(&["images", "-a"]).ok();
+        if env.run(&["manifest", "exists", "all"]).code == 0 {
+            let entries = env.run(&["manifest", "inspect", "all"]).json()["manifests"].as_array().unwrap().len();
+            assert!(entries <= 1, "{call:?}");
+        }
+        // The next one to make a list finds what is left of a killed one.
+        env.run(&["manifest", "create", "--amend", "all"]).ok();
+        let left: Vec<_> = std::fs::read_dir(env.root.store.join("images/lists"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| name.to_str().unwrap().starts_with('.'))
+            .collect();
+        assert!(left.is_empty(), "{call:?}: {left:?}");
+        env.run(&["manifest", "rm", "all"]).ok();
+        env.run(&["image", "prune", "-a", "-f"]).ok();
+        env.nothing_is_left();
+        prepare(env);
+        env.run(words).ok();
+    });
+    assert!(!calls.is_empty());
+    env.run(&["rmi", "-a", "-f"]).ok();
+    env.nothing_is_left();
+}
+
 #[test]
 fn what_is_done_to_lists_killed_anywhere_is_healed() {
     isolated(|env| {
+        let registry = Registry::beside(env);
         let file = env.place.join("image.tar");
         let image = layers();
         std::fs::write(&file, image.docker_archive(&["three"])).unwrap();
         let load = ["load", "-q", "-i", file.to_str().unwrap()];
+        let create = ["manifest", "create", "all"];
+        let add = ["manifest", "add", "all", "containers-storage:three"];
         env.run(&load).ok();
-        let digest = env.run(&["image", "inspect", "--format", "{{.Digest}}", "three"]).ok();
+        env.run(&create).ok();
+        env.run(&add).ok();
+        let instance = env.run(&["manifest", "inspect", "all"]).json()["manifests"][0]["digest"].take();
         env.run(&["rmi", "-a", "-f"]).ok();
         stage::settle(env);
         env.rebase();
-        let (create, add) = (["manifest", "create", "all"], ["manifest", "add", "all", "three"]);
-        let annotate = ["manifest", "annotate", "--os", "plan9", "all", &digest];
-        sweep_images(env, &[], &create);
-        sweep_images(env, &[&load, &create], &add);
-        sweep_images(env, &[&load, &create, &add], &annotate);
-        sweep_images(env, &[&load, &create, &add], &["manifest", "remove", "all", &digest]);
-        sweep_images(env, &[&load, &create, &add], &["manifest", "rm", "all"]);
+        sweep_lists(env, &[], &create);
+        sweep_lists(env, &[&load, &create], &add);
+        sweep_lists(env, &[&load, &create, &add], &["manifest", "annotate", "--os-version", "1", "all", "three"]);
+        let remove = ["manifest", "remove", "all", instance.as_str().unwrap()];
+        sweep_lists(env, &[&load, &create, &add], &remove);
+        sweep_lists(env, &[&load, &create, &add], &["manifest", "rm", "all"]);
+        let target = registry.reference("made:1");
+        let push = ["manifest", "push", "-q", "--tls-verify=false", "all", &target];
+        sweep_lists(env, &[&load, &create, &add], &push);
     });
 }
 

@@ -152,8 +152,9 @@ impl Engine {
     pub(crate) fn annotate_list(&self, list: &str, image: &str, edit: &Edit) -> Result<String> {
         let _lease = Staging::new(&self.paths)?;
         let store = ImageStore::new(&self.paths);
-        let lock = store.lock()?;
+        // Before the lock: to find an image takes it too.
         let digest = instance_digest(&store, image)?;
+        let lock = store.lock()?;
         store.change_list(&lock, list, |list| {
             let instance = list.instances.iter_mut().find(|instance| instance.digest == digest);
             let instance = instance.ok_or_else(|| {

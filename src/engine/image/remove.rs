@@ -108,6 +108,8 @@ impl Engine {
     /// Removes images without names, with `all` every image that no container uses; returns their ids. Without filters
     /// also the copies of layers that were made for user namespaces which no container has any more.
     pub(crate) fn prune_images(&self, all: bool, filters: &Filters) -> Result<Vec<String>> {
+        // What killed commands left is unused too.
+        self.heal_images()?;
         let mut removed = Vec::new();
         let found = self.images(filters)?;
         for image in found.images.into_iter().filter(|image| image.containers == 0) {

@@ -121,7 +121,7 @@ fn write(file: &Path, text: &[u8]) -> std::io::Result<()> {
         std::fs::create_dir_all(dir)?;
     }
     // A link to a file elsewhere stays a link.
-    let target = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let target = std::fs::canonicalize(file).or_else(|_| std::path::absolute(file))?;
     let mut name = target.clone().into_os_string();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = PathBuf::from(name);
