@@ -79,6 +79,41 @@ fn every_form_of_archive_is_loaded() {
     });
 }
 
+/// R22: the policy is asked for what an archive is and where it really is, whatever it is called.
+#[test]
+fn a_policy_is_asked_for_what_an_archive_is() {
+    isolated(|env| {
+        let home = env.root.home.join(".config/containers");
+        std::fs::create_dir_all(&home).unwrap();
+        let ours = image();
+        let docker = write(env, "docker", &ours.docker_archive(&["localhost/a:1"]));
+        let oci = write(env, "oci", &ours.oci_archive("localhost/a:1"));
+        let link = path(env, "link");
+        std::os::unix::fs::symlink(&oci, &link).unwrap();
+        let real = std::fs::canonicalize(&oci).unwrap();
+        for scope in ["", real.to_str().unwrap()] {
+            let text = format!(
+                r#"{{"default":[{{"type":"insecureAcceptAnything"}}],
+                "transports":{{"oci-archive":{{"{scope}":[{{"type":"reject"}}]}}}}}}"#
+            );
+            std::fs::write(home.join("policy.json"), text).unwrap();
+            for file in [&oci, &link] {
+                env.run(&["load", "-q", "-i", file]).fails(125, "is rejected by policy");
+                for transport in ["oci-archive", "docker-archive"] {
+                    let name = format!("{transport}:{file}");
+                    env.run(&["pull", "-q", &name]).fails(125, "is rejected by policy");
+                    let out = format!("dir:{}", path(env, "out"));
+                    env.run(&["image", "copy", "-q", &name, &out]).fails(125, "is rejected by policy");
+                }
+            }
+            assert_eq!(env.run(&["images", "-q"]).ok(), "");
+            env.run(&["load", "-q", "-i", &docker]).ok();
+            env.run(&["rmi", "-af"]).ok();
+        }
+        env.nothing_is_left();
+    });
+}
+
 /// What dhow saves is what podman and skopeo load, and the other way round, to the last digest.
 #[test]
 fn archives_go_both_ways() {

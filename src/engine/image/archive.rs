@@ -53,7 +53,7 @@ impl Engine {
                     (tree, "/dev/stdin".to_owned())
                 }
             };
-            policy()?.check("docker-archive", &name)?;
+            admit(&tree, Path::new(&name), None)?;
             let target = self.image_target(guard.cancel.clone());
             let images = archive::read(&tree, &Platform::host())?;
             if images.is_empty() {
@@ -88,8 +88,8 @@ impl Engine {
         self.heal_images()?;
         let guard = Guard::new()?;
         let mut work = || {
-            policy()?.check(transport, path)?;
             let tree = Tree::open(Path::new(path), &self.paths.tmp(), SPOOL, &guard.cancel)?;
+            admit(&tree, Path::new(path), Some(transport))?;
             let platform = options.platform.clone().unwrap_or_else(Platform::host);
             let image: Archived = select(archive::read(&tree, &platform)?, selector)?;
             let target = self.image_target(guard.cancel.clone());
@@ -159,6 +159,20 @@ impl Engine {
         self.note_image("import", &id, "");
         Ok(id)
     }
+}
+
+/// Asks the policy for what `tree`, read from `path`, is, and for the transport by which it was `named`.
+///
+/// The path is the real one, since a scope is: a link or `..` would lead around a scope.
+pub(super) fn admit(tree: &Tree, path: &Path, named: Option<&'static str>) -> Result<()> {
+    let policy = policy()?;
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let name = real.to_str().ok_or_else(|| Error::invalid(format!("{}: not UTF-8", real.display())))?;
+    let found = archive::transport(tree, real.is_dir())?;
+    for transport in named.into_iter().chain((named != Some(found)).then_some(found)) {
+        policy.check(transport, name)?;
+    }
+    Ok(())
 }
 
 /// Path, selector and transport of an archive or directory; `None` where a place is neither.

@@ -178,8 +178,8 @@ impl Engine {
     fn archived(&self, source: &Source, options: &RegistryOptions, stop: &Cancel) -> Result<Archived> {
         let (path, selector, transport) =
             super::archive::located(source).ok_or_else(|| Error::invalid("not an archive of images"))?;
-        policy()?.check(transport, path)?;
         let tree = Tree::open(Path::new(path), &self.paths.tmp(), SPOOL, stop)?;
+        super::archive::admit(&tree, Path::new(path), Some(transport))?;
         let platform = options.platform.clone().unwrap_or_else(Platform::host);
         select(archive::read(&tree, &platform)?, selector)
     }

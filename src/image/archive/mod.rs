@@ -25,5 +25,22 @@ pub(crate) fn read(tree: &tree::Tree, platform: &Platform) -> Result<Vec<image::
     bail!(Error::invalid("neither a docker archive nor an OCI archive"))
 }
 
+/// By which transport, as policy.json calls them, what `read` reads comes; `directory` says that it is no file.
+pub(crate) fn transport(tree: &tree::Tree, directory: bool) -> Result<&'static str> {
+    if tree.file(directory::VERSION)?.is_some() {
+        return Ok("dir");
+    }
+    Ok(match tree.file(docker::MANIFEST)? {
+        None if tree.file(oci::LAYOUT)?.is_some() => {
+            if directory {
+                "oci"
+            } else {
+                "oci-archive"
+            }
+        }
+        _ => "docker-archive",
+    })
+}
+
 #[cfg(test)]
 mod tests;

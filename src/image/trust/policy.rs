@@ -83,7 +83,7 @@ impl Policy {
             scopes
                 .iter()
                 .filter_map(|(scope, list)| Some((covers(scope, name)?, list)))
-                .max_by_key(|(length, _)| *length)
+                .max_by_key(|(narrow, _)| *narrow)
                 .map(|(_, list)| list)
         });
         let file = self.file.as_deref().unwrap_or(Path::new("")).display();
@@ -106,18 +106,21 @@ impl Policy {
     }
 }
 
-/// How much of `name` a scope covers: the whole name, a part of it up to a separator, `*.` hosts, or everything.
-fn covers(scope: &str, name: &str) -> Option<usize> {
+/// How narrow a scope is that covers `name`: first whether it is more than `*.` hosts, then by its length.
+///
+/// A scope is the whole name, a part of it up to a separator, `*.` hosts, or everything. A host without a port is not
+/// the host with one.
+fn covers(scope: &str, name: &str) -> Option<(bool, usize)> {
     if scope.is_empty() {
-        return Some(0);
+        return Some((false, 0));
     }
     if let Some(domain) = scope.strip_prefix('*') {
         let host = name.split(['/', ':']).next().unwrap_or_default();
-        // Weaker than any plain scope.
-        return (host.len() > domain.len() && host.ends_with(domain)).then_some(1);
+        return (host.len() > domain.len() && host.ends_with(domain)).then_some((false, scope.len()));
     }
     let rest = name.strip_prefix(scope)?;
-    (rest.is_empty() || rest.starts_with(['/', ':', '@']) || scope.ends_with('/')).then_some(scope.len() + 1)
+    let ends = rest.is_empty() || rest.starts_with('/') || scope.ends_with('/');
+    (ends || scope.contains('/') && rest.starts_with([':', '@'])).then_some((true, scope.len()))
 }
 
 fn requirements(value: &Value) -> Result<Vec<Requirement>> {
@@ -172,6 +175,20 @@ mod tests {
         assert!(denied("c.d/x").unwrap().contains("not built yet"));
         assert!(policy.check("oci-archive", "/x").is_err());
         assert!(Policy::load(&[]).unwrap().check("docker", "a.b/c").is_ok());
+    }
+
+    /// R22: as containers-policy.json(5) has it.
+    #[test]
+    fn a_host_is_not_its_ports_and_the_longer_wildcard_decides() {
+        let policy = policy(
+            r#"{"default":[{"type":"reject"}],"transports":{"docker":{"h":[{"type":"insecureAcceptAnything"}],
+            "p:5000":[{"type":"insecureAcceptAnything"}],"*.a.t":[{"type":"reject"}],
+            "*.t":[{"type":"insecureAcceptAnything"}]}}}"#,
+        )
+        .unwrap();
+        let passes = |name: &str| policy.check("docker", name).is_ok();
+        assert!(passes("h/x:1") && passes("p:5000/x:1") && passes("b.t/x:1"));
+        assert!(!passes("h:5000/x:1") && !passes("p/x:1") && !passes("p:50001/x:1") && !passes("b.a.t/x:1"));
     }
 
     /// R22.
