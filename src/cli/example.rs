@@ -7,6 +7,16 @@ pub(crate) type Example = (&'static str, &'static str);
 const EXAMPLES: &[(&str, &[Example])] = &[
     ("attach", &[("Go on with a container's terminal; ctrl-p ctrl-q leaves it", "dhow attach web")]),
     (
+        "auto-update",
+        &[
+            (
+                "A unit runs this, with Environment=PODMAN_SYSTEMD_UNIT=%n",
+                "dhow run -d --name web --label io.containers.autoupdate=registry registry.example/web:1",
+            ),
+            ("Is there anything newer?", "dhow auto-update --dry-run"),
+        ],
+    ),
+    (
         "commit",
         &[
             ("Make an image of what a container has become", "dhow commit web localhost/web:patched"),
@@ -74,6 +84,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ("image mount", &[("The files of an image, where root finds them", "dhow image mount nginx")]),
     ("image prune", &[("Remove what no container uses", "dhow image prune --all --force")]),
     ("image tree", &[("The layers of an image, and who has them too", "dhow image tree nginx")]),
+    (
+        "image trust set",
+        &[(
+            "Nothing from this registry but what is below one place",
+            "dhow image trust set -t reject registry.example",
+        )],
+    ),
     ("image unmount", &[("The reverse of image mount", "dhow image unmount nginx")]),
     ("images", &[("Names and sizes", "dhow images --format '{{.Repository}}:{{.Tag}} {{.Size}}'")]),
     (

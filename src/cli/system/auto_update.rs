@@ -8,7 +8,7 @@ use crate::cli::flags::tree::Run;
 use crate::cli::image::registry::RegistryArgs;
 use crate::cli::outcome::Outcomes;
 use crate::cli::output::stdout;
-use crate::cli::output::template::report::Report;
+use crate::cli::output::template::report::{Report, is_json};
 use crate::cli::progress;
 use crate::engine::auto_update::{AutoUpdate, Update};
 
@@ -52,7 +52,10 @@ impl Run<Context> for AutoUpdateArgs {
             heading: true,
             terminal: context.terminal(),
         };
-        stdout::print(&report.rows(self.format.as_deref(), &rows)?)?;
+        // As podman has it, a table of nothing has no headings.
+        if !rows.is_empty() || self.format.as_deref().is_some_and(is_json) {
+            stdout::print(&report.rows(self.format.as_deref(), &rows)?)?;
+        }
         let mut outcomes = Outcomes::default();
         errors.into_iter().for_each(|error| outcomes.failed(error));
         outcomes.finish()
