@@ -9,11 +9,8 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     (
         "auto-update",
         &[
-            (
-                "A unit runs this, with Environment=PODMAN_SYSTEMD_UNIT=%n",
-                "dhow run -d --name web --label io.containers.autoupdate=registry registry.example/web:1",
-            ),
             ("Is there anything newer?", "dhow auto-update --dry-run"),
+            ("What was updated, and what came back", "dhow auto-update --format '{{.Unit}} {{.Updated}}'"),
         ],
     ),
     (
