@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use std::path::{Path, PathBuf};
 
@@ -52,6 +52,8 @@ pub(crate) struct Ways {
     pub(crate) no_pivot: bool,
     /// Make the working directory where it is missing.
     pub(crate) make_directory: bool,
+    /// Leave `/etc/mtab` as it is; else it leads to `/proc/mounts` where it is missing, for who reads only that.
+    pub(crate) no_mtab: bool,
 }
 
 /// All that init needs, made before it is born.
@@ -208,6 +210,9 @@ impl Init<'_> {
             view = Some(seen.clone());
             Ok(seen)
         };
+        if !self.ways.no_mtab {
+            link_mtab(root);
+        }
         let mut mounting = Mounting {
             root,
             bundle: self.bundle,
@@ -331,6 +336,13 @@ impl Init<'_> {
 /// Our number as the container sees it.
 fn own_pid() -> i32 {
     rustix::process::getpid().as_raw_nonzero().get()
+}
+
+/// Gives the tree `root` an `/etc/mtab`. One that cannot be made (a read-only tree) is no reason to refuse the container.
+fn link_mtab(root: BorrowedFd<'_>) {
+    if let Ok((etc, _)) = target::ensure(root, Path::new("/etc"), Leaf::Directory) {
+        let _ = rustix::fs::symlinkat("/proc/mounts", etc, "mtab");
+    }
 }
 
 /// A bind of the user's on `/dev` replaces ours.

@@ -148,3 +148,25 @@ fn images_are_mounted_with_their_own_files() {
         assert_eq!(env.run(&["ps", "-aq"]).ok(), "");
     });
 }
+
+#[test]
+fn an_mtab_is_there_and_never_in_the_users_directory() {
+    isolated(|env| {
+        stage::busybox(env);
+        env.run(&["run", "--name", "box", "--network", "none", "busybox", "readlink", "/etc/mtab"]).ok();
+        assert_eq!(env.run(&["logs", "box"]).ok(), "/proc/mounts");
+        assert!(!env.run(&["diff", "box"]).ok().contains("mtab"));
+        env.run(&["rm", "box"]).ok();
+        let own = [Entry::dir("etc/", 0o755), Entry::file("etc/mtab", 0o640, "own")];
+        env.load(&Image::busybox().layer(&own, Packing::Gzip), "own").ok();
+        let cat = ["own", "cat", "/etc/mtab"];
+        assert_eq!(env.run(&[&["run", "--rm", "--network", "none"], &cat[..]].concat()).ok(), "own");
+        let etc = env.place.join("mine");
+        std::fs::create_dir(&etc).unwrap();
+        let bind = format!("{}:/etc", etc.display());
+        env.run(&["run", "--rm", "--network", "none", "-v", &bind, "busybox", "readlink", "/etc/mtab"]).exits(1);
+        assert!(!etc.join("mtab").is_symlink());
+        std::fs::remove_dir_all(etc).unwrap();
+        env.run(&["rmi", "own"]).ok();
+    });
+}

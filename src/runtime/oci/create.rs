@@ -152,7 +152,7 @@ fn prepare(root: &Root, globals: &Globals, args: &BundleArgs, detached: bool) ->
     let spec = service::share(spec, &container)?;
     let preserve_fds = listening.into_iter().chain(preserved).collect();
 
-    let ways = Ways { keep_keyring: args.no_new_keyring, no_pivot: args.no_pivot, make_directory: true };
+    let ways = Ways { keep_keyring: args.no_new_keyring, no_pivot: args.no_pivot, make_directory: true, no_mtab: true };
 
     root.make()?;
     container.claim()?;
