@@ -159,9 +159,6 @@ fn process(
         .context("build the process")?;
     process.set_apparmor_profile(facts::apparmor(engine, &config)?);
     process.set_oom_score_adj(config.oom_score_adj);
-    if let Some((rows, columns)) = request.size {
-        let size = oci_spec::runtime::BoxBuilder::default().height(u64::from(rows)).width(u64::from(columns)).build();
-        process.set_console_size(Some(size.context("build the console size")?));
-    }
+    process.set_console_size(request.size.map(spec::console).transpose()?);
     Ok((process, requested.names().collect(), facts::seccomp(&config, set)?))
 }

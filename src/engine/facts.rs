@@ -142,6 +142,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         bound_devices: config.devices.iter().filter(|device| bound && device.host != device.inside).cloned().collect(),
         files,
         environment: super::secret::environment(engine, config)?,
+        console: None,
         contents: super::volume::contents(engine, locked)?,
         dir: locked.dir(),
         throttles: throttles(),

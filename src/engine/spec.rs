@@ -85,6 +85,8 @@ pub(crate) struct Facts {
     pub(crate) files: Vec<BoundFile>,
     /// Variables that come from the start and not from the configuration.
     pub(crate) environment: Vec<String>,
+    /// Rows and columns that its terminal begins with.
+    pub(crate) console: Option<(u16, u16)>,
     /// What the mounts of the configuration show, in its order.
     pub(crate) contents: Vec<Content>,
     /// The directory of the container, where the layers of its `:O` mounts are.
@@ -166,6 +168,12 @@ pub(crate) fn hostname(config: &ContainerConfig) -> String {
     if config.hostname.is_empty() { config.id.short().to_owned() } else { config.hostname.clone() }
 }
 
+/// Rows and columns as a specification has them.
+pub(crate) fn console((rows, columns): (u16, u16)) -> Result<oci_spec::runtime::Box> {
+    let size = oci_spec::runtime::BoxBuilder::default().height(u64::from(rows)).width(u64::from(columns)).build();
+    size.context("build the console size")
+}
+
 fn process(config: &ContainerConfig, facts: &Facts) -> Result<Process> {
     let mut args: Vec<String> =
         if config.init { vec![crate::runtime::reaper::PATH.to_owned(), "--".to_owned()] } else { Vec::new() };
@@ -182,6 +190,7 @@ fn process(config: &ContainerConfig, facts: &Facts) -> Result<Process> {
         .no_new_privileges(config.security.no_new_privileges)
         .build()
         .context("build the process")?;
+    process.set_console_size(facts.console.map(console).transpose()?);
     process.set_apparmor_profile(facts.apparmor.clone());
     process.set_oom_score_adj(config.oom_score_adj);
     Ok(process)

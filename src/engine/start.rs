@@ -45,6 +45,8 @@ pub(crate) struct Streams<'a> {
     pub(crate) foreground: Option<OwnedFd>,
     /// The container's from 3 on (`--preserve-fds`).
     pub(crate) preserved: Option<&'a Preserved>,
+    /// Rows and columns of the terminal of who watches: the container's own begins so.
+    pub(crate) size: Option<(u16, u16)>,
 }
 
 /// How far a start goes.
@@ -97,9 +99,12 @@ impl Engine {
         Ok(locked.id().clone())
     }
 
-    /// Starts a container that was initialized, with a client on it from its first byte on.
-    pub(crate) fn start_attached(&self, mut locked: Locked) -> Result<Attached> {
+    /// Starts a container that was initialized, with a client on it from its first byte on, and a terminal of `size`.
+    pub(crate) fn start_attached(&self, mut locked: Locked, size: Option<(u16, u16)>) -> Result<Attached> {
         let client = AttachClient::connect(&locked.run_dir().join("attach"))?;
+        if let Some((rows, columns)) = size {
+            client.resize(rows, columns);
+        }
         self.note_container(&locked.config, "attach");
         self.release(&mut locked)?;
         Ok(Attached { id: locked.id().clone(), client, tty: locked.config.tty })
@@ -124,13 +129,19 @@ impl Engine {
         }
     }
 
-    /// Starts a locked container with a client on it from its first byte on; `preserved` are its descriptors from 3 on.
-    pub(crate) fn start_foreground(&self, locked: Locked, preserved: &Preserved) -> Result<Foreground> {
+    /// Starts a locked container with a client on it from its first byte on; `preserved` are its descriptors from 3 on,
+    /// `size` the rows and columns of the client's terminal.
+    pub(crate) fn start_foreground(
+        &self,
+        locked: Locked,
+        preserved: &Preserved,
+        size: Option<(u16, u16)>,
+    ) -> Result<Foreground> {
         let (client, theirs) = AttachClient::pair().context("make the client's socket")?;
         let restarts = super::policy::may_restart(&locked.config);
         let (locked, started) = self.start_new(
             locked,
-            Streams { foreground: Some(theirs), preserved: Some(preserved), ..Streams::default() },
+            Streams { foreground: Some(theirs), preserved: Some(preserved), size, ..Streams::default() },
         )?;
         self.note_container(&locked.config, "attach");
         let init = match locked.state.init {
@@ -214,7 +225,7 @@ impl Engine {
     }
 
     fn launch(&self, locked: &mut Locked, cgroup: Cgroup, given: Streams<'_>, until: Until) -> Result<Started> {
-        let Streams { foreground, preserved, again } = given;
+        let Streams { foreground, preserved, size, again } = given;
         let dir = locked.dir();
         let run_dir = locked.run_dir();
         let bundle = dir.join("bundle");
@@ -226,6 +237,7 @@ impl Engine {
         let notify = manager.as_ref().and_then(|manager| manager.share(&run_dir, &mut prepared.facts));
         let (preserved, holes) = preserved.map_or((&[][..], &[][..]), |preserved| (&preserved.fds, &preserved.holes));
         activation::announce(preserved.len(), &mut prepared.facts.environment);
+        prepared.facts.console = size.filter(|_| locked.config.tty);
         let mut spec = super::spec::generate(&locked.config, &prepared.facts)?;
         let config = &locked.config;
         let bound = facts::binds_devices(self, config);

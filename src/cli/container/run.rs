@@ -11,6 +11,7 @@ use crate::cli::flags::create::CreateFlags;
 use crate::cli::flags::tree::Run;
 use crate::cli::output::stdout;
 use crate::cli::relay::{self, Relay, Wanted};
+use crate::cli::terminal;
 use crate::engine::Engine;
 use crate::engine::attach::Ended;
 use crate::engine::start::Foreground;
@@ -73,7 +74,7 @@ impl Run<Context> for RunArgs {
         }
         let proxy = self.sig_proxy.unwrap_or(true);
         let relay = Relay::prepare(engine, wanted, flags.tty, &keys, proxy)?;
-        attend(engine, relay, engine.start_foreground(locked, &preserved).map_err(refused)?)
+        attend(engine, relay, engine.start_foreground(locked, &preserved, terminal::window_size()).map_err(refused)?)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
 use crate::cli::outcome::Outcomes;
 use crate::cli::relay::{self, Relay, Wanted};
+use crate::cli::terminal;
 use crate::engine::container;
 use crate::engine::request::Preserved;
 use crate::model::error::Error;
@@ -108,11 +109,11 @@ impl StartArgs {
                 engine.start_detached(&id)?;
                 return Ok(relay::exit_code(engine.wait_id(&id)?));
             }
-            let attached = engine.start_attached(locked)?;
+            let attached = engine.start_attached(locked, terminal::window_size())?;
             return super::attach::follow(engine, attached, wanted, &keys, self.sig_proxy.unwrap_or(self.attach));
         }
         let relay = Relay::prepare(engine, wanted, locked.config.tty, &keys, self.sig_proxy.unwrap_or(self.attach))?;
-        let foreground = engine.start_foreground(locked, &Preserved::default())?;
+        let foreground = engine.start_foreground(locked, &Preserved::default(), terminal::window_size())?;
         super::run::attend(engine, relay, foreground)
     }
 }
