@@ -1,5 +1,6 @@
 //! `system check`: every object of the store is looked at, and what is damaged is named with its remedy. A repair removes
-//! what comes back by itself (images), makes anew what can be (records of volumes), and takes containers only if told to.
+//! what comes back by itself (images), makes anew what can be (records of volumes), and takes containers and secrets only if
+//! told to.
 
 use anyhow::{Context, Result};
 
@@ -11,6 +12,7 @@ use crate::image::gc::Collection;
 use crate::image::store::ImageStore;
 use crate::model::error::Error;
 use crate::model::id::Id;
+use crate::state::secret::Secrets;
 use crate::storage::layer::Layers;
 use crate::storage::volume::local::Volumes;
 
@@ -20,6 +22,8 @@ pub(crate) struct Damage {
     pub(crate) images: Findings,
     pub(crate) containers: Vec<(Id, anyhow::Error)>,
     pub(crate) volumes: Vec<(String, anyhow::Error)>,
+    /// Secrets that cannot be read, by id.
+    pub(crate) secrets: Vec<(String, anyhow::Error)>,
 }
 
 impl Damage {
@@ -31,6 +35,7 @@ impl Damage {
             && names.is_empty()
             && self.containers.is_empty()
             && self.volumes.is_empty()
+            && self.secrets.is_empty()
     }
 }
 
@@ -63,6 +68,12 @@ impl Engine {
             });
             damage.volumes.extend(state.err().map(|error| (name, error)));
         }
+        let secrets = Secrets::new(&self.paths);
+        let (whole, damaged) = secrets.all()?;
+        damage.secrets = damaged;
+        for record in whole {
+            damage.secrets.extend(secrets.value(&record).err().map(|error| (record.id, error)));
+        }
         Ok(damage)
     }
 
@@ -77,7 +88,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes what is damaged, containers with `force` only; gives what could not be removed.
+    /// Removes what is damaged, containers and secrets with `force` only; gives what could not be removed.
     pub(crate) fn repair_store(&self, damage: &Damage, force: bool) -> Result<Vec<anyhow::Error>> {
         let mut errors = Vec::new();
         for (id, _) in damage.containers.iter().filter(|_| force) {
@@ -95,6 +106,13 @@ impl Engine {
             let _lock = volumes.lock()?;
             for (name, _) in &damage.volumes {
                 errors.extend(volumes.restore(name).with_context(|| format!("repair volume {name}")).err());
+            }
+        }
+        if force && !damage.secrets.is_empty() {
+            let secrets = Secrets::new(&self.paths);
+            let _lock = secrets.lock()?;
+            for (id, _) in &damage.secrets {
+                errors.extend(secrets.remove(id).err());
             }
         }
         Ok(errors)

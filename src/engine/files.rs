@@ -5,6 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::state::paths;
+
 /// Writes a file that the container sees: 0644, in place, because it may be mounted already.
 pub(crate) fn write_shared(path: &Path, bytes: &[u8]) -> Result<()> {
     use std::io::Write;
@@ -12,7 +14,7 @@ pub(crate) fn write_shared(path: &Path, bytes: &[u8]) -> Result<()> {
     let written = (|| {
         let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o644).custom_flags(libc::O_NOFOLLOW);
-        let mut file = options.open(path)?;
+        let mut file = paths::open_over(&options, path)?;
         file.set_permissions(fs::Permissions::from_mode(0o644))?;
         file.write_all(bytes)
     })();

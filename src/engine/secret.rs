@@ -95,6 +95,7 @@ impl Engine {
             filters.pass("name", |text| matches(text, &record.name))
                 && filters.pass("id", |text| record.id.starts_with(text))
         });
+        let damaged = damaged.into_iter().map(|(_, error)| error).collect();
         Ok((chosen.map(|record| self.secret_document(record)).collect(), damaged))
     }
 

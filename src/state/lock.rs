@@ -142,15 +142,9 @@ pub(crate) fn wait_free(path: &Path, patience: Duration) -> Result<()> {
 }
 
 fn open(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)
-        .with_context(|| format!("open lock {}", path.display()))
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    super::paths::open_over(&options, path).with_context(|| format!("open lock {}", path.display()))
 }
 
 fn try_lock(file: &File, path: &Path, exclusive: bool) -> Result<bool> {

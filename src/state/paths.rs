@@ -151,10 +151,30 @@ fn check_private(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes the file at `path`; that it is gone already is success.
+/// Removes the file at `path`; that it is gone already is success. An empty directory in its place goes, too.
 pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => fs::remove_dir(path),
+        done => done,
+    }
+}
+
+/// Opens a file of ours for writing. An empty directory in its place, which only damage puts there, goes.
+pub(crate) fn open_over(options: &fs::OpenOptions, path: &Path) -> io::Result<fs::File> {
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory && fs::remove_dir(path).is_ok() => options.open(path),
+        opened => opened,
+    }
+}
+
+/// Renames the file `from` over `to`, and over an empty directory, which damage may have put there.
+pub(crate) fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            fs::remove_dir(to)?;
+            fs::rename(from, to)
+        }
         done => done,
     }
 }

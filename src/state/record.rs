@@ -47,11 +47,18 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     };
     // Nearly every record fits, and is read by one call.
     let mut bytes = Vec::with_capacity(USUAL);
-    Read::by_ref(&mut file)
-        .take(LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("read {}", path.display()))?;
-    parse(&bytes, path).map(Some)
+    match Read::by_ref(&mut file).take(LIMIT + 1).read_to_end(&mut bytes) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => Err(damaged(path, "it is a directory").into()),
+        read => {
+            read.with_context(|| format!("read {}", path.display()))?;
+            parse(&bytes, path).map(Some)
+        }
+    }
+}
+
+fn damaged(path: &Path, why: &str) -> Error {
+    Error::new(ErrorKind::State, format!("record {} is damaged: {why}", path.display()))
+        .hint("remove the object with `rm -f` and make it again")
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T> {
@@ -60,17 +67,14 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T> {
         #[serde(default)]
         version: u32,
     }
-    let damaged = |why: String| {
-        Error::new(ErrorKind::State, format!("record {} is damaged: {why}", path.display()))
-            .hint("remove the object with `rm -f` and make it again")
-    };
+    let damaged = |why: &str| damaged(path, why);
     if bytes.len() as u64 > LIMIT {
-        return Err(damaged("it is too large".to_owned()).into());
+        return Err(damaged("it is too large").into());
     }
     // A version that we do not know is told first: the fields may have changed.
     let parsed = serde_json::from_slice::<T>(bytes);
     if parsed.is_ok() && bytes.starts_with(BEGINNING) {
-        return parsed.map_err(|error| damaged(error.to_string()).into());
+        return parsed.map_err(|error| damaged(&error.to_string()).into());
     }
     match serde_json::from_slice::<Versioned>(bytes) {
         Ok(Versioned { version }) if version > VERSION => {
@@ -78,7 +82,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T> {
                 format!("record {} was written by a newer version of dhow (format {version})", path.display());
             Err(Error::new(ErrorKind::Unsupported, message).hint("use that version, or another --root").into())
         }
-        _ => Ok(parsed.map_err(|error| damaged(error.to_string()))?),
+        _ => Ok(parsed.map_err(|error| damaged(&error.to_string()))?),
     }
 }
 
@@ -104,7 +108,7 @@ pub(crate) fn write_bytes(path: &Path, bytes: &[u8], durability: Durability) -> 
         if durability == Durability::Synced {
             file.sync_all()?;
         }
-        std::fs::rename(&temporary, path)?;
+        super::paths::replace(&temporary, path)?;
         if durability == Durability::Synced {
             sync_parent(path)?;
         }

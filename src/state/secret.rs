@@ -65,8 +65,8 @@ impl Secrets {
         Ok(())
     }
 
-    /// All secrets, by name, and what cannot be read of them.
-    pub(crate) fn all(&self) -> Result<(Vec<SecretRecord>, Vec<anyhow::Error>)> {
+    /// All secrets, by name, and what cannot be read of them, by id.
+    pub(crate) fn all(&self) -> Result<(Vec<SecretRecord>, Vec<(String, anyhow::Error)>)> {
         let (mut found, mut damaged) = (Vec::new(), Vec::new());
         let entries = match fs::read_dir(&self.dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((found, damaged)),
@@ -78,16 +78,17 @@ impl Secrets {
             if name.as_encoded_bytes().starts_with(b".") || name == "lock" {
                 continue;
             }
+            let id = name.to_string_lossy().into_owned();
             match record::read::<SecretRecord>(&entry.path().join("secret.json")) {
                 Ok(Some(record)) => found.push(record),
                 // It went meanwhile.
                 Ok(None) if !entry.path().exists() => {}
-                Ok(None) => damaged.push(
-                    Error::state(format!("secret {}: its record is missing", name.display()))
-                        .hint(format!("remove it: secret rm {}", name.display()))
-                        .into(),
-                ),
-                Err(error) => damaged.push(error),
+                Ok(None) => {
+                    let error = Error::state(format!("secret {id}: its record is missing"))
+                        .hint(format!("remove it: secret rm {id}"));
+                    damaged.push((id, error.into()));
+                }
+                Err(error) => damaged.push((id, error)),
             }
         }
         // Of two with one name the older one was to go.
@@ -96,9 +97,10 @@ impl Secrets {
         Ok((found, damaged))
     }
 
-    /// The secret that `text` means: its name, its id, or the only one whose id begins so.
+    /// The secret that `text` means: its name, its id, or the only one whose id begins so. Where there is none, one that
+    /// cannot be read may have been it, and is told.
     pub(crate) fn find(&self, text: &str) -> Result<SecretRecord> {
-        let (all, _) = self.all()?;
+        let (all, damaged) = self.all()?;
         let no_such =
             || Error::not_found(format!("no secret with name or id \"{}\": no such secret", text.escape_debug()));
         if let Some(record) = all.iter().find(|record| record.name == text) {
@@ -107,7 +109,7 @@ impl Secrets {
         let mut found = all.into_iter().filter(|record| !text.is_empty() && record.id.starts_with(text));
         match (found.next(), found.next()) {
             (Some(record), None) => Ok(record),
-            (None, _) => Err(no_such().into()),
+            (None, _) => Err(damaged.into_iter().next().map_or_else(|| no_such().into(), |(_, error)| error)),
             (Some(_), Some(_)) => {
                 Err(Error::invalid(format!("more than one result secret with prefix {text}: no such secret")).into())
             }
@@ -119,9 +121,12 @@ impl Secrets {
         let mut bytes = Vec::new();
         let file =
             OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(self.place(&record.id).join("data"));
-        file.and_then(|file| file.take(LIMIT as u64).read_to_end(&mut bytes))
-            .with_context(|| format!("read secret {}", record.name))?;
-        Ok(Value::new(bytes))
+        match file.and_then(|file| file.take(LIMIT as u64).read_to_end(&mut bytes)) {
+            Ok(_) => Ok(Value::new(bytes)),
+            Err(error) => Err(Error::state(format!("the value of secret {} is damaged: {error}", record.name))
+                .hint(format!("make it again: secret create --replace {} FILE", record.name))
+                .into()),
+        }
     }
 
     /// Keeps a secret, in place of the one called `replaced`; the lock is held.

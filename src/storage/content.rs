@@ -13,7 +13,7 @@ use sha2::Digest as _;
 
 use crate::model::digest::Digest;
 use crate::model::error::Error;
-use crate::state::paths::{Paths, remove_file};
+use crate::state::paths::{Paths, remove_file, replace};
 
 /// The blobs of a store.
 #[derive(Clone, Debug)]
@@ -33,8 +33,9 @@ impl Content {
 
     /// Opens the blob, `None` when the store does not have it.
     pub(crate) fn open(&self, digest: &Digest) -> Result<Option<File>> {
-        match File::open(self.path(digest)) {
-            Ok(file) => Ok(Some(file)),
+        let opened = File::open(self.path(digest)).and_then(|file| Ok((file.metadata()?.is_file(), file)));
+        match opened {
+            Ok((is_file, file)) => Ok(Some(file).filter(|_| is_file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("open blob {digest}")),
         }
@@ -43,7 +44,7 @@ impl Content {
     /// The size of the blob, `None` when the store does not have it.
     pub(crate) fn size(&self, digest: &Digest) -> Result<Option<u64>> {
         match std::fs::metadata(self.path(digest)) {
-            Ok(meta) => Ok(Some(meta.len())),
+            Ok(meta) => Ok(Some(meta.len()).filter(|_| meta.is_file())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("stat blob {digest}")),
         }
@@ -82,8 +83,7 @@ impl Content {
     pub(crate) fn publish(&self, blobs: &[Verified]) -> Result<()> {
         for blob in blobs {
             // Whoever came first had the same bytes: to replace them by rename is harmless.
-            std::fs::rename(&blob.path, self.path(&blob.digest))
-                .with_context(|| format!("publish blob {}", blob.digest))?;
+            replace(&blob.path, &self.path(&blob.digest)).with_context(|| format!("publish blob {}", blob.digest))?;
         }
         if !blobs.is_empty() {
             let dir = self.root.join("sha256");

@@ -14,6 +14,7 @@ mod config;
 mod copy;
 mod crowd;
 mod damage;
+mod decay;
 mod escape;
 mod event;
 mod exec;

@@ -18,7 +18,7 @@ use crate::model::error::Error;
 /// new record; what is in a volume stays.
 #[derive(clap::Args)]
 pub(crate) struct CheckArgs {
-    /// With --repair: remove damaged containers too
+    /// With --repair: remove damaged containers and secrets too
     #[arg(short, long)]
     force: bool,
     /// Accepted; what nothing names is removed whatever its age
@@ -41,7 +41,9 @@ impl Run<Context> for CheckArgs {
             return Ok(0);
         }
         if !self.repair {
-            return Err(found("--repair removes damaged images; with --force it removes damaged containers, too"));
+            return Err(found(
+                "--repair removes damaged images; with --force it removes damaged containers and secrets, too",
+            ));
         }
         for error in engine.repair_store(&damage, self.force)? {
             let mut out = std::io::stderr().lock();
@@ -52,7 +54,7 @@ impl Run<Context> for CheckArgs {
         if engine.check_store(self.quick)?.is_none() {
             return Ok(0);
         }
-        Err(found("containers are removed by --repair --force only"))
+        Err(found("containers and secrets are removed by --repair --force only"))
     }
 }
 
@@ -74,5 +76,6 @@ fn report(damage: &Damage) -> String {
     damage.images.names.iter().for_each(|error| line("the names of images", error));
     damage.containers.iter().for_each(|(id, error)| line(&format!("container {id}"), error));
     damage.volumes.iter().for_each(|(name, error)| line(&format!("volume {name}"), error));
+    damage.secrets.iter().for_each(|(id, error)| line(&format!("secret {id}"), error));
     text
 }

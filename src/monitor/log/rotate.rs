@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::state::paths;
+
 /// The open log file and its limits.
 pub(crate) struct Rotating {
     path: PathBuf,
@@ -45,14 +47,10 @@ impl Rotating {
     }
 
     fn append(path: &Path, fresh: bool) -> io::Result<File> {
-        OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .create_new(fresh)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NOCTTY)
-            .open(path)
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).create_new(fresh);
+        options.mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_NOCTTY);
+        paths::open_over(&options, path)
     }
 
     /// How many bytes fit before the next rotation; never nothing, so that a record larger than the limit is kept too.

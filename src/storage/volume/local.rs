@@ -49,7 +49,14 @@ impl Volumes {
         if name::check(name).is_err() {
             return Ok(None);
         }
-        record::read(&self.dir.join(name).join("volume.json"))
+        let dir = self.dir.join(name);
+        match record::read(&dir.join("volume.json"))? {
+            // A volume appears with its record.
+            None if dir.join("_data").is_dir() => Err(Error::state(format!("the record of volume {name} is missing"))
+                .hint("`system check --repair` gives it a new one and keeps what is in it")
+                .into()),
+            config => Ok(config),
+        }
     }
 
     /// The record of volume `name`, by its name or the only one that begins so.
