@@ -289,12 +289,14 @@ impl Locked {
     /// Writes the state.
     pub(crate) fn save(&mut self, durability: Durability) -> Result<()> {
         boot::id().clone_into(&mut self.state.boot);
-        record::write(&self.dir().join("state.json"), &self.state, durability)
+        let path = self.dir().join("state.json");
+        record::write_or_over(&path, &path, &self.state, durability)
     }
 
     /// Writes the configuration (rename, update).
     pub(crate) fn save_config(&mut self) -> Result<()> {
-        record::write(&self.dir().join("config.json"), &self.config, durability(&self.config))
+        let path = self.dir().join("config.json");
+        record::write_or_over(&path, &path, &self.config, durability(&self.config))
     }
 
     /// As [`Container`], for functions that only read.

@@ -51,7 +51,7 @@ impl Engine {
             if request.force && !locked.state.status.is_alive() { Action::RemoveForce } else { Action::Remove };
         locked.check(action)?;
         super::require::check_unused(self, locked.id())?;
-        if !request.volumes && !locked.config.remove {
+        if !request.volumes && !locked.config.remove && !locked.config.anonymous_volumes.is_empty() {
             locked.config.anonymous_volumes.clear();
             // The volumes stay: the record that is about to go must not take them along.
             locked.save_config()?;

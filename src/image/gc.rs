@@ -23,7 +23,7 @@ pub(crate) struct Collection {
 impl Collection {
     /// Announces a removal: from now on a dead lease tells that something may be left.
     pub(crate) fn announce(paths: &Paths) -> Result<Self> {
-        Ok(Self { paths: paths.clone(), trash: Staging::new(paths)? })
+        Ok(Self { paths: paths.clone(), trash: Staging::for_removal(paths)? })
     }
 
     /// Takes the name of one layer away. The images' lock is held.
@@ -109,7 +109,11 @@ mod tests {
         want.sort();
         assert_eq!(left, want);
         assert_eq!(Content::new(&paths).list().unwrap(), [Digest::of(b"leased")]);
-        assert_eq!(std::fs::read_dir(paths.tmp()).unwrap().count(), 2, "the live lease and its directory");
+        assert_eq!(
+            std::fs::read_dir(paths.tmp()).unwrap().count(),
+            4,
+            "the live lease, the reserve, their directories"
+        );
         // Without a dead lease nothing is looked at.
         heal(&paths, &mut || panic!("not asked")).unwrap();
         drop(pull);

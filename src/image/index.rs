@@ -213,8 +213,14 @@ impl ImageStore {
         };
         // The name first: one of nothing is swept, a list without a name would stay.
         self.give(&list.id, &full)?;
-        self.write_list(&lock, &list)?;
-        Ok(list.id)
+        match self.write_list(&lock, &list) {
+            Ok(()) => Ok(list.id),
+            Err(error) => {
+                // The first error is the one to tell; what this cannot undo is swept.
+                drop(self.take(&full));
+                Err(error)
+            }
+        }
     }
 
     /// Changes the list that `typed` means, under the lock; returns its id.

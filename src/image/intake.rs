@@ -444,6 +444,7 @@ impl<'a> Intake<'a> {
         blobs.append(&mut documents);
         let store = ImageStore::new(&self.target.paths);
         let lock = store.lock()?;
+        self.staging.owe(true);
         self.content.publish(&blobs)?;
         for layer in &shared.layers {
             self.layers.publish(&layer.staged, layer.chain.hex())?;
@@ -467,6 +468,7 @@ impl<'a> Intake<'a> {
         };
         let id = record.id.clone();
         store.add(&lock, record, names)?;
+        self.staging.owe(false);
         Ok(id)
     }
 }

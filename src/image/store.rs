@@ -376,8 +376,13 @@ impl ImageStore {
         // A free name of a new image comes first: whoever is killed between leaves a name of nothing, which is swept, and no
         // image without a name. Another image keeps a name that it has until this one is there.
         let (taken, free): (Vec<_>, Vec<_>) = names.iter().partition(|name| !is_new || self.name_path(name).exists());
-        free.into_iter().try_for_each(|name| self.give(&image.id, name))?;
-        record::write(&self.record_path(&image.id), &image, Durability::Synced)?;
+        let added = free.iter().try_for_each(|name| self.give(&image.id, name));
+        let added = added.and_then(|()| record::write(&self.record_path(&image.id), &image, Durability::Synced));
+        if added.is_err() {
+            // The first error is the one to tell; what this cannot undo is swept.
+            free.iter().for_each(|name| drop(self.take(name)));
+        }
+        added?;
         taken.into_iter().try_for_each(|name| self.give(&image.id, name))
     }
 
@@ -403,7 +408,7 @@ impl ImageStore {
     }
 
     /// Takes a full name away. Durable. The lock is held.
-    fn take(&self, name: &str) -> Result<()> {
+    pub(super) fn take(&self, name: &str) -> Result<()> {
         let path = self.name_path(name);
         record::heal(&path).with_context(|| format!("untag {name}"))?;
         remove_file(&path).and_then(|()| record::sync_parent(&path)).with_context(|| format!("untag {name}"))

@@ -49,9 +49,9 @@ pub(crate) fn record(run: u64, end: End, oom_killed: bool, cause: Option<EndCaus
     ExitRecord { version: VERSION, run, exit_code, oom_killed, cause, finished_at: Timestamp::now() }
 }
 
-/// Writes the record into the container's directory.
+/// Writes the record into the container's directory, on a full disk in the place of the one of its beginning.
 pub(crate) fn write(dir: &Path, record: &ExitRecord, durability: Durability) -> Result<()> {
-    record::write(&dir.join("exit.json"), record, durability)
+    record::write_or_over(&dir.join("exit.json"), &dir.join("init.json"), record, durability)
 }
 
 /// The process that a container lives by.

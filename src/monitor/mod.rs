@@ -288,7 +288,7 @@ fn serve_made(config: &MonitorConfig, ready: Ready, channel: Channel) -> Result<
             return;
         }
         let oom = config.cgroup.oom_kills().is_ok_and(|kills| kills > 0);
-        // A full disk: the free lock then says that the code is lost.
+        // Where it cannot be written, the free lock says that the code is lost.
         exit::write(&config.data_dir, &exit::record(config.run, end, oom, cause), durability).ok();
     };
     // Of a container only: an exec session has nobody to ask for its end.

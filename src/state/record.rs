@@ -93,6 +93,37 @@ pub(crate) fn write<T: Serialize>(path: &Path, record: &T, durability: Durabilit
     write_bytes(path, &bytes, durability)
 }
 
+/// As [`write`]; on a full disk the record takes the place of the file `donor`, which ends, or of the old record itself: an
+/// end must be kept, and a container stopped and removed, when there is no byte left. A power cut in that moment may tear it.
+pub(crate) fn write_or_over<T: Serialize>(path: &Path, donor: &Path, record: &T, durability: Durability) -> Result<()> {
+    let mut bytes = serde_json::to_vec(record).with_context(|| format!("encode {}", path.display()))?;
+    bytes.push(b'\n');
+    match write_bytes(path, &bytes, durability) {
+        Err(error) if is_full(&error) && write_over(path, donor, bytes).is_ok() => Ok(()),
+        written => written,
+    }
+}
+
+/// Whether there is no byte or no inode left where something was to be written.
+pub(crate) fn is_full(error: &anyhow::Error) -> bool {
+    let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+    error.downcast_ref::<io::Error>().is_some_and(|error| kinds.contains(&error.kind()))
+}
+
+/// One write into the blocks that the file has. What was longer is covered with white space, so that whoever reads in
+/// between sees one record or the other.
+fn write_over(path: &Path, donor: &Path, mut bytes: Vec<u8>) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(donor)?;
+    let old = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(USUAL);
+    bytes.resize(bytes.len().max(old), b' ');
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    if path != donor {
+        std::fs::rename(donor, path)?;
+    }
+    Ok(())
+}
+
 /// Replaces the file at `path` by `bytes`, mode 0600.
 pub(crate) fn write_bytes(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
     let temporary = temporary(path);
@@ -157,6 +188,19 @@ mod tests {
             assert_eq!(read::<Value>(&path).unwrap().unwrap()["n"], n);
         }
         assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1, "no temporary file stays");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_record_goes_over_an_older_one() {
+        let dir = scratch("over");
+        let (path, donor) = (dir.join("exit.json"), dir.join("init.json"));
+        write(&donor, &json!({"version": 1, "long": "x".repeat(300)}), Durability::Lazy).unwrap();
+        write_over(&path, &donor, b"{\"version\":1,\"n\":7}\n".to_vec()).unwrap();
+        assert_eq!(read::<Value>(&path).unwrap().unwrap()["n"], 7);
+        assert!(!donor.exists());
+        write_over(&path, &path, b"{\"version\":1,\"n\":8}\n".to_vec()).unwrap();
+        assert_eq!(read::<Value>(&path).unwrap().unwrap()["n"], 8);
         std::fs::remove_dir_all(dir).unwrap();
     }
 

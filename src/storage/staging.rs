@@ -3,6 +3,7 @@
 //! ```text
 //! tmp/stage.<16 hex>.lease   made and locked first, removed last; lists what the work relies on
 //! tmp/stage.<16 hex>/        blobs and layers before they have their names
+//! tmp/reserve.lease, reserve/  for a removal when there is no inode left: renamed to the two above
 //! ```
 //!
 //! A lease that nobody holds means that its owner is dead: the next sweep takes both away. What live leases list is
@@ -10,17 +11,20 @@
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
 use super::tree;
 use crate::state::lock::{self, Lock};
 use crate::state::paths::{Paths, remove_file};
+use crate::state::record::is_full;
 
 const PREFIX: &str = "stage.";
 const LEASE: &str = ".lease";
+const RESERVE: &str = "reserve";
 
 /// A staging directory; dropping it removes it with all that has no other name by then.
 #[derive(Debug)]
@@ -28,15 +32,14 @@ pub(crate) struct Staging {
     dir: PathBuf,
     path: PathBuf,
     lease: Lock,
+    /// See [`Self::owe`].
+    owes: AtomicBool,
 }
 
 impl Staging {
     pub(crate) fn new(paths: &Paths) -> Result<Self> {
         loop {
-            let random = crate::sys::random::bytes().context("get random bytes")?;
-            let name: String = random[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-            let dir = paths.tmp().join(format!("{PREFIX}{name}"));
-            let path = paths.tmp().join(format!("{PREFIX}{name}{LEASE}"));
+            let (dir, path) = free_names(paths)?;
             let Some(lease) = Lock::lease(&path)? else { continue };
             // A sweep may have seen the file before it was locked, and removed it.
             let linked =
@@ -48,8 +51,31 @@ impl Staging {
                 .mode(0o700)
                 .create(&dir)
                 .with_context(|| format!("create directory {}", dir.display()))?;
-            return Ok(Self { dir, path, lease });
+            keep_reserve(paths);
+            return Ok(Self { dir, path, lease, owes: AtomicBool::new(false) });
         }
+    }
+
+    /// As [`Self::new`], for who will make room: on a full disk the reserve is taken.
+    pub(crate) fn for_removal(paths: &Paths) -> Result<Self> {
+        match Self::new(paths) {
+            Err(error) if is_full(&error) => Self::of_reserve(paths).ok().flatten().ok_or(error),
+            made => made,
+        }
+    }
+
+    fn of_reserve(paths: &Paths) -> Result<Option<Self>> {
+        let (dir, path) = free_names(paths)?;
+        let reserve = paths.tmp().join(RESERVE);
+        let file = reserve.with_extension("lease");
+        if !file.exists() {
+            return Ok(None);
+        }
+        // Locked before it can be swept.
+        let Some(lease) = Lock::lease(&file)? else { return Ok(None) };
+        std::fs::rename(&file, &path).context("take the reserve")?;
+        std::fs::rename(&reserve, &dir).context("take the reserve")?;
+        Ok(Some(Self { dir, path, lease, owes: AtomicBool::new(false) }))
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -73,12 +99,37 @@ impl Staging {
     }
 }
 
+impl Staging {
+    /// Says whether things have names by now that nothing reaches yet: who ends so leaves the lease behind, and the next
+    /// command collects them.
+    pub(crate) fn owe(&self, owes: bool) {
+        self.owes.store(owes, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Staging {
     fn drop(&mut self) {
         // What cannot be removed now, the next sweep removes.
-        if tree::remove_path(&self.dir).is_ok() {
+        if tree::remove_path(&self.dir).is_ok() && !self.owes.load(Ordering::Relaxed) {
             drop(remove_file(&self.path));
         }
+    }
+}
+
+/// Names of a directory and its lease that nobody has.
+fn free_names(paths: &Paths) -> Result<(PathBuf, PathBuf)> {
+    let random = crate::sys::random::bytes().context("get random bytes")?;
+    let name: String = random[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((paths.tmp().join(format!("{PREFIX}{name}")), paths.tmp().join(format!("{PREFIX}{name}{LEASE}"))))
+}
+
+/// Makes the reserve where there is none. Without it a removal may have to wait for room: nothing to fail for now.
+fn keep_reserve(paths: &Paths) {
+    let reserve = paths.tmp().join(RESERVE);
+    let file = reserve.with_extension("lease");
+    if !file.exists() {
+        drop(std::fs::DirBuilder::new().mode(0o700).create(&reserve));
+        drop(std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file));
     }
 }
 
@@ -156,8 +207,18 @@ mod tests {
         assert_eq!(protected(&paths).unwrap(), want);
         drop(live);
         sweep(&paths).unwrap();
-        let left: Vec<_> = std::fs::read_dir(paths.tmp()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left, ["other"]);
+        let list = || {
+            let mut left: Vec<_> = std::fs::read_dir(paths.tmp()).unwrap().map(|e| e.unwrap().file_name()).collect();
+            left.sort();
+            left
+        };
+        assert_eq!(list(), ["other", "reserve", "reserve.lease"]);
+        // The reserve is a lease like others, once.
+        let taken = Staging::of_reserve(&paths).unwrap().unwrap();
+        assert!(any_dead(&paths).is_ok_and(|dead| !dead) && taken.dir().is_dir());
+        assert!(Staging::of_reserve(&paths).unwrap().is_none());
+        drop(taken);
+        assert_eq!(list(), ["other"]);
         tree::remove_path(&root).unwrap();
     }
 }

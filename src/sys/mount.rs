@@ -153,7 +153,12 @@ fn overlay_over<'a>(
         options.push(FsOption::Text("redirect_dir", "off"));
         options.push(FsOption::Text("metacopy", "off"));
     }
-    fs_mount("overlay", &options, attr)
+    let made = fs_mount("overlay", &options, attr)?;
+    // Where it cannot make its work directory, overlayfs says nothing and mounts read-only.
+    if upper.is_some() && rustix::fs::fstatvfs(&made)?.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
+        return Err(io::Error::other("no space left on device, or it is read-only: overlayfs has no work directory"));
+    }
+    Ok(made)
 }
 
 fn text(path: &Path) -> io::Result<&str> {

@@ -20,6 +20,7 @@ mod event;
 mod exec;
 mod filter;
 mod foreground;
+mod full;
 mod health;
 mod hook;
 mod hostile;

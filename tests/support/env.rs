@@ -74,7 +74,10 @@ impl TestEnv {
         append("/etc/subuid", &format!("{USER}:{SUBIDS}:65536"));
         append("/etc/subgid", &format!("{USER}:{SUBIDS}:65536"));
         let (base, id) = (Census::default(), id.to_owned());
-        Self { place, id, root, user, ignored: Vec::new(), base, keep_images: false }
+        // Kept for removals on a full disk.
+        let reserve = |seat: &Seat| format!("file: {}/tmp/reserve", seat.store.display());
+        let ignored = vec![reserve(&root), reserve(&user)];
+        Self { place, id, root, user, ignored, base, keep_images: false }
     }
 
     /// The product as root, with this test's store.

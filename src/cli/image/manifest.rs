@@ -98,10 +98,16 @@ impl Run<Context> for CreateArgs {
     fn run(self, context: &Context) -> anyhow::Result<u8> {
         let engine = context.engine()?;
         let options = self.registry.options()?;
+        let is_new = !(self.amend && engine.list_exists(&self.list)?);
         let id = engine.create_list(&self.list, self.amend)?;
         for image in &self.images {
             let mut progress = progress::for_pull(true);
-            engine.add_to_list(&self.list, image, self.all, &Edit::default(), &options, progress.as_mut())?;
+            let added = engine.add_to_list(&self.list, image, self.all, &Edit::default(), &options, progress.as_mut());
+            if added.is_err() && is_new {
+                // The first error is the one to tell; a list that stays can be removed.
+                drop(engine.remove_list(&id));
+            }
+            added?;
         }
         stdout::print(&format!("{id}\n"))?;
         Ok(0)
