@@ -38,12 +38,12 @@ pub(crate) struct Paths {
 impl Paths {
     /// Takes the roots as they are and makes nothing.
     pub(crate) fn new(data: PathBuf, run: PathBuf) -> Self {
-        Self { data, run, volumes: None }
+        Self { data: absolute(data), run: absolute(run), volumes: None }
     }
 
     /// Has the volumes at a place of their own.
     pub(crate) fn with_volumes(self, volumes: Option<PathBuf>) -> Self {
-        Self { volumes, ..self }
+        Self { volumes: volumes.map(absolute), ..self }
     }
 
     /// Makes the directories that are missing, 0700, and refuses roots that are links, foreign or open to others.
@@ -149,6 +149,11 @@ fn check_private(path: &Path) -> Result<()> {
             .with_context(|| format!("close {} to others", path.display()))?;
     }
     Ok(())
+}
+
+/// Whoever keeps a container works in another directory than who started it.
+fn absolute(path: PathBuf) -> PathBuf {
+    if path.is_absolute() { path } else { std::path::absolute(&path).unwrap_or(path) }
 }
 
 /// Removes the file at `path`; that it is gone already is success. An empty directory in its place goes, too.

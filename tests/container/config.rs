@@ -252,6 +252,32 @@ fn the_store_is_where_the_files_say() {
 }
 
 #[test]
+fn a_store_may_be_named_from_where_one_is() {
+    isolated(|env| {
+        let place = env.place.join("here");
+        std::fs::create_dir(&place).unwrap();
+        let archive = env.place.join("i.tar").display().to_string();
+        std::fs::write(&archive, crate::support::image::Image::busybox().docker_archive(&["busybox"])).unwrap();
+        let here = |words: &[&str]| {
+            let mut command = env.root.command(&env.root.binary);
+            command.args(["--root", "data", "--runroot", "run", "--volumepath", "volumes"]).args(words);
+            command.current_dir(&place);
+            finished(command, b"")
+        };
+        here(&["load", "-q", "-i", &archive]).ok();
+        let script = "echo kept > /v/f; cat /v/f";
+        let words = ["run", "-d", "--name", "box", "--network=none", "-v", "v:/v", "busybox", "sh", "-c", script];
+        here(&words).ok();
+        assert_eq!(here(&["wait", "box"]).ok(), "0");
+        assert_eq!(here(&["logs", "box"]).ok(), "kept");
+        assert_eq!(std::fs::read_to_string(place.join("volumes/v/_data/f")).unwrap(), "kept\n");
+        here(&["rm", "box"]).ok();
+        here(&["system", "reset", "-f"]).ok();
+        std::fs::remove_dir_all(&place).unwrap();
+    });
+}
+
+#[test]
 fn what_every_container_shares_is_its_own_copy() {
     isolated(|env| {
         stage::busybox(env);

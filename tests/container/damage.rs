@@ -92,11 +92,11 @@ fn a_record_that_cannot_be_read_is_told() {
             let path = record(env, "box", file);
             let aside = path.with_extension("aside");
             std::fs::rename(&path, &aside).unwrap();
-            std::fs::create_dir(&path).unwrap();
+            std::fs::create_dir_all(path.join("full")).unwrap();
             env.run(&["start", "box"]).fails(125, file);
             assert!(env.run(&["ps", "-a"]).exits(125).text().contains("other"));
             env.run(&["start", "-a", "other"]).ok();
-            std::fs::remove_dir(&path).unwrap();
+            std::fs::remove_dir_all(&path).unwrap();
             std::fs::rename(&aside, &path).unwrap();
         }
         env.run(&["start", "-a", "box"]).ok();

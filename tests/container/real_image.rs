@@ -25,6 +25,7 @@ fn base() -> Vec<Entry> {
     for name in ["etc/hosts", "etc/resolv.conf", "probe", "run/.containerenv"] {
         entries.push(Entry::file(name, 0o644, ""));
     }
+    entries.push(Entry::symlink("etc/mtab", "/proc/mounts"));
     entries
 }
 
@@ -226,7 +227,11 @@ fn a_whole_distribution_is_what_podman_unpacks() {
     let file = crate::support::distribution::path();
     isolated(|env| {
         warm(env);
-        let given = [Entry::file("probe", 0o644, ""), Entry::file("etc/resolv.conf", 0o644, "")];
+        let given = [
+            Entry::file("probe", 0o644, ""),
+            Entry::file("etc/resolv.conf", 0o644, ""),
+            Entry::symlink("etc/mtab", "/proc/mounts"),
+        ];
         let extra = [Entry::whiteout("usr/share/doc"), Entry::file("etc/motd", 0o600, "hello")];
         let layers = vec![
             Layer::of_tar(std::fs::read(&file).unwrap(), Packing::Gzip),
