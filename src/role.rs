@@ -105,6 +105,7 @@ fn cleanup(args: &[OsString]) -> Result<()> {
         run: Some(run_dir.into()),
         volumes: Some(volumes.into()),
         events: events.to_string_lossy().parse()?,
+        ..Places::default()
     };
     let engine = Engine::open(privilege, places)?;
     match what {

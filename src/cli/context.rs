@@ -8,11 +8,12 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::flags::tree::Tree;
-use super::globals::{GlobalArgs, check_driver};
+use super::globals::{GlobalArgs, check_driver, parse_format};
 use super::output::escape;
 use crate::engine::runtime::{self, Maker};
 use crate::engine::{Config, Engine, Logger, Places, Privilege, Storage, has_journal};
 use crate::model::error::Error;
+use crate::model::image::LayerFormat;
 use crate::model::runtime::OtherRuntime;
 
 /// dhow's own directory below one that files name, which podman may use too.
@@ -108,6 +109,12 @@ impl Context {
         if let (None, Some((driver, who))) = (&given.storage_driver, &storage.driver) {
             check_driver(driver, Some(who))?;
         }
+        let format = match (given.layer_format(), &storage.layer_format) {
+            (Some(word), _) => self.layer_format(word)?,
+            // The file may speak to root, too.
+            (None, Some((word, who))) if !self.privilege.is_rootless() => parse_format(word, Some(who))?,
+            _ => LayerFormat::default(),
+        };
         let volumes =
             || config.engine.volume_path.as_ref().filter(|path| !path.is_empty()).map(|path| Path::new(path).join(OWN));
         let places = Places {
@@ -115,9 +122,20 @@ impl Context {
             run: given.runroot.clone().or(storage.run),
             volumes: given.volumepath.clone().or_else(volumes),
             events: events(given.events_backend.as_deref(), config)?,
+            layer_format: format,
         };
         let engine = Engine::open(self.privilege.clone(), places)?;
         Ok(self.engine.get_or_init(|| engine))
+    }
+
+    /// The format of layers that `word` asks for, if this user can have it.
+    pub(crate) fn layer_format(&self, word: &str) -> Result<LayerFormat> {
+        let format = parse_format(word, None)?;
+        if format == LayerFormat::Erofs && self.privilege.is_rootless() {
+            let message = "layers as EROFS images are mounted by root only, not by an ordinary user";
+            return Err(Error::unsupported(message).hint("leave it at directories: layer_format=directory").into());
+        }
+        Ok(format)
     }
 
     /// Finds the runtime that makes containers in dhow's place, if any: the flag's, else that of the files. Where these name

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::flags::UsageError;
 use crate::model::error::Error;
+use crate::model::image::LayerFormat;
 
 /// What podman's `--log-level` takes.
 const LEVELS: [&str; 8] = ["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"];
@@ -88,8 +89,8 @@ pub(crate) struct GlobalArgs {
     /// How layers are kept: overlay
     #[arg(long, value_name = "DRIVER")]
     pub(crate) storage_driver: Option<String>,
-    /// Has no effect: the options are podman's storage's
-    #[arg(long, value_name = "OPTION", hide = true)]
+    /// How layers are kept: overlay.layer_format=auto|directory|erofs; others have no effect
+    #[arg(long, value_name = "OPTION")]
     storage_opt: Vec<String>,
     /// Has no effect: nothing is logged
     #[arg(long, hide = true)]
@@ -141,6 +142,9 @@ impl GlobalArgs {
         if let Some(driver) = self.storage_driver.as_deref() {
             check_driver(driver, None)?;
         }
+        if let Some(word) = self.layer_format() {
+            parse_format(word, None)?;
+        }
         match self.cgroup_manager.as_deref() {
             None | Some("" | "cgroupfs" | "systemd") => Ok(()),
             Some(other) => {
@@ -148,6 +152,11 @@ impl GlobalArgs {
                 Err(Error::unsupported(message).into())
             }
         }
+    }
+
+    /// How new layers are to be kept, if it was said; the last word counts.
+    pub(crate) fn layer_format(&self) -> Option<&str> {
+        self.storage_opt.iter().rev().find_map(|option| option.strip_prefix(LAYER_FORMAT))
     }
 
     /// What was given without an effect, one line each.
@@ -165,7 +174,8 @@ impl GlobalArgs {
         say(self.network_cmd_path.is_some(), "network-cmd-path", "pasta is looked for where the system has it");
         say(self.network_config_dir.is_some(), "network-config-dir", "networks are kept in the store (--root)");
         say(self.ssh.is_some(), "ssh", "there is no other machine to reach");
-        say(!self.storage_opt.is_empty(), "storage-opt", "the options are those of podman's storage");
+        let other = self.storage_opt.iter().any(|option| !option.starts_with(LAYER_FORMAT));
+        say(other, "storage-opt", "the options are those of podman's storage, but for overlay.layer_format");
         say(self.syslog, "syslog", "nothing is logged");
         say(self.tmpdir.is_some(), "tmpdir", "what is gone after a reboot is below --runroot");
         say(self.transient_store, "transient-store", "containers are always recorded");
@@ -186,6 +196,23 @@ impl GlobalArgs {
         };
         rustix::stdio::dup2_stdout(&out).context("replace standard output")
     }
+}
+
+/// The option of `--storage-opt` that we have.
+const LAYER_FORMAT: &str = "overlay.layer_format=";
+
+/// The format of layers that `word` asks for; `who` names it where no flag does. Who leaves it to us gets directories: an
+/// image is mounted anew for each container, which costs its start more than one layer of directories does, and the kernel
+/// keeps its files in memory once for each.
+pub(crate) fn parse_format(word: &str, who: Option<&str>) -> Result<LayerFormat> {
+    if matches!(word, "" | "auto") {
+        return Ok(LayerFormat::Directory);
+    }
+    LayerFormat::parse(word).ok_or_else(|| {
+        let who = who.map(|who| format!("{who}: ")).unwrap_or_default();
+        let message = format!("{who}layer format \"{word}\" is not supported, choose from: auto, directory, erofs");
+        Error::unsupported(message).into()
+    })
 }
 
 /// Refuses another driver than there is; `who` names it where no flag does.
@@ -213,6 +240,9 @@ mod tests {
         assert_eq!(with(|g| g.log_level = Some("DEBUG".into())), Ok(()));
         assert_eq!(with(|g| g.storage_driver = Some("overlay".into())), Ok(()));
         assert_eq!(with(|g| g.cgroup_manager = Some("cgroupfs".into())), Ok(()));
+        assert_eq!(with(|g| g.storage_opt = vec!["overlay.layer_format=erofs".into()]), Ok(()));
+        let error = with(|g| g.storage_opt = vec!["overlay.layer_format=tar".into()]).unwrap_err();
+        assert_eq!(error, "layer format \"tar\" is not supported, choose from: auto, directory, erofs");
         let error = with(|g| g.log_level = Some("loud".into())).unwrap_err();
         assert!(error.starts_with("log level \"loud\" is not supported, choose from: trace, debug"), "{error}");
         assert!(with(|g| g.storage_driver = Some("vfs".into())).unwrap_err().contains("storage driver \"vfs\""));

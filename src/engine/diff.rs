@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::container::{self, Container};
 use super::remove::is_gone;
@@ -14,7 +14,6 @@ use crate::model::container::RootFs;
 use crate::model::error::Error;
 use crate::model::id::Id;
 pub(crate) use crate::storage::changes::{Change, Kind};
-use crate::storage::layer::Layers;
 use crate::storage::{changes, tree};
 
 /// What a start makes in every container, whoever asked for nothing.
@@ -135,7 +134,9 @@ impl Engine {
             }
             Found::Image(layers) => {
                 let Some((top, below)) = layers.split_last() else { return Ok(Vec::new()) };
-                (tree::open(&Layers::new(&self.paths).dir(top))?, rootfs::view_layers(self, below)?)
+                let top = rootfs::lower(self, std::slice::from_ref(top))?.remove(0);
+                let top = top.open().with_context(|| format!("open layer {}", top.path().display()))?;
+                (top, rootfs::view_layers(self, below)?)
             }
         };
         changes::of_upper(upper.as_fd(), lower.as_ref().map(OwnedFd::as_fd))

@@ -10,6 +10,7 @@ use crate::model::error::Error;
 use crate::model::mount::{Mount, Source};
 use crate::monitor::config::RootSource;
 use crate::storage::overlay;
+use crate::sys::mount::Lower;
 
 /// Finds the images that `mounts` name.
 pub(super) fn resolve(engine: &Engine, mounts: &mut [Mount]) -> Result<()> {
@@ -42,14 +43,13 @@ pub(super) fn sources(engine: &Engine, locked: &Locked) -> Result<Vec<(String, R
     for (index, mount) in config.mounts.iter().enumerate() {
         let Source::Image { layers, .. } = &mount.source else { continue };
         let maps = owners::maps(engine, config)?;
-        let mut lower = rootfs::layer_dirs(engine, layers, maps.as_ref())?;
+        let lower = rootfs::layer_dirs(engine, layers, maps.as_ref())?;
         let source = if mount.overlay {
             let place = volume::overlay_dir(&locked.dir(), index);
             let maps = maps.as_ref().filter(|maps| owners::by_mount(engine, Some(maps)));
             RootSource::overlay(overlay::dirs(lower, &place, false, engine.privilege.is_rootless(), maps)?)
-        } else if lower.len() == 1 {
-            // An overlay wants two layers where none is writable.
-            RootSource::Directory { path: lower.remove(0) }
+        } else if let [Lower::Directory(path)] = lower.as_slice() {
+            RootSource::Directory { path: path.clone() }
         } else {
             let userxattr = engine.privilege.is_rootless();
             RootSource::Overlay { lower, upper: None, volatile: false, userxattr }

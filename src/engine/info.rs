@@ -213,6 +213,7 @@ impl Engine {
             "graphRootUsed": (stat.f_blocks - stat.f_bfree) * stat.f_frsize,
             "graphStatus": {
                 "Backing Filesystem": file_system(data),
+                "Layer Format": self.layer_format.name(),
                 "Native Overlay Diff": "true",
                 "Supports d_type": "true",
                 "Using metacopy": "false",

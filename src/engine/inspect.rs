@@ -190,7 +190,7 @@ impl Engine {
             RootFs::Directory { path, .. } => path.clone(),
             RootFs::Image { layers } => {
                 let store = Layers::new(&self.paths);
-                let dirs = layers.iter().rev().map(|chain| store.dir(chain).to_string_lossy().into_owned());
+                let dirs = layers.iter().rev().map(|chain| store.place(chain));
                 dirs.collect::<Vec<_>>().join(":")
             }
         };

@@ -77,6 +77,7 @@ use anyhow::Result;
 
 pub(crate) use crate::model::event::Logger;
 use crate::model::id::Id;
+use crate::model::image::LayerFormat;
 pub(crate) use crate::state::config::Config;
 pub(crate) use crate::state::config::mounts;
 pub(crate) use crate::state::config::storage::Storage;
@@ -94,6 +95,8 @@ pub(crate) struct Places {
     pub(crate) volumes: Option<PathBuf>,
     /// Who keeps events.
     pub(crate) events: Logger,
+    /// How new layers are kept.
+    pub(crate) layer_format: LayerFormat,
 }
 
 /// An open store: where it is, and with which rights it is worked on.
@@ -103,6 +106,8 @@ pub(crate) struct Engine {
     pub(crate) privilege: Privilege,
     /// Who keeps events.
     pub(crate) events: Logger,
+    /// How new layers are kept.
+    pub(crate) layer_format: LayerFormat,
 }
 
 impl Engine {
@@ -112,7 +117,7 @@ impl Engine {
         let run = places.run.unwrap_or_else(|| privilege.run_root());
         let paths = Paths::new(data, run).with_volumes(places.volumes);
         paths.prepare()?;
-        Ok(Self { paths, privilege, events: places.events })
+        Ok(Self { paths, privilege, events: places.events, layer_format: places.layer_format })
     }
 
     /// Locks the container that `name` means, healed.

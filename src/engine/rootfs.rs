@@ -11,8 +11,9 @@ use super::{Engine, owners};
 use crate::model::container::{ContainerConfig, RootFs};
 use crate::model::error::Error;
 use crate::model::idmap::IdMaps;
+use crate::runtime::rootfs::layered;
 use crate::storage::{layer, overlay, shift};
-use crate::sys::mount::{self, OverlayDirs};
+use crate::sys::mount::{self, Lower, OverlayDirs};
 
 /// Makes the writable layer of a container that is being created.
 pub(crate) fn prepare(engine: &Engine, locked: &Locked) -> Result<()> {
@@ -31,7 +32,7 @@ pub(crate) fn dirs(engine: &Engine, config: &ContainerConfig, dir: &Path) -> Res
     let maps = owners::maps(engine, config)?;
     let lower = match &config.root_fs {
         RootFs::Directory { overlay: false, .. } => return Ok(None),
-        RootFs::Directory { path, .. } => vec![PathBuf::from(path)],
+        RootFs::Directory { path, .. } => vec![Lower::Directory(PathBuf::from(path))],
         RootFs::Image { layers } => layer_dirs(engine, layers, maps.as_ref())?,
     };
     let upper = dir.join("rootfs");
@@ -39,30 +40,29 @@ pub(crate) fn dirs(engine: &Engine, config: &ContainerConfig, dir: &Path) -> Res
     overlay::dirs(lower, &upper, config.remove, engine.privilege.is_rootless(), maps).map(Some)
 }
 
-/// The directories of an image's layers, the top one first, with owners that suit a container with `maps`.
-pub(super) fn layer_dirs(engine: &Engine, layers: &[String], maps: Option<&IdMaps>) -> Result<Vec<PathBuf>> {
+/// An image's layers, the top one first, with owners that suit a container with `maps`.
+pub(super) fn layer_dirs(engine: &Engine, layers: &[String], maps: Option<&IdMaps>) -> Result<Vec<Lower>> {
     let dirs = lower(engine, layers)?;
     match maps.filter(|_| engine.privilege.is_rootless()) {
         None => Ok(dirs),
         Some(maps) => {
             let mut shifted = shift::ensure(&engine.paths, layers, maps)?;
             shifted.reverse();
-            Ok(shifted)
+            Ok(shifted.into_iter().map(Lower::Directory).collect())
         }
     }
 }
 
-/// The directories of an image's layers, the top one first.
-fn lower(engine: &Engine, layers: &[String]) -> Result<Vec<PathBuf>> {
+/// An image's layers, the top one first.
+pub(super) fn lower(engine: &Engine, layers: &[String]) -> Result<Vec<Lower>> {
     let store = layer::Layers::new(&engine.paths);
     let mut lower = Vec::with_capacity(layers.len());
     for chain in layers.iter().rev() {
-        let dir = store.dir(chain);
-        if !dir.is_dir() {
+        let missing = || {
             let message = format!("layer {} of the image is missing from the store", &chain[..12.min(chain.len())]);
-            return Err(Error::state(message).hint("pull the image again").into());
-        }
-        lower.push(dir);
+            Error::state(message).hint("pull the image again")
+        };
+        lower.push(store.lower(chain).ok_or_else(missing)?);
     }
     Ok(lower)
 }
@@ -84,12 +84,8 @@ pub(crate) fn view_layers(engine: &Engine, layers: &[String]) -> Result<Option<O
     if dirs.is_empty() { Ok(None) } else { stack(engine, dirs).map(Some) }
 }
 
-/// A read-only mount of directories, the top one first.
-fn stack(engine: &Engine, lower: Vec<PathBuf>) -> Result<OwnedFd> {
-    if let [only] = lower.as_slice() {
-        // An overlay wants two layers where none is writable.
-        return mount::clone_tree(rustix::fs::CWD, only, false).context("open the image's layer");
-    }
+/// A read-only mount of layers, the top one first.
+fn stack(engine: &Engine, lower: Vec<Lower>) -> Result<OwnedFd> {
     let dirs = OverlayDirs { lower, upper: None, volatile: false, userxattr: engine.privilege.is_rootless() };
-    mount::overlay(&dirs, MountAttrFlags::MOUNT_ATTR_RDONLY).context("mount the image's layers")
+    layered::mount(&dirs, None, MountAttrFlags::MOUNT_ATTR_RDONLY).context("mount the image's layers")
 }

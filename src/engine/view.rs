@@ -24,7 +24,7 @@ use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::idmap::IdMaps;
 use crate::runtime::idmap;
-use crate::runtime::rootfs::idmapped;
+use crate::runtime::rootfs::{idmapped, layered};
 use crate::state::lock;
 use crate::storage::volume::local::Volumes;
 use crate::sys::apart;
@@ -115,8 +115,7 @@ impl Engine {
         };
         let namespace = namespace.as_ref().map(OwnedFd::as_fd);
         let root = match (rootfs::dirs(self, config, &locked.dir())?, namespace) {
-            (Some(dirs), Some(namespace)) => idmapped::overlay(&dirs, namespace)?,
-            (Some(dirs), None) => mount::overlay(&dirs, MountAttrFlags::empty()).context("mount the overlay")?,
+            (Some(dirs), namespace) => layered::mount(&dirs, namespace, MountAttrFlags::empty())?,
             (None, namespace) => directory(&config.root_fs, namespace)?,
         };
         self.furnish_view(root, locked, namespace, scope)

@@ -54,7 +54,7 @@ pub(crate) fn check(paths: &Paths, quick: bool) -> Result<Findings> {
     for chain in layers.list()? {
         let state = layers.record(&chain).and_then(|record| {
             record.ok_or_else(|| missing(&format!("the record of layer {chain}")))?;
-            if layers.exists(&chain) { Ok(()) } else { Err(missing(&format!("the tree of layer {chain}"))) }
+            layers.verify(&chain)
         });
         findings.layers.extend(state.err().map(|error| (chain, error)));
     }

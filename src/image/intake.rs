@@ -28,7 +28,7 @@ use super::manifest::{Config, Manifest};
 use super::store::ImageStore;
 use crate::model::digest::Digest;
 use crate::model::error::{Error, ErrorKind};
-use crate::model::image::{ImageLayer, ImageRecord};
+use crate::model::image::{ImageLayer, ImageRecord, LayerFormat};
 use crate::state::paths::Paths;
 use crate::state::record;
 use crate::storage::content::{Content, Verified};
@@ -37,6 +37,7 @@ use crate::storage::layer::{Layers, Staged, chain_ids};
 use crate::storage::staging::Staging;
 use crate::storage::unpack::{self, Unpacked};
 use crate::sys::cancel::{self, Cancel};
+use crate::sys::mount::Lower;
 use crate::sys::writeback;
 
 /// Room in the pipe to an unpacking process.
@@ -52,6 +53,8 @@ pub(crate) struct Target {
     /// The store is a user namespace's: overlay's attributes are `user.` ones.
     pub(crate) rootless: bool,
     pub(crate) limits: Limits,
+    /// How new layers are kept.
+    pub(crate) format: LayerFormat,
     /// Set by a signal: everything ends at once, and nothing is left.
     pub(crate) cancel: Cancel,
 }
@@ -160,7 +163,7 @@ impl<'a> Intake<'a> {
                     }
                 };
                 if !layers.exists(chain.hex()) {
-                    let staged = Staged::create(staging.dir(), chain.hex())?;
+                    let staged = Staged::create(staging.dir(), chain.hex(), target.format)?;
                     shared.layers.push(Layer { chain: chain.clone(), blob, staged, taken: false, unpacked: None });
                 }
             }
@@ -308,25 +311,26 @@ impl<'a> Intake<'a> {
     }
 
     fn unpack(&self, index: usize) -> Result<Unpacked> {
-        let (path, complete, diff, blob, digest, size) = {
+        let (path, complete, place, format, blob, digest, size) = {
             let shared = self.lock();
             let layer = &shared.layers[index];
             let blob = &shared.blobs[layer.blob];
             let path = blob.path.clone().context("a blob that arrives has a file")?;
-            (path, blob.complete, layer.staged.diff(), layer.blob, blob.digest.clone(), blob.size)
+            let (place, format) = (layer.staged.target(), layer.staged.format());
+            (path, blob.complete, place, format, layer.blob, blob.digest.clone(), blob.size)
         };
         let doing = || format!("unpack layer {digest}");
         let file = File::open(&path).with_context(doing)?;
         let limits = &self.limits.for_blob(size);
         let unpacker = if complete {
             kick(&file, 0, size);
-            unpack::spawn(file.into(), &diff, limits).with_context(doing)?
+            unpack::spawn(file.into(), &place, format, limits).with_context(doing)?
         } else {
             let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).context("make a pipe")?;
             // Only a wish: an ordinary user may have too many pipes already.
             let _ = rustix::pipe::fcntl_setpipe_size(&write, PIPE);
             rustix::io::ioctl_fionbio(&write, true).context("set up a pipe")?;
-            let unpacker = unpack::spawn(read, &diff, limits).with_context(doing)?;
+            let unpacker = unpack::spawn(read, &place, format, limits).with_context(doing)?;
             self.feed(&file, write, blob).with_context(doing)?;
             unpacker
         };
@@ -395,7 +399,7 @@ impl<'a> Intake<'a> {
         for layer in &shared.layers {
             staged.insert(&layer.chain, layer);
         }
-        let mut below: Vec<PathBuf> = Vec::new();
+        let mut below: Vec<Lower> = Vec::new();
         let mut layers = Vec::with_capacity(self.chain.len());
         for ((descriptor, diff_id), chain) in manifest.layers.iter().zip(&config.diff_ids).zip(&self.chain) {
             let unpacked = match staged.get(chain) {
@@ -405,11 +409,11 @@ impl<'a> Intake<'a> {
                         .staged
                         .finish(unpacked, &below, self.target.rootless)
                         .with_context(|| format!("finish layer {}", descriptor.digest))?;
-                    below.insert(0, layer.staged.diff());
+                    below.insert(0, layer.staged.lower());
                     unpacked.summary.size
                 }
                 None => {
-                    below.insert(0, self.layers.dir(chain.hex()));
+                    below.insert(0, self.layers.lower(chain.hex()).ok_or_else(|| gone(chain))?);
                     self.layers.record(chain.hex())?.map_or(0, |record| record.size)
                 }
             };
@@ -471,6 +475,10 @@ impl<'a> Intake<'a> {
         self.staging.owe(false);
         Ok(id)
     }
+}
+
+fn gone(chain: &Digest) -> Error {
+    Error::state(format!("layer {} is gone from the store", chain.hex()))
 }
 
 /// Begins to write a part of a blob to the disk while other work goes on: the sync at the end has less to wait for.

@@ -14,6 +14,7 @@ pub(crate) mod load;
 pub(crate) mod manifest;
 pub(crate) mod pull;
 pub(crate) mod push;
+pub(crate) mod reformat;
 pub(crate) mod registry;
 pub(crate) mod save;
 pub(crate) mod store;

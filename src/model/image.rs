@@ -8,6 +8,32 @@ use serde_json::{Map, Value};
 
 use super::digest::Digest;
 
+/// How a layer's files are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LayerFormat {
+    /// As they are, in a directory.
+    #[default]
+    Directory,
+    /// In one file, an EROFS image.
+    Erofs,
+}
+
+impl LayerFormat {
+    /// The word for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::Erofs => "erofs",
+        }
+    }
+
+    /// The format that `word` names.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        [Self::Directory, Self::Erofs].into_iter().find(|format| format.name() == word)
+    }
+}
+
 /// A layer of an image: its blob, and what it unpacks to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ImageLayer {

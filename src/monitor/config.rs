@@ -18,7 +18,7 @@ use crate::runtime::cgroup::Cgroup;
 use crate::runtime::cgroup::systemd::Planned;
 use crate::state::event::Log;
 use crate::state::record;
-use crate::sys::mount::OverlayDirs;
+use crate::sys::mount::{Lower, OverlayDirs};
 
 /// The version of this message; fields may be added with a default, never changed.
 pub(crate) const VERSION: u32 = 1;
@@ -168,7 +168,7 @@ pub(crate) enum RootSource {
     /// A directory.
     Directory { path: PathBuf },
     /// An overlay that the monitor mounts.
-    Overlay { lower: Vec<PathBuf>, upper: Option<(PathBuf, PathBuf)>, volatile: bool, userxattr: bool },
+    Overlay { lower: Vec<Lower>, upper: Option<(PathBuf, PathBuf)>, volatile: bool, userxattr: bool },
 }
 
 impl RootSource {

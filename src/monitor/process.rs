@@ -22,7 +22,7 @@ use crate::runtime::delegate::{self, Delegate};
 use crate::runtime::exec::{ExecRequest, exec};
 use crate::runtime::hook::{Point, Subject};
 use crate::runtime::init::Ways;
-use crate::runtime::rootfs::idmapped;
+use crate::runtime::rootfs::{idmapped, layered};
 use crate::runtime::stdio::Preserved;
 use crate::runtime::stdio::Stdio;
 use crate::runtime::{account, bundle, idmap, owner, seal, terminal, user};
@@ -306,11 +306,8 @@ fn source(config: &MonitorConfig, spec: &Spec, from: &RootSource) -> Result<Root
             }
             let dirs =
                 OverlayDirs { lower: lower.clone(), upper: upper.clone(), volatile: *volatile, userxattr: *userxattr };
-            let overlay = if config.map_root {
-                idmapped::overlay(&dirs, idmapped::namespace(spec)?.as_fd())
-            } else {
-                mount::overlay(&dirs, MountAttrFlags::empty()).map_err(anyhow::Error::from)
-            };
+            let namespace = config.map_root.then(|| idmapped::namespace(spec)).transpose()?;
+            let overlay = layered::mount(&dirs, namespace.as_ref().map(OwnedFd::as_fd), MountAttrFlags::empty());
             Rootfs::Detached(overlay.context("mount the overlay of the root file system")?)
         }
     })

@@ -23,7 +23,7 @@ use rustix::mount::{MountAttrFlags, MountPropagationFlags};
 
 use super::errand;
 use crate::sys::clone::Namespaces;
-use crate::sys::mount::{self, FsOption, MountAttr, OverlayDirs};
+use crate::sys::mount::{self, FsOption, Lower, MountAttr, OverlayDirs};
 use crate::sys::path::fd_path;
 
 /// Opens our own binary through a mount that nothing can write through.
@@ -156,7 +156,7 @@ fn is_same(path: &Path, tree: &OwnedFd) -> bool {
     matches!((named, shown), (Ok(named), Ok(shown)) if facts(named) == facts(shown))
 }
 
-fn read_only(lower: Vec<PathBuf>) -> OverlayDirs {
+fn read_only(lower: Vec<Lower>) -> OverlayDirs {
     OverlayDirs { lower, upper: None, volatile: false, userxattr: false }
 }
 
@@ -171,7 +171,7 @@ fn attached(directory: &Path, name: &OsStr, empty: &OwnedFd, place: &Path) -> Re
     let all = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", all).context("make all mounts private")?;
     mount::attach(empty, open_directory(place)?).context("attach the empty layer")?;
-    let dirs = read_only(vec![directory.to_owned(), place.to_owned()]);
+    let dirs = read_only([directory, place].map(|path| Lower::Directory(path.to_owned())).to_vec());
     let overlay = mount::overlay(&dirs, MountAttrFlags::MOUNT_ATTR_RDONLY).context("mount the overlay")?;
     mount::attach(&overlay, open_directory(place)?).context("attach the overlay")?;
     Ok(mount::clone_tree(CWD, place.join(name), false)?)

@@ -26,16 +26,16 @@ use crate::model::error::{Error, ErrorKind};
 use crate::model::size;
 
 /// Every whiteout's name begins so (image-spec, layer.md, "Whiteouts").
-const WHITEOUT: &[u8] = b".wh.";
-const OPAQUE: &[u8] = b".wh..wh..opq";
+pub(super) const WHITEOUT: &[u8] = b".wh.";
+pub(super) const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Other names of AUFS itself.
-const AUFS: &[u8] = b".wh..wh.";
+pub(super) const AUFS: &[u8] = b".wh..wh.";
 
 /// How deep the kept descriptors go.
 const KEPT: usize = 128;
 
 /// How often the free space is looked at, and how much writeback is begun at once.
-const STRIDE: u64 = 64 << 20;
+pub(super) const STRIDE: u64 = 64 << 20;
 const KICK: u64 = 8 << 20;
 /// The end of a file is begun too, if it is not small: a call for each of many small ones costs more than it gains.
 const KICK_END: u64 = 256 << 10;
@@ -80,6 +80,15 @@ impl Limits {
         Ok(self)
     }
 
+    /// Refuses to go on where too little stays free on the file system of `fd`.
+    pub(super) fn check_space(&self, fd: impl AsFd) -> Result<()> {
+        let stat = rustix::fs::fstatvfs(fd).context("stat file system")?;
+        if stat.f_blocks > 0 && stat.f_bavail.saturating_mul(stat.f_frsize) < self.floor {
+            return Err(full().into());
+        }
+        Ok(())
+    }
+
     /// The ceilings of a blob of `size` bytes: a small one that becomes huge is a bomb.
     pub(crate) fn for_blob(&self, size: u64) -> Self {
         let fair = size.saturating_mul(self.ratio).max(FAIR);
@@ -106,6 +115,20 @@ pub(crate) struct Summary {
     pub(crate) root: bool,
     /// Devices and attributes that a user namespace or the file system cannot have, left out.
     pub(crate) skipped: u64,
+}
+
+impl Summary {
+    /// One more, if it may be.
+    pub(super) fn count_inode(&mut self, limits: &Limits) -> Result<()> {
+        self.inodes += 1;
+        if self.inodes > limits.inodes {
+            let message = format!("the layer has more than {} files", limits.inodes);
+            return Err(Error::new(ErrorKind::Denied, message)
+                .hint("an image may be made to fill the disk; if you trust it, set DHOW_LAYER_INODES")
+                .into());
+        }
+        Ok(())
+    }
 }
 
 /// A directory on the way to the current parent.
@@ -212,7 +235,7 @@ impl<'a> Extractor<'a> {
         archive: &mut Archive<impl Read>,
     ) -> Result<()> {
         let path = join(&parent.path, name);
-        self.count_inode()?;
+        self.summary.count_inode(&self.limits)?;
         let was_whiteout = self.whiteouts.remove(&path);
         let dir = parent.fd.as_fd();
         match member.kind {
@@ -220,7 +243,7 @@ impl<'a> Extractor<'a> {
                 let made = match rustix::fs::mkdirat(dir, name, Mode::RWXU) {
                     Err(Errno::EXIST) if is_directory(dir, name)? => false,
                     Err(Errno::EXIST) => {
-                        self.replace(dir, name)?;
+                        self.replace(dir, name, &path)?;
                         rustix::fs::mkdirat(dir, name, Mode::RWXU).context("mkdir")?;
                         true
                     }
@@ -235,7 +258,7 @@ impl<'a> Extractor<'a> {
                 self.directory_metadata(&fd, path, member)
             }
             Kind::File => {
-                let fd = self.exclusive(dir, name, |dir, name| {
+                let fd = self.exclusive(dir, name, &path, |dir, name| {
                     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                     rustix::fs::openat(dir, name, flags, Mode::RUSR | Mode::WUSR)
                 })?;
@@ -250,12 +273,12 @@ impl<'a> Extractor<'a> {
                 if member.link.is_empty() {
                     return Err(Error::invalid("a symbolic link without a target").into());
                 }
-                self.exclusive(dir, name, |dir, name| rustix::fs::symlinkat(&member.link[..], dir, name))?;
+                self.exclusive(dir, name, &path, |dir, name| rustix::fs::symlinkat(&member.link[..], dir, name))?;
                 self.special_metadata(dir, name, &path, member)
             }
-            Kind::HardLink => self.hard_link(dir, name, member),
+            Kind::HardLink => self.hard_link(dir, name, &path, member),
             Kind::Fifo => {
-                self.exclusive(dir, name, |dir, name| {
+                self.exclusive(dir, name, &path, |dir, name| {
                     rustix::fs::mknodat(dir, name, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
                 })?;
                 self.special_metadata(dir, name, &path, member)
@@ -284,7 +307,7 @@ impl<'a> Extractor<'a> {
         member: &Member,
     ) -> Result<()> {
         let device = rustix::fs::makedev(major, minor);
-        let made = self.try_exclusive(dir, name, |dir, name| {
+        let made = self.try_exclusive(dir, name, path, |dir, name| {
             rustix::fs::mknodat(dir, name, kind, Mode::RUSR | Mode::WUSR, device)
         })?;
         match made {
@@ -311,17 +334,16 @@ impl<'a> Extractor<'a> {
             Err(Errno::NOENT) => {}
             Err(errno) => return Err(errno).context("stat"),
         }
-        self.count_inode()?;
+        self.summary.count_inode(&self.limits)?;
         rustix::fs::mknodat(&parent.fd, hidden, FileType::CharacterDevice, Mode::empty(), 0)
             .context("make whiteout")?;
         self.whiteouts.insert(path);
         Ok(())
     }
 
-    fn hard_link(&mut self, dir: BorrowedFd<'_>, name: &[u8], member: &Member) -> Result<()> {
+    fn hard_link(&mut self, dir: BorrowedFd<'_>, name: &[u8], path: &[u8], member: &Member) -> Result<()> {
         let target = components(&member.link).context("target of a hard link")?;
-        let missing =
-            || Error::invalid(format!("the hard link's target {} is not a file of this layer", show(&member.link)));
+        let missing = || no_target(&member.link);
         let (target_name, parents) = target.split_last().ok_or_else(missing)?;
         // The kept descriptors are those of the link; its target is looked up beside them.
         let target_dir = match self.lookup(parents) {
@@ -344,14 +366,15 @@ impl<'a> Extractor<'a> {
             return Ok(());
         }
         let target_name = *target_name;
-        self.exclusive(dir, name, |dir, name| rustix::fs::linkat(&target_dir, target_name, dir, name, AtFlags::empty()))
+        self.exclusive(dir, name, path, |dir, name| {
+            rustix::fs::linkat(&target_dir, target_name, dir, name, AtFlags::empty())
+        })
     }
 
     fn write_data(&mut self, fd: &OwnedFd, member: &Member, archive: &mut Archive<impl Read>) -> Result<()> {
         self.logical = self.logical.saturating_add(member.size);
         if self.logical > self.limits.bytes {
-            let message = format!("the files of the layer have more than {} bytes", self.limits.bytes);
-            return Err(Error::new(ErrorKind::Denied, message).into());
+            return Err(too_large(self.limits.bytes).into());
         }
         let Some(map) = &member.sparse else {
             return self.copy(fd, 0, member.size, archive);
@@ -395,22 +418,7 @@ impl<'a> Extractor<'a> {
 
     fn check_space(&mut self) -> Result<()> {
         self.look = self.written + STRIDE;
-        let stat = rustix::fs::fstatvfs(self.root).context("stat file system")?;
-        if stat.f_blocks > 0 && stat.f_bavail.saturating_mul(stat.f_frsize) < self.limits.floor {
-            return Err(full().into());
-        }
-        Ok(())
-    }
-
-    fn count_inode(&mut self) -> Result<()> {
-        self.summary.inodes += 1;
-        if self.summary.inodes > self.limits.inodes {
-            let message = format!("the layer has more than {} files", self.limits.inodes);
-            return Err(Error::new(ErrorKind::Denied, message)
-                .hint("an image may be made to fill the disk; if you trust it, set DHOW_LAYER_INODES")
-                .into());
-        }
-        Ok(())
+        self.limits.check_space(self.root)
     }
 
     /// Owner and attributes now, mode and time at the end: a directory without `w` must still take its members.
@@ -514,9 +522,10 @@ impl<'a> Extractor<'a> {
         &mut self,
         dir: BorrowedFd<'_>,
         name: &[u8],
+        path: &[u8],
         make: impl FnMut(BorrowedFd<'_>, &[u8]) -> rustix::io::Result<T>,
     ) -> Result<T> {
-        self.try_exclusive(dir, name, make)?.map_err(|errno| match errno {
+        self.try_exclusive(dir, name, path, make)?.map_err(|errno| match errno {
             Errno::NOSPC | Errno::DQUOT => full().into(),
             errno => anyhow::Error::from(errno).context("create"),
         })
@@ -526,20 +535,27 @@ impl<'a> Extractor<'a> {
         &mut self,
         dir: BorrowedFd<'_>,
         name: &[u8],
+        path: &[u8],
         mut make: impl FnMut(BorrowedFd<'_>, &[u8]) -> rustix::io::Result<T>,
     ) -> Result<rustix::io::Result<T>> {
         match make(dir, name) {
             Err(Errno::EXIST) => {
-                self.replace(dir, name)?;
+                self.replace(dir, name, path)?;
                 Ok(make(dir, name))
             }
             done => Ok(done),
         }
     }
 
-    fn replace(&mut self, dir: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
-        // The kept descriptors may lead through what goes now.
+    fn replace(&mut self, dir: BorrowedFd<'_>, name: &[u8], path: &[u8]) -> Result<()> {
+        // The kept descriptors may lead through what goes now, and what is remembered of it goes, too.
         self.levels.clear();
+        let stays =
+            |other: &[u8]| !other.strip_prefix(path).is_some_and(|rest| matches!(rest.first(), None | Some(b'/')));
+        for paths in [&mut self.implied, &mut self.opaque, &mut self.whiteouts] {
+            paths.retain(|other| stays(other));
+        }
+        self.pending.retain(|pending| stays(&pending.path));
         tree::remove(dir, os(name)).context("replace")
     }
 
@@ -649,7 +665,7 @@ fn real_path(root: BorrowedFd<'_>, fd: &OwnedFd) -> Result<Vec<u8>> {
 }
 
 /// Splits a path; `.` and empty components go, `..` is refused.
-fn components(path: &[u8]) -> Result<Vec<&[u8]>> {
+pub(super) fn components(path: &[u8]) -> Result<Vec<&[u8]>> {
     let mut components = Vec::new();
     for component in path.split(|byte| *byte == b'/') {
         match component {
@@ -684,7 +700,15 @@ fn timestamps(time: Time) -> Timestamps {
     Timestamps { last_access: time, last_modification: time }
 }
 
-fn full() -> Error {
+pub(super) fn no_target(link: &[u8]) -> Error {
+    Error::invalid(format!("the hard link's target {} is not a file of this layer", show(link)))
+}
+
+pub(super) fn too_large(limit: u64) -> Error {
+    Error::new(ErrorKind::Denied, format!("the files of the layer have more than {limit} bytes"))
+}
+
+pub(super) fn full() -> Error {
     Error::unavailable("no space left on device for the layer").hint("remove what is not needed: `dhow image prune`")
 }
 

@@ -1,16 +1,20 @@
-//! Layers by chain id (image-spec, config.md, "Layer ChainID"): each an independent directory, a lower of overlays.
+//! Layers by chain id (image-spec, config.md, "Layer ChainID"): each independent, a lower of overlays.
 //!
 //! ```text
 //! layers/<chain hex>/diff/        what the layer adds; whiteouts and opaque directories in overlayfs' own form
+//! layers/<chain hex>/layer.erofs  the same in one file, in place of `diff`: see [`erofs`]
 //! layers/<chain hex>/layer.json   written before the directory gets this name, never changed
 //! ```
+//!
+//! Which of the two forms a layer has is seen by what is there; a store may hold both.
 //!
 //! A layer is made in a staging directory and renamed when its bytes are on the disk. Two who make the same one both
 //! succeed: the second finds it there.
 
-use std::fs::File;
+use std::cell::OnceCell;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -20,12 +24,16 @@ use rustix::fs::{CWD, Mode, OFlags, RenameFlags, XattrFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::erofs::{self, Settler};
 use super::extract::Note;
 use super::tree;
 use super::unpack::Unpacked;
 use crate::model::digest::Digest;
+use crate::model::error::Error;
+use crate::model::image::LayerFormat;
 use crate::state::paths::Paths;
 use crate::state::record::{self, Durability};
+use crate::sys::mount::Lower;
 use crate::sys::path::open_beneath;
 
 /// The mode of a root directory of which no layer speaks, as podman has it.
@@ -72,8 +80,32 @@ impl Layers {
         self.root.join(chain).join("diff")
     }
 
+    /// The layer as it is kept, `None` when the store does not have it.
+    pub(crate) fn lower(&self, chain: &str) -> Option<Lower> {
+        let dir = self.dir(chain);
+        if dir.is_dir() {
+            return Some(Lower::Directory(dir));
+        }
+        let image = dir.with_file_name(erofs::FILE);
+        image.is_file().then_some(Lower::Image { image })
+    }
+
+    /// Where the layer is, or would be, for people.
+    pub(crate) fn place(&self, chain: &str) -> String {
+        let path = self.lower(chain).map_or_else(|| self.dir(chain), |lower| lower.path().to_owned());
+        path.to_string_lossy().into_owned()
+    }
+
+    /// How the layer is kept, `None` when the store does not have it.
+    pub(crate) fn format(&self, chain: &str) -> Option<LayerFormat> {
+        self.lower(chain).map(|lower| match lower {
+            Lower::Directory(_) => LayerFormat::Directory,
+            Lower::Image { .. } => LayerFormat::Erofs,
+        })
+    }
+
     pub(crate) fn exists(&self, chain: &str) -> bool {
-        self.dir(chain).is_dir()
+        self.lower(chain).is_some()
     }
 
     /// The record of a layer, `None` when the store does not have it.
@@ -102,6 +134,28 @@ impl Layers {
         }
     }
 
+    /// Puts a staged layer, whose bytes are on the disk, in the place of the one that has its name, which then has the place
+    /// of the staged one. False when there was none. [`Self::sync`] is owed.
+    pub(crate) fn exchange(&self, staged: &Staged, chain: &str) -> Result<bool> {
+        match rustix::fs::renameat_with(CWD, &staged.dir, CWD, self.root.join(chain), RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(errno).with_context(|| format!("exchange layer {chain}")),
+        }
+    }
+
+    /// Whether the layer can be what it was: the directory is there, or the image begins as one and has its length.
+    pub(crate) fn verify(&self, chain: &str) -> Result<()> {
+        match self.lower(chain) {
+            None => Err(Error::not_found(format!("the tree of layer {chain} is missing")).into()),
+            Some(Lower::Directory(_)) => Ok(()),
+            Some(Lower::Image { image }) => {
+                let file = File::open(&image).with_context(|| format!("open {}", image.display()))?;
+                erofs::verify(&file).with_context(|| format!("layer {chain}"))
+            }
+        }
+    }
+
     /// Brings names that were given or taken to the disk.
     pub(crate) fn sync(&self) -> Result<()> {
         let sync = File::open(&self.root).and_then(|dir| dir.sync_all());
@@ -121,47 +175,53 @@ impl Layers {
 #[derive(Debug)]
 pub(crate) struct Staged {
     dir: PathBuf,
+    format: LayerFormat,
 }
 
 impl Staged {
     /// Makes the directories of a layer below the staging directory.
-    pub(crate) fn create(staging: &Path, name: &str) -> Result<Self> {
-        let dir = staging.join(name);
-        let diff = dir.join("diff");
+    pub(crate) fn create(staging: &Path, name: &str, format: LayerFormat) -> Result<Self> {
+        let staged = Self { dir: staging.join(name), format };
+        let target = staged.target();
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(&diff)
-            .with_context(|| format!("create directory {}", diff.display()))?;
-        std::fs::set_permissions(&diff, PermissionsExt::from_mode(ROOT_MODE))
-            .with_context(|| format!("chmod {}", diff.display()))?;
-        Ok(Self { dir })
-    }
-
-    /// The directory that becomes the lower.
-    pub(crate) fn diff(&self) -> PathBuf {
-        self.dir.join("diff")
-    }
-
-    /// Finishes what the unpacking process could not do, then writes the record. `below` are the directories of the
-    /// layers below, the nearest first, finished themselves. In a user namespace overlay's attributes are `user.` ones.
-    pub(crate) fn finish(&self, unpacked: &Unpacked, below: &[PathBuf], userxattr: bool) -> Result<()> {
-        let diff = tree::open(&self.diff())?;
-        let opaque = if userxattr { c"user.overlay.opaque" } else { c"trusted.overlay.opaque" };
-        if !unpacked.summary.root
-            && let Some(nearest) = below.first()
-        {
-            tree::copy_metadata(tree::open(nearest)?.as_fd(), diff.as_fd()).context("set the root's attributes")?;
+            .create(&target)
+            .with_context(|| format!("create directory {}", target.display()))?;
+        if format == LayerFormat::Directory {
+            std::fs::set_permissions(&target, PermissionsExt::from_mode(ROOT_MODE))
+                .with_context(|| format!("chmod {}", target.display()))?;
         }
-        for note in &unpacked.notes {
-            match note {
-                Note::Opaque(path) => {
-                    let dir = open_dir(diff.as_fd(), path)?;
-                    rustix::fs::fsetxattr(&dir, opaque, b"y", XattrFlags::empty())
-                        .with_context(|| format!("make {} opaque", path.escape_ascii()))?;
-                }
-                Note::Implied(path) => inherit(diff.as_fd(), path, below)?,
-            }
+        Ok(staged)
+    }
+
+    pub(crate) fn format(&self) -> LayerFormat {
+        self.format
+    }
+
+    /// The directory for the unpacking process: what becomes the lower, or gets its image.
+    pub(crate) fn target(&self) -> PathBuf {
+        match self.format {
+            LayerFormat::Directory => self.dir.join("diff"),
+            LayerFormat::Erofs => self.dir.clone(),
+        }
+    }
+
+    /// What becomes the lower.
+    pub(crate) fn lower(&self) -> Lower {
+        match self.format {
+            LayerFormat::Directory => Lower::Directory(self.target()),
+            LayerFormat::Erofs => Lower::Image { image: self.dir.join(erofs::FILE) },
+        }
+    }
+
+    /// Finishes what the unpacking process could not do, then writes the record. `below` are the layers below, the nearest
+    /// first, finished themselves. In a user namespace overlay's attributes are `user.` ones.
+    pub(crate) fn finish(&self, unpacked: &Unpacked, below: &[Lower], userxattr: bool) -> Result<()> {
+        let below = Below::new(below);
+        match self.format {
+            LayerFormat::Directory => self.finish_directory(unpacked, &below, userxattr)?,
+            LayerFormat::Erofs => self.finish_image(unpacked, &below)?,
         }
         let record = LayerRecord {
             version: record::VERSION,
@@ -173,31 +233,108 @@ impl Staged {
         // The sync before the publication covers it.
         record::write(&self.dir.join("layer.json"), &record, Durability::Lazy)
     }
+
+    fn finish_directory(&self, unpacked: &Unpacked, below: &Below<'_>, userxattr: bool) -> Result<()> {
+        let diff = tree::open(&self.target())?;
+        let opaque = if userxattr { c"user.overlay.opaque" } else { c"trusted.overlay.opaque" };
+        if !unpacked.summary.root
+            && let Some(nearest) = below.nearest()?
+        {
+            tree::copy_metadata(nearest, diff.as_fd()).context("set the root's attributes")?;
+        }
+        for note in &unpacked.notes {
+            match note {
+                Note::Opaque(path) => {
+                    let dir = open_dir(diff.as_fd(), path)?;
+                    rustix::fs::fsetxattr(&dir, opaque, b"y", XattrFlags::empty())
+                        .with_context(|| format!("make {} opaque", path.escape_ascii()))?;
+                }
+                Note::Implied(path) => {
+                    // The layer is known by its own tree: /tmp stays 1777.
+                    if let Some(theirs) = below.find(path)? {
+                        tree::copy_metadata(theirs.as_fd(), open_dir(diff.as_fd(), path)?.as_fd())
+                            .with_context(|| format!("set the attributes of {}", path.escape_ascii()))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The kernel mounts it to find the inodes: one that cannot be mounted is not published.
+    fn finish_image(&self, unpacked: &Unpacked, below: &Below<'_>) -> Result<()> {
+        let lower = self.lower();
+        let own = lower.open().map_err(|error| unmountable(&error))?;
+        let file = OpenOptions::new().read(true).write(true).open(lower.path());
+        let file = file.with_context(|| format!("open {}", lower.path().display()))?;
+        let mut settler = Settler::new(file)?;
+        let inode = |fd: BorrowedFd<'_>| rustix::fs::fstat(fd).map(|stat| stat.st_ino).context("stat");
+        if !unpacked.summary.root
+            && let Some(nearest) = below.nearest()?
+        {
+            settler.settle(inode(own.as_fd())?, nearest).context("set the root's attributes")?;
+        }
+        for note in &unpacked.notes {
+            // Opaque directories are marked already.
+            let Note::Implied(path) = note else { continue };
+            if let Some(theirs) = below.find(path)? {
+                let own = open_dir(own.as_fd(), path)?;
+                settler
+                    .settle(inode(own.as_fd())?, theirs.as_fd())
+                    .with_context(|| format!("set the attributes of {}", path.escape_ascii()))?;
+            }
+        }
+        settler.finish()
+    }
+}
+
+fn unmountable(error: &io::Error) -> Error {
+    Error::unsupported(format!("layers as EROFS images cannot be mounted here: {error}"))
+        .hint("it takes root on the host, Linux 6.12 and a file system that can back them: --storage-opt overlay.layer_format=directory")
+}
+
+/// The layers below one that is being finished, the nearest first; each is opened once, when it is asked.
+struct Below<'a> {
+    layers: &'a [Lower],
+    open: Vec<OnceCell<OwnedFd>>,
+}
+
+impl<'a> Below<'a> {
+    fn new(layers: &'a [Lower]) -> Self {
+        Self { layers, open: layers.iter().map(|_| OnceCell::new()).collect() }
+    }
+
+    fn get(&self, at: usize) -> Result<BorrowedFd<'_>> {
+        if let Some(fd) = self.open[at].get() {
+            return Ok(fd.as_fd());
+        }
+        let layer = &self.layers[at];
+        let fd = layer.open().with_context(|| format!("open layer {}", layer.path().display()))?;
+        Ok(self.open[at].get_or_init(|| fd).as_fd())
+    }
+
+    fn nearest(&self) -> Result<Option<BorrowedFd<'_>>> {
+        if self.layers.is_empty() { Ok(None) } else { self.get(0).map(Some) }
+    }
+
+    /// The directory at `path` as the layers below have it. A whiteout, a file or a link hides what is below it.
+    fn find(&self, path: &[u8]) -> Result<Option<OwnedFd>> {
+        let name = std::ffi::OsStr::from_bytes(path);
+        for at in 0..self.layers.len() {
+            match open_beneath(self.get(at)?, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()) {
+                Ok(theirs) => return Ok(Some(theirs)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(_) => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
 }
 
 fn open_dir(root: BorrowedFd<'_>, path: &[u8]) -> Result<std::os::fd::OwnedFd> {
     let name = std::ffi::OsStr::from_bytes(path);
     open_beneath(root, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
         .with_context(|| format!("open directory {}", path.escape_ascii()))
-}
-
-/// A directory that the layer has members in without describing it is as it was below: /tmp stays 1777.
-fn inherit(diff: BorrowedFd<'_>, path: &[u8], below: &[PathBuf]) -> Result<()> {
-    let own = open_dir(diff, path)?;
-    for layer in below {
-        let layer = tree::open(layer)?;
-        let name = std::ffi::OsStr::from_bytes(path);
-        match open_beneath(&layer, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()) {
-            Ok(theirs) => {
-                return tree::copy_metadata(theirs.as_fd(), own.as_fd())
-                    .with_context(|| format!("set the attributes of {}", path.escape_ascii()));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // A whiteout, a file or a link: what is below it is not seen.
-            Err(_) => return Ok(()),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -227,16 +364,16 @@ mod tests {
             summary: Summary { root, ..Summary::default() },
             notes: notes.to_vec(),
         };
-        let lower = Staged::create(&paths.tmp(), "lower").unwrap();
-        std::fs::create_dir(lower.diff().join("tmp")).unwrap();
-        std::fs::set_permissions(lower.diff().join("tmp"), PermissionsExt::from_mode(0o1777)).unwrap();
-        std::fs::set_permissions(lower.diff(), PermissionsExt::from_mode(0o711)).unwrap();
+        let lower = Staged::create(&paths.tmp(), "lower", LayerFormat::Directory).unwrap();
+        std::fs::create_dir(lower.target().join("tmp")).unwrap();
+        std::fs::set_permissions(lower.target().join("tmp"), PermissionsExt::from_mode(0o1777)).unwrap();
+        std::fs::set_permissions(lower.target(), PermissionsExt::from_mode(0o711)).unwrap();
         lower.finish(&unpacked(true, &[]), &[], true).unwrap();
-        let upper = Staged::create(&paths.tmp(), "upper").unwrap();
-        std::fs::create_dir(upper.diff().join("tmp")).unwrap();
-        upper.finish(&unpacked(false, &[Note::Implied(b"tmp".to_vec())]), &[lower.diff()], true).unwrap();
-        assert_eq!(std::fs::metadata(upper.diff()).unwrap().mode() & 0o7777, 0o711);
-        assert_eq!(std::fs::metadata(upper.diff().join("tmp")).unwrap().mode() & 0o7777, 0o1777);
+        let upper = Staged::create(&paths.tmp(), "upper", LayerFormat::Directory).unwrap();
+        std::fs::create_dir(upper.target().join("tmp")).unwrap();
+        upper.finish(&unpacked(false, &[Note::Implied(b"tmp".to_vec())]), &[lower.lower()], true).unwrap();
+        assert_eq!(std::fs::metadata(upper.target()).unwrap().mode() & 0o7777, 0o711);
+        assert_eq!(std::fs::metadata(upper.target().join("tmp")).unwrap().mode() & 0o7777, 0o1777);
         let chain = "c".repeat(64);
         assert!(!layers.exists(&chain));
         assert!(layers.publish(&lower, &chain).unwrap());

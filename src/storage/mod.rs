@@ -3,6 +3,7 @@
 pub(crate) mod changes;
 pub(crate) mod compression;
 pub(crate) mod content;
+pub(crate) mod erofs;
 pub(crate) mod extract;
 pub(crate) mod layer;
 pub(crate) mod member;

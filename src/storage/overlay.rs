@@ -11,7 +11,7 @@
 
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use rustix::fs::{Gid, Mode, Uid};
@@ -20,7 +20,7 @@ use super::tree::{self, Usage};
 use crate::model::error::Error;
 use crate::model::idmap::IdMaps;
 use crate::state::boot;
-use crate::sys::mount::OverlayDirs;
+use crate::sys::mount::{Lower, OverlayDirs};
 
 /// File systems that overlayfs cannot write to: overlay itself, NFS, vfat, exfat.
 const UNFIT: [(u64, &str); 4] = [(0x794c_7630, "overlay"), (0x6969, "nfs"), (0x4d44, "vfat"), (0x2011_bab0, "exfat")];
@@ -50,10 +50,10 @@ pub(crate) fn check_file_system(dir: &Path) -> Result<()> {
     }
 }
 
-/// The directories of the overlay over `lower`, the top one first, with the writable layer at `dir` ready for a mount.
+/// What the overlay over `lower` is made of, the top one first, with the writable layer at `dir` ready for a mount.
 /// With `maps`, whose mount maps the layers' owners, the root's goes the same way.
 pub(crate) fn dirs(
-    lower: Vec<PathBuf>,
+    lower: Vec<Lower>,
     dir: &Path,
     volatile: bool,
     userxattr: bool,
@@ -65,7 +65,8 @@ pub(crate) fn dirs(
     let (upper, work) = (dir.join("upper"), dir.join("work"));
     if let Some(top) = lower.first().filter(|_| !work.join("work").exists()) {
         // Overlay shows the root as the upper has it: at first it is as the layers say.
-        let (from, to) = (tree::open(top)?, tree::open(&upper)?);
+        let from = top.open().with_context(|| format!("open layer {}", top.path().display()))?;
+        let to = tree::open(&upper)?;
         tree::copy_metadata(from.as_fd(), to.as_fd()).context("set the root's attributes")?;
         if let Some(maps) = maps {
             let stat = rustix::fs::fstat(&from).context("stat")?;
@@ -113,17 +114,18 @@ mod tests {
         std::fs::set_permissions(&lower, PermissionsExt::from_mode(0o711)).unwrap();
         prepare(&dir).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o7777;
-        let made = dirs(vec![lower.clone()], &dir, true, false, None).unwrap();
-        assert_eq!((mode(&dir.join("upper")), made.volatile, made.lower), (0o711, true, vec![lower.clone()]));
+        let layers = vec![Lower::Directory(lower)];
+        let made = dirs(layers.clone(), &dir, true, false, None).unwrap();
+        assert_eq!((mode(&dir.join("upper")), made.volatile, made.lower), (0o711, true, layers.clone()));
         // As the kernel leaves it, and the container.
         std::fs::create_dir_all(dir.join("work/work/incompat/volatile")).unwrap();
         std::fs::set_permissions(dir.join("upper"), PermissionsExt::from_mode(0o700)).unwrap();
         std::fs::write(dir.join("upper/file"), "kept").unwrap();
-        dirs(vec![lower.clone()], &dir, true, false, None).unwrap();
+        dirs(layers.clone(), &dir, true, false, None).unwrap();
         assert_eq!(mode(&dir.join("upper")), 0o700);
         assert!(dir.join("upper/file").exists() && !dir.join("work/work/incompat").exists());
         std::fs::write(dir.join("boot"), "another boot").unwrap();
-        dirs(vec![lower], &dir, true, false, None).unwrap();
+        dirs(layers, &dir, true, false, None).unwrap();
         assert!(!dir.join("upper/file").exists(), "of another boot");
         assert_eq!(mode(&dir.join("upper")), 0o711);
         tree::remove_path(&root).unwrap();

@@ -22,10 +22,12 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use serde::{Deserialize, Serialize};
 
 use super::compression;
+use super::erofs::{self, Composer};
 use super::extract::{Extractor, Limits, Note, Summary};
 use super::member::Archive;
 use crate::model::digest::Digest;
 use crate::model::error::{Error, ErrorKind};
+use crate::model::image::LayerFormat;
 use crate::sys::cancel::{self, Cancel};
 
 /// The role's name, the first argument.
@@ -55,14 +57,15 @@ pub(crate) struct Unpacker {
     report: OwnedFd,
 }
 
-/// Starts a process that unpacks `blob` (a file or the read end of a pipe) into the directory `staging`.
-pub(crate) fn spawn(blob: OwnedFd, staging: &Path, limits: &Limits) -> Result<Unpacker> {
+/// Starts a process that unpacks `blob` (a file or the read end of a pipe) into the directory `staging`, or into an image
+/// in it.
+pub(crate) fn spawn(blob: OwnedFd, staging: &Path, format: LayerFormat, limits: &Limits) -> Result<Unpacker> {
     let (ours, theirs) =
         rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .context("make a socket pair")?;
     let limits = serde_json::to_string(limits).context("encode limits")?;
     let child = Command::new("/proc/self/exe")
-        .args([ROLE, &limits])
+        .args([ROLE, &limits, format.name()])
         .env_clear()
         .current_dir(staging)
         // Ctrl-C is for the command, which ends this in order.
@@ -137,12 +140,21 @@ fn unpack(args: &[std::ffi::OsString], report: BorrowedFd<'_>) -> Result<(Digest
     }
     let limits = args.first().and_then(|text| serde_json::from_slice(text.as_bytes()).ok());
     let limits: Limits = limits.ok_or_else(|| Error::invalid("the role `unpack` needs its limits"))?;
+    let format = args.get(1).and_then(|word| LayerFormat::parse(word.to_str()?));
+    let format = format.ok_or_else(|| Error::invalid("the role `unpack` needs the format of the layer"))?;
     lock_down()?;
     let root = rustix::fs::open("/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .context("open the staging directory")?;
     let blob = File::from(rustix::stdio::stdin().try_clone_to_owned().context("open the blob")?);
     let mut archive = Archive::new(compression::reader(blob)?, limits.bytes, true);
-    let (summary, notes) = Extractor::new(root.as_fd(), "/".into(), limits).run(&mut archive)?;
+    let (summary, notes) = match format {
+        LayerFormat::Directory => Extractor::new(root.as_fd(), "/".into(), limits).run(&mut archive)?,
+        LayerFormat::Erofs => {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let file = rustix::fs::openat(&root, erofs::FILE, flags, Mode::RUSR | Mode::WUSR);
+            Composer::new(file.context("create the image of the layer")?.into(), limits)?.run(&mut archive)?
+        }
+    };
     let diff_id = archive.finish()?;
     // Only now, when nobody waits any more to be read from: the reader of the report may be the writer of the blob.
     for note in &notes {

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
+use serde::{Deserialize, Serialize};
 
 /// `struct mount_attr` of mount_setattr(2).
 #[repr(C)]
@@ -87,10 +88,63 @@ pub(crate) fn fs_mount(kind: &str, options: &[FsOption<'_>], attr: MountAttrFlag
     })
 }
 
-/// The directories of an overlay, top layer first.
+/// A lower layer of an overlay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Lower {
+    Directory(PathBuf),
+    /// The file of an EROFS image, which is mounted with the overlay and goes with it. Linux 6.12.
+    Image {
+        image: PathBuf,
+    },
+}
+
+impl Lower {
+    /// The directory, or that of a mount of the image which lives as long as the descriptor.
+    pub(crate) fn open(&self) -> io::Result<OwnedFd> {
+        use rustix::fs::{Mode, OFlags};
+        match self {
+            Self::Directory(path) => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                Ok(rustix::fs::open(path, flags, Mode::empty())?)
+            }
+            // A mount's descriptor is for paths only.
+            Self::Image { image } => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                Ok(rustix::fs::openat(erofs(image)?, ".", flags, Mode::empty())?)
+            }
+        }
+    }
+
+    /// A detached mount of it.
+    pub(crate) fn tree(&self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Directory(path) => clone_tree(rustix::fs::CWD, path, false),
+            Self::Image { image } => erofs(image),
+        }
+    }
+
+    /// What it is called.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Directory(path) | Self::Image { image: path } => path,
+        }
+    }
+}
+
+/// A detached mount of the EROFS image in a file. The kernel keeps the file open; no loop device is made.
+fn erofs(image: &Path) -> io::Result<OwnedFd> {
+    use rustix::fs::{Mode, OFlags};
+    let file = rustix::fs::open(image, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    // A string of fsconfig(2) has less than 256 bytes; a path may have more.
+    let source = format!("/proc/self/fd/{}", file.as_raw_fd());
+    fs_mount("erofs", &[FsOption::Flag("ro"), FsOption::Text("source", &source)], MountAttrFlags::MOUNT_ATTR_RDONLY)
+}
+
+/// The layers of an overlay, the top one first.
 #[derive(Clone, Debug)]
 pub(crate) struct OverlayDirs {
-    pub(crate) lower: Vec<PathBuf>,
+    pub(crate) lower: Vec<Lower>,
     /// Upper and work directory; without them the overlay is read-only.
     pub(crate) upper: Option<(PathBuf, PathBuf)>,
     /// Skip every sync: what was written may be gone after a power cut (overlayfs.rst, "Volatile mount").
@@ -99,25 +153,38 @@ pub(crate) struct OverlayDirs {
     pub(crate) userxattr: bool,
 }
 
-/// Makes a detached overlay mount. `lowerdir+` needs Linux 6.7; before that one joined `lowerdir` is passed.
+impl OverlayDirs {
+    /// Whether a layer is an image.
+    pub(crate) fn has_images(&self) -> bool {
+        self.lower.iter().any(|lower| matches!(lower, Lower::Image { .. }))
+    }
+}
+
+/// Makes a detached overlay mount of directories.
 pub(crate) fn overlay(dirs: &OverlayDirs, attr: MountAttrFlags) -> io::Result<OwnedFd> {
-    let lower = dirs.lower.iter().map(|path| text(path)).collect::<io::Result<Vec<_>>>()?;
-    let lower = lower.iter().map(|path| FsOption::Text("lowerdir+", path)).collect();
-    match overlay_over(lower, dirs, attr) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => overlay_joined(dirs, attr),
+    let paths: Vec<&Path> = dirs.lower.iter().map(Lower::path).collect();
+    overlay_at(&paths, dirs, attr)
+}
+
+/// As [`overlay`], over the directories `lower` in place of what `dirs` has. `lowerdir+` needs Linux 6.7; before that one
+/// joined `lowerdir` is passed.
+pub(crate) fn overlay_at(lower: &[&Path], dirs: &OverlayDirs, attr: MountAttrFlags) -> io::Result<OwnedFd> {
+    let options = lower.iter().map(|path| Ok(FsOption::Text("lowerdir+", text(path)?)));
+    match overlay_over(options.collect::<io::Result<Vec<_>>>()?, dirs, attr) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => overlay_joined(lower, dirs, attr),
         made => made,
     }
 }
 
-/// As [`overlay`], for older kernels. They take all options together in one page, and no comma or colon in a path: the
+/// As [`overlay_at`], for older kernels. They take all options together in one page, and no comma or colon in a path: the
 /// directories are named by descriptors, which are short and have neither.
-fn overlay_joined(dirs: &OverlayDirs, attr: MountAttrFlags) -> io::Result<OwnedFd> {
+fn overlay_joined(lower: &[&Path], dirs: &OverlayDirs, attr: MountAttrFlags) -> io::Result<OwnedFd> {
     let open = |path: &Path| {
         let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
         Ok::<_, io::Error>(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?)
     };
     let name = |fd: &OwnedFd| format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(fd));
-    let lower = dirs.lower.iter().map(|path| open(path)).collect::<io::Result<Vec<_>>>()?;
+    let lower = lower.iter().map(|path| open(path)).collect::<io::Result<Vec<_>>>()?;
     let upper = dirs.upper.as_ref().map(|(upper, work)| Ok::<_, io::Error>((open(upper)?, open(work)?))).transpose()?;
     let joined = lower.iter().map(name).collect::<Vec<_>>().join(":");
     let named = OverlayDirs {
@@ -145,6 +212,10 @@ fn overlay_over<'a>(
         if dirs.volatile {
             options.push(FsOption::Flag("volatile"));
         }
+    }
+    if dirs.has_images() {
+        // The layers are file systems of their own; to the container they are one, with one device number.
+        options.push(FsOption::Text("xino", "on"));
     }
     if dirs.userxattr {
         options.push(FsOption::Flag("userxattr"));
@@ -206,13 +277,15 @@ mod tests {
             std::fs::create_dir(&path).unwrap();
             path
         };
-        let lower = vec![dir("top:,\\"), dir("below")];
+        let lower = [dir("top:,\\"), dir("below")];
         std::fs::write(lower[0].join("both"), "top").unwrap();
         std::fs::write(lower[1].join("both"), "below").unwrap();
         std::fs::write(lower[1].join("one"), "below").unwrap();
+        let lower = lower.map(Lower::Directory).to_vec();
         let upper = Some((dir("upper:"), dir("work,")));
         let dirs = OverlayDirs { lower, upper, volatile: true, userxattr: false };
-        let overlay = overlay_joined(&dirs, MountAttrFlags::empty()).unwrap();
+        let lower: Vec<&Path> = dirs.lower.iter().map(Lower::path).collect();
+        let overlay = overlay_joined(&lower, &dirs, MountAttrFlags::empty()).unwrap();
         let shown = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&overlay)));
         let read = |name: &str| std::fs::read_to_string(shown.join(name)).unwrap();
         assert_eq!((read("both").as_str(), read("one").as_str()), ("top", "below"));

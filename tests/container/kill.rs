@@ -243,7 +243,7 @@ pub(super) fn layers() -> Image {
 }
 
 /// Sweeps a command that brings an image into the store.
-fn sweep_image(env: &TestEnv, words: &[&str]) {
+pub(super) fn sweep_image(env: &TestEnv, words: &[&str]) {
     let prepare = |env: &TestEnv| drop(env.run(&["rmi", "-a", "-f"]).ok());
     let command = |env: &TestEnv| {
         let mut command = env.dhow(words);

@@ -15,6 +15,7 @@ mod copy;
 mod crowd;
 mod damage;
 mod decay;
+mod erofs;
 mod escape;
 mod event;
 mod exec;

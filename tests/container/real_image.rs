@@ -30,7 +30,7 @@ fn base() -> Vec<Entry> {
 }
 
 /// Four layers with what is hard: each removes or changes what lies below.
-fn tricky() -> Image {
+pub(super) fn tricky() -> Image {
     let long = format!("long/{}", "n".repeat(250));
     let deep: String = (0..60).map(|n| format!("d{n}/")).collect();
     let first = vec![
@@ -123,7 +123,7 @@ fn tricky() -> Image {
 }
 
 /// Runs a first container: what a host has from then on, such as the parent of all cgroups, is nobody's leak.
-fn warm(env: &mut TestEnv) {
+pub(super) fn warm(env: &mut TestEnv) {
     env.load(&Image::busybox(), "localhost/warm:1").ok();
     env.run(&["run", "--rm", "--network", "none", "warm:1", "/bin/true"]).ok();
     env.run(&["rmi", "-a"]).ok();
@@ -131,7 +131,7 @@ fn warm(env: &mut TestEnv) {
 }
 
 /// A tree as `probe tree` prints it, by name.
-fn parse(text: &str) -> BTreeMap<String, Value> {
+pub(super) fn parse(text: &str) -> BTreeMap<String, Value> {
     let line = |line: &str| {
         let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         (value["name"].as_str().unwrap().to_owned(), value)
@@ -140,7 +140,7 @@ fn parse(text: &str) -> BTreeMap<String, Value> {
 }
 
 /// What a container of `name` sees.
-fn seen(env: &TestEnv, name: &str) -> BTreeMap<String, Value> {
+pub(super) fn seen(env: &TestEnv, name: &str) -> BTreeMap<String, Value> {
     let probe = format!("{}:/probe:ro", program("probe").display());
     parse(
         &env.run(&["run", "--rm", "--network", "none", "--read-only", "-v", &probe, name, "/probe", "tree", "/"]).ok(),
@@ -148,7 +148,7 @@ fn seen(env: &TestEnv, name: &str) -> BTreeMap<String, Value> {
 }
 
 /// What podman unpacked.
-fn theirs(tools: &Tools<'_>, name: &str) -> BTreeMap<String, Value> {
+pub(super) fn theirs(tools: &Tools<'_>, name: &str) -> BTreeMap<String, Value> {
     let podman = tools.podman_words().join(" ");
     let script = format!("m=$({podman} image mount \"$1\") && \"$2\" tree \"$m\"; {podman} image umount -a >/dev/null");
     let probe = program("probe").display().to_string();
@@ -157,7 +157,7 @@ fn theirs(tools: &Tools<'_>, name: &str) -> BTreeMap<String, Value> {
 
 /// Fails unless both trees are the same, less what every container gets.
 #[track_caller]
-fn same(ours: &BTreeMap<String, Value>, theirs: &BTreeMap<String, Value>) {
+pub(super) fn same(ours: &BTreeMap<String, Value>, theirs: &BTreeMap<String, Value>) {
     let given = |name: &str| {
         let mounted = ["dev", "proc", "sys", "tmp", "run", "var/tmp"];
         let files = ["etc/hosts", "etc/hostname", "etc/resolv.conf", "probe"];

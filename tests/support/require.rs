@@ -86,6 +86,13 @@ fn missing(need: &str) -> Option<String> {
         }
         "nft" | "ip" | "pasta" | "crun" | "runc" | "containerd" | "ctr" | "dockerd" | "docker" | "podman"
         | "skopeo" | "buildah" | "umoci" | "debootstrap" | "strace" | "busybox" | "newuidmap" => program_missing(need),
+        "erofs" => {
+            let known = || std::fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("erofs"));
+            if !known() {
+                drop(std::process::Command::new("modprobe").arg("erofs").status());
+            }
+            (!known() || kernel() < (6, 12)).then(|| "no EROFS images without a loop device".to_owned())
+        }
         "ext4" => program_missing("mke2fs"),
         "xfs" => program_missing("mkfs.xfs"),
         other => panic!("no such requirement: {other}"),

@@ -28,7 +28,10 @@ use machine::Suite;
 use support::{isolate, isolated};
 
 /// What only a guest can show.
-const SHORT: &[Suite] = &[Suite { program: "vm", arguments: &["--ignored", "--test-threads=1", "guest::"] }];
+const SHORT: &[Suite] = &[Suite { program: "vm", arguments: &["--ignored", "--test-threads=1", "guest::"] }, IMAGES];
+
+/// Layers as images, which this kernel mounts in another way than later ones (before Linux 6.15).
+const IMAGES: Suite = Suite { program: "container", arguments: &["--test-threads=1", "erofs::what_was", "erofs::who"] };
 
 /// Tests of an engine that a build machine runs on its own kernel and cgroups.
 const ENGINE: Suite = Suite {
@@ -41,6 +44,7 @@ const ENGINE: Suite = Suite {
 /// installed; and root's own store has been used by then.
 const FULL: &[Suite] = &[
     SHORT[0],
+    IMAGES,
     ENGINE,
     Suite {
         program: "rootless",

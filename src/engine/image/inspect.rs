@@ -84,8 +84,7 @@ impl Engine {
     /// The directories of an image's layers, in the words of overlay.
     fn layers_of(&self, image: &Image) -> Value {
         let layers = Layers::new(&self.paths);
-        let mut dirs: Vec<String> =
-            image.chain_ids().iter().map(|chain| layers.dir(chain).to_string_lossy().into_owned()).collect();
+        let mut dirs: Vec<String> = image.chain_ids().iter().map(|chain| layers.place(chain)).collect();
         let mut data = Map::new();
         let top = dirs.pop();
         if !dirs.is_empty() {

@@ -28,7 +28,7 @@ impl Engine {
     }
 
     /// Where image `id` is mounted, if it is.
-    pub(super) fn image_mount(&self, id: &str) -> Result<Option<PathBuf>> {
+    pub(in crate::engine) fn image_mount(&self, id: &str) -> Result<Option<PathBuf>> {
         let path = self.image_place(id);
         Ok(mount::is_mounted(&path).with_context(|| format!("stat {}", path.display()))?.then_some(path))
     }

@@ -193,7 +193,7 @@ impl Engine {
     pub(in crate::engine) fn image_target(&self, cancel: Cancel) -> Target {
         let rootless = self.privilege.is_rootless();
         let limits = Limits { one_owner: rootless && maps_one_id(), ..Limits::default() };
-        Target { paths: self.paths.clone(), rootless, limits, cancel }
+        Target { paths: self.paths.clone(), rootless, limits, format: self.layer_format, cancel }
     }
 }
 

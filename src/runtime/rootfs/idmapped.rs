@@ -7,19 +7,16 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
-use rustix::mount::{MountAttrFlags, MountPropagationFlags};
 
 use super::pivot;
 use crate::model::error::Error;
-use crate::runtime::{errand, idmap};
-use crate::sys::clone::Namespaces;
-use crate::sys::mount::{self, MountAttr, OverlayDirs, attach, clone_tree, set_attr};
+use crate::runtime::idmap;
+use crate::sys::mount::{Lower, MountAttr, set_attr};
 
 /// A user namespace with the maps of the container of `spec`: the one that it joins, or one made for the purpose.
 pub(crate) fn namespace(spec: &Spec) -> Result<OwnedFd> {
@@ -46,19 +43,10 @@ pub(crate) fn directory(path: &Path, propagation: Option<&str>, namespace: Borro
     Ok(root)
 }
 
-/// The overlay of `dirs`, its lower directories with the owners that `namespace` makes of them.
-pub(crate) fn overlay(dirs: &OverlayDirs, namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
-    let trees = dirs.lower.iter().map(|path| layer(path, namespace)).collect::<Result<Vec<_>>>()?;
-    match mount::overlay_on(&trees, dirs, MountAttrFlags::empty()) {
-        // Linux before 6.15 takes only mounts that are attached in the caller's mount namespace.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => attached(&trees, dirs),
-        done => done.context("mount the overlay"),
-    }
-}
-
-fn layer(path: &PathBuf, namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
-    let tree = clone_tree(rustix::fs::CWD, path, false).with_context(|| format!("clone {}", path.display()))?;
-    map(&tree, false, namespace).map_err(|error| explain(error, path))?;
+/// The layer `lower` as a detached mount with the owners that `namespace` makes of them.
+pub(super) fn layer(lower: &Lower, namespace: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let tree = lower.tree().with_context(|| format!("clone {}", lower.path().display()))?;
+    map(&tree, false, namespace).map_err(|error| explain(error, lower.path()))?;
     Ok(tree)
 }
 
@@ -79,24 +67,6 @@ fn explain(error: io::Error, path: &Path) -> anyhow::Error {
         }
         _ => anyhow::Error::new(error).context(format!("map the owners of {}", path.display())),
     }
-}
-
-/// The same by way of a process with a mount namespace of its own, where each tree covers the directory that it is made
-/// of. The overlay holds what it needs of them when the process and its namespace are gone.
-fn attached(trees: &[OwnedFd], dirs: &OverlayDirs) -> Result<OwnedFd> {
-    errand::mount(Namespaces::MOUNT, || attach_and_mount(trees, dirs))
-}
-
-fn attach_and_mount(trees: &[OwnedFd], dirs: &OverlayDirs) -> Result<OwnedFd> {
-    let all = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    rustix::mount::mount_change("/", all).context("make all mounts private")?;
-    for (tree, path) in trees.iter().zip(&dirs.lower) {
-        let target = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(Errno::into)
-            .and_then(|target| attach(tree, target));
-        target.with_context(|| format!("attach {}", path.display()))?;
-    }
-    mount::overlay(dirs, MountAttrFlags::empty()).context("mount the overlay")
 }
 
 #[cfg(test)]

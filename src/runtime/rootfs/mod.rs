@@ -5,6 +5,7 @@ pub(crate) mod copy;
 pub(crate) mod device;
 mod foreign;
 pub(crate) mod idmapped;
+pub(crate) mod layered;
 pub(crate) mod mask;
 pub(crate) mod mount;
 pub(crate) mod pivot;

@@ -1,4 +1,5 @@
-//! `storage.conf` (containers-storage.conf(5)): where the store is. Of it dhow takes the two roots and the driver's name.
+//! `storage.conf` (containers-storage.conf(5)): where the store is. Of it dhow takes the two roots and the driver's name, and
+//! `layer_format` of `[storage.options.overlay]`, which is our own.
 //!
 //! The files are shared with podman, whose layers and records have another shape. So dhow keeps a directory `dhow` of its
 //! own below the roots that they name; where they name podman's usual places, dhow stays with its own usual ones.
@@ -24,6 +25,8 @@ pub(crate) struct Storage {
     pub(crate) run: Option<PathBuf>,
     /// The driver's name, and who names it.
     pub(crate) driver: Option<(String, String)>,
+    /// How new layers are kept, and who says so.
+    pub(crate) layer_format: Option<(String, String)>,
 }
 
 #[derive(Default, Deserialize)]
@@ -39,6 +42,19 @@ struct Table {
     graphroot: Option<String>,
     runroot: Option<String>,
     rootless_storage_path: Option<String>,
+    options: Options,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Options {
+    overlay: Overlay,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Overlay {
+    layer_format: Option<String>,
 }
 
 impl Storage {
@@ -97,6 +113,8 @@ impl Storage {
         self.run = root(table.runroot).or(self.run.take());
         let driver = table.driver.filter(|name| !name.is_empty());
         self.driver = driver.map(|name| (name, file.display().to_string())).or(self.driver.take());
+        let format = table.options.overlay.layer_format;
+        self.layer_format = format.map(|word| (word, file.display().to_string())).or(self.layer_format.take());
     }
 }
 

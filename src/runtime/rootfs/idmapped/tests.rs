@@ -1,9 +1,13 @@
 use super::*;
+use crate::runtime::rootfs::layered;
+use crate::sys::mount::OverlayDirs;
 use oci_spec::runtime::Spec;
 use rustix::fs::AtFlags;
+use rustix::mount::MountAttrFlags;
 use serde_json::json;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 /// Runs `body` in a process of its own, or says why it cannot.
 fn alone(name: &str, body: impl FnOnce()) {
@@ -32,7 +36,7 @@ fn dirs(base: &Path) -> OverlayDirs {
     std::os::unix::fs::chown(path("bottom/far"), Some(70_000), Some(0)).unwrap();
     std::os::unix::fs::chown(path("upper"), Some(100_000), Some(100_000)).unwrap();
     OverlayDirs {
-        lower: vec![path("top"), path("bottom")],
+        lower: ["top", "bottom"].map(|name| Lower::Directory(path(name))).to_vec(),
         upper: Some((path("upper"), path("work"))),
         volatile: false,
         userxattr: false,
@@ -79,7 +83,7 @@ fn layers_have_the_containers_owners() {
         let clock = std::time::Instant::now();
         let namespace = namespace(&spec()).unwrap();
         let made = clock.elapsed();
-        let root = overlay(&dirs, namespace.as_fd()).unwrap();
+        let root = layered::mount(&dirs, Some(namespace.as_fd()), MountAttrFlags::empty()).unwrap();
         eprintln!("namespace {made:?}, overlay {:?}", clock.elapsed() - made);
         check(&root, &base);
         drop(root);
@@ -95,7 +99,7 @@ fn older_kernels_get_the_same_overlay() {
         let namespace = namespace(&spec()).unwrap();
         let trees: Vec<_> = dirs.lower.iter().map(|path| layer(path, namespace.as_fd()).unwrap()).collect();
         let clock = std::time::Instant::now();
-        let root = attached(&trees, &dirs).unwrap();
+        let root = layered::attached(&trees, &dirs, MountAttrFlags::empty()).unwrap();
         eprintln!("overlay {:?}", clock.elapsed());
         check(&root, &base);
         drop(root);
@@ -107,7 +111,7 @@ fn older_kernels_get_the_same_overlay() {
 fn what_is_written_into_a_directory_is_the_images_own() {
     alone("what_is_written_into_a_directory_is_the_images_own", || {
         let base = base("directory");
-        let bottom = dirs(&base).lower.remove(1);
+        let bottom = dirs(&base).lower[1].path().to_owned();
         let root = directory(&bottom, None, namespace(&spec()).unwrap().as_fd()).unwrap();
         assert_eq!(owner(&root, "sub/web"), (100_033, 100_034));
         let container = (rustix::fs::Uid::from_raw(100_007), rustix::fs::Gid::from_raw(100_000));
@@ -122,7 +126,7 @@ fn what_is_written_into_a_directory_is_the_images_own() {
 fn a_file_system_without_maps_is_named() {
     alone("a_file_system_without_maps_is_named", || {
         let namespace = namespace(&spec()).unwrap();
-        let error = layer(&PathBuf::from("/proc"), namespace.as_fd()).unwrap_err();
+        let error = layer(&Lower::Directory("/proc".into()), namespace.as_fd()).unwrap_err();
         assert!(format!("{error:#}").contains("the file system of /proc cannot map"), "{error:#}");
     });
 }
