@@ -114,23 +114,11 @@ fn exec(place: &Path) {
 }
 
 /// The most memory that the runtime's own process had, in KiB.
-fn peak(place: &Path, name: &str) -> i64 {
-    let mut command = runtime(place, name, &["run", "-b", &path(place, "seccomp"), "peak"]);
-    #[allow(clippy::zombie_processes, reason = "reaped by wait4, which tells what it used")]
-    let child = command.spawn().unwrap();
-    let pid = i32::try_from(child.id()).unwrap();
-    let mut usage: libc::rusage = peak_of(pid);
-    std::mem::take(&mut usage.ru_maxrss)
-}
-
-#[allow(unsafe_code, reason = "no safe wait4")]
-fn peak_of(pid: i32) -> libc::rusage {
-    // SAFETY: both are plain data that live through the call; the child is ours and reaped here alone.
-    unsafe {
-        let (mut status, mut usage) = (0, std::mem::zeroed::<libc::rusage>());
-        assert_eq!(libc::wait4(pid, &raw mut status, 0, &raw mut usage), pid);
-        usage
-    }
+fn peak(place: &Path, name: &str) -> String {
+    let measured = runtime(place, name, &["run", "-b", &path(place, "seccomp"), "peak"]);
+    let mut command = Command::new(support::env::program("probe"));
+    command.arg("peak").arg(measured.get_program()).args(measured.get_args());
+    output(command).map_or_else(|error| error, |text| text.trim().to_owned())
 }
 
 /// The smallest of a few memory limits with which /bin/true still runs.

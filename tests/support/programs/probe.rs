@@ -242,6 +242,18 @@ fn main() {
             // SAFETY: numbers only: KEYCTL_GET_KEYRING_ID of KEY_SPEC_SESSION_KEYRING, which is not made.
             println!("{}", unsafe { libc::syscall(libc::SYS_keyctl, 0, -3, 0) });
         }
+        Some("peak") => {
+            // Who executes a program inherits the most that it had itself: few others have as little as this.
+            let mut command = std::process::Command::new(&arguments[2]);
+            assert!(command.args(&arguments[3..]).status().unwrap().success());
+            // SAFETY: plain data that lives through the call.
+            let usage = unsafe {
+                let mut usage = std::mem::zeroed::<libc::rusage>();
+                libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage);
+                usage
+            };
+            println!("{}", usage.ru_maxrss);
+        }
         Some("calls") => println!("{}", calls::report()),
         Some("tree") => {
             let root = std::path::PathBuf::from(&arguments[2]);
