@@ -88,6 +88,7 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             "dhow image trust set -t reject registry.example",
         )],
     ),
+    ("image trust show", &[("Which images are trusted, and by whose word", "dhow image trust show")]),
     ("image unmount", &[("The reverse of image mount", "dhow image unmount nginx")]),
     ("images", &[("Names and sizes", "dhow images --format '{{.Repository}}:{{.Tag}} {{.Size}}'")]),
     (

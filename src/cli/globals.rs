@@ -17,7 +17,7 @@ pub(crate) struct GlobalArgs {
     /// Directories in which devices of vendors are defined (CDI)
     #[arg(long, value_name = "DIR")]
     pub(crate) cdi_spec_dir: Vec<PathBuf>,
-    /// Who manages cgroups: cgroupfs
+    /// Who manages cgroups: cgroupfs or systemd
     #[arg(long, value_name = "MANAGER")]
     pub(crate) cgroup_manager: Option<String>,
     /// Directory of Docker's config.json, where credentials are looked for too

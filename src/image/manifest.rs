@@ -316,6 +316,14 @@ impl Config {
     }
 }
 
+/// Refuses keys that nobody knows the meaning of.
+pub(crate) fn known(map: &Map<String, Value>, keys: &[&str], what: &str) -> Result<()> {
+    match map.keys().find(|key| !keys.contains(&key.as_str())) {
+        Some(key) => bail!(Error::invalid(format!("{what} has the unknown key {key:?}"))),
+        None => Ok(()),
+    }
+}
+
 /// Parses an object within the ceilings; a key that comes twice is refused, since two readers would see two documents.
 pub(crate) fn object(bytes: &[u8], what: &str) -> Result<Map<String, Value>> {
     if bytes.len() as u64 > DOCUMENT_MAX {

@@ -11,6 +11,7 @@ use super::registry::client::{Client, Resolved};
 use super::registry::transfer::{Event, Job, Sinks};
 use super::store;
 use super::trust::policy::Policy;
+use super::trust::verify::{Demand, Signatures, Subject};
 use crate::model::digest::Digest;
 use crate::model::platform::Platform;
 use crate::model::reference::Reference;
@@ -39,8 +40,9 @@ pub(crate) fn pull(
 ) -> Result<Pulled> {
     let name = name.or_latest();
     let text = store::text(&name);
-    policy.check("docker", &text)?;
+    let demand = policy.check("docker", &text)?;
     let resolved = client.resolve(&name, platform).with_context(|| format!("initializing source docker://{text}"))?;
+    admit(&demand, client, &name, &resolved, target.rootless)?;
     let config_bytes = configuration(target, client, &resolved)?;
     let config = Config::parse(&config_bytes)?;
     let documents = Documents {
@@ -87,6 +89,26 @@ pub(crate) fn pull(
     repo_digests.dedup();
     let id = intake.publish(std::slice::from_ref(&text), repo_digests)?;
     Ok(Pulled { id, digest: resolved.digest, name: text })
+}
+
+/// Fails unless the image that `name` was resolved to has the signatures that are demanded.
+pub(crate) fn admit(
+    demand: &Demand<'_>,
+    client: &Client,
+    name: &Reference,
+    resolved: &Resolved,
+    rootless: bool,
+) -> Result<()> {
+    if demand.is_met() {
+        return Ok(());
+    }
+    let subject = Subject {
+        name: Some(name),
+        manifest: &resolved.manifest_bytes,
+        digest: &resolved.manifest_digest,
+        signatures: Signatures::Registry { client, rootless },
+    };
+    demand.verify(&subject).context("Source image rejected")
 }
 
 /// The configuration: the store's where it has it whole, else the registry's.

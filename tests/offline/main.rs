@@ -17,3 +17,4 @@ mod push;
 mod registry;
 mod search;
 mod transport;
+mod trust;

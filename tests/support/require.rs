@@ -85,7 +85,9 @@ fn missing(need: &str) -> Option<String> {
             })
         }
         "nft" | "ip" | "pasta" | "crun" | "runc" | "containerd" | "ctr" | "dockerd" | "docker" | "podman"
-        | "skopeo" | "buildah" | "umoci" | "debootstrap" | "strace" | "busybox" | "newuidmap" => program_missing(need),
+        | "skopeo" | "gpg" | "openssl" | "buildah" | "umoci" | "debootstrap" | "strace" | "busybox" | "newuidmap" => {
+            program_missing(need)
+        }
         "erofs" => {
             let known = || std::fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("erofs"));
             if !known() {

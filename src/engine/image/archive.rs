@@ -15,9 +15,12 @@ use crate::image::archive;
 use crate::image::archive::image::{Archived, select};
 use crate::image::archive::tree::Tree;
 use crate::image::load::{self, Loaded};
+use crate::image::manifest::DOCUMENT_MAX;
 use crate::image::save::Saved;
 use crate::image::store::{self, Image, ImageStore};
+use crate::image::trust::verify::{Signatures, Subject};
 use crate::image::{import, save};
+use crate::model::digest::Digest;
 use crate::model::error::Error;
 use crate::model::platform::Platform;
 use crate::model::reference::Source;
@@ -170,7 +173,16 @@ pub(super) fn admit(tree: &Tree, path: &Path, named: Option<&'static str>) -> Re
     let name = real.to_str().ok_or_else(|| Error::invalid(format!("{}: not UTF-8", real.display())))?;
     let found = archive::transport(tree, real.is_dir())?;
     for transport in named.into_iter().chain((named != Some(found)).then_some(found)) {
-        policy.check(transport, name)?;
+        let demand = policy.check(transport, name)?;
+        if demand.is_met() {
+            continue;
+        }
+        let (manifest, signatures) = match transport {
+            "dir" => (tree.need("manifest.json", DOCUMENT_MAX)?, Signatures::Directory(&real)),
+            _ => (Vec::new(), Signatures::None),
+        };
+        let subject = Subject { name: None, manifest: &manifest, digest: &Digest::of(&manifest), signatures };
+        demand.verify(&subject).context("Source image rejected")?;
     }
     Ok(())
 }

@@ -10,7 +10,6 @@ use super::archive::SPOOL;
 use super::interrupt::Guard;
 use super::manifest::{Shown, resolve};
 use super::progress::PullProgress;
-use super::pull::policy;
 use super::push::{Wish, written};
 use crate::engine::Engine;
 use crate::engine::request::{PullPolicy, RegistryOptions};
@@ -77,7 +76,7 @@ impl Engine {
                     let client = access.client(&guard.cancel)?;
                     let platform = request.from.platform.clone().unwrap_or_else(Platform::host);
                     let (name, resolved) = resolve(&access, &client, reference, &platform)?;
-                    policy()?.check("docker", &store::text(&name))?;
+                    self.admit_fetched(&client, &name, &resolved)?;
                     push::prepare_fetched(&self.paths, &client, &resolved, &name, wish, &guard.cancel)?
                 }
                 other => {
@@ -138,9 +137,9 @@ impl Engine {
         let (reader, writer) = (access.client(stop)?, target.client(stop)?);
         let host = Platform::host();
         let (name, resolved) = resolve(&access, &reader, from, &host)?;
-        policy()?.check("docker", &store::text(&name))?;
         let mut copy = |name: &Reference, place: &Reference| {
             let resolved = reader.resolve(name, &host)?;
+            self.admit_fetched(&reader, name, &resolved)?;
             let image = push::prepare_fetched(&self.paths, &reader, &resolved, name, Wish::default(), stop)?;
             push::push(&self.paths, &writer, &image, place, progress)
         };

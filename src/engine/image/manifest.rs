@@ -5,7 +5,6 @@ use anyhow::{Context as _, Result};
 use super::interrupt::Guard;
 use super::login::Access;
 use super::progress::PullProgress;
-use super::pull::policy;
 use super::push::Wish;
 use crate::engine::Engine;
 use crate::engine::request::RegistryOptions;
@@ -96,7 +95,7 @@ impl Engine {
             let access = self.registries(options)?;
             let client = access.client(&guard.cancel)?;
             let (name, resolved) = resolve(&access, &client, name, &Platform::host())?;
-            policy()?.check("docker", &store::text(&name))?;
+            self.admit_fetched(&client, &name, &resolved)?;
             let mut found: Vec<(Instance, Vec<u8>)> = Vec::new();
             let index = match &resolved.index {
                 Some(bytes) => match Document::parse(bytes, None)? {
@@ -284,8 +283,8 @@ impl Engine {
             Err(_) if stop.is_cancelled() => kept,
             Err(_) => {
                 let name = origin.parse::<Reference>()?.with_digest(instance.digest.clone());
-                policy()?.check("docker", &store::text(&name))?;
                 let (name, resolved) = resolve(access, client, &name, &Platform::host())?;
+                self.admit_fetched(client, &name, &resolved)?;
                 push::prepare_fetched(&self.paths, client, &resolved, &name, wish, stop)
             }
         }

@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::engine::request::{PullPolicy, RegistryOptions};
 use crate::image::intake::Target;
 use crate::image::pull;
+use crate::image::registry::client::{Client, Resolved};
 use crate::image::registry::mirror::{self, Candidates, Choice};
 use crate::image::store::{self, Image, ImageStore};
 use crate::image::trust::policy::Policy;
@@ -187,6 +188,13 @@ impl Engine {
         let Ok(client) = access.client(cancel) else { return false };
         let resolved = names.iter().find_map(|name| client.resolve(name, platform).ok());
         resolved.is_some_and(|resolved| resolved.manifest_digest != image.record.manifest)
+    }
+
+    /// Asks the policy for what a registry has, and for its signatures.
+    pub(super) fn admit_fetched(&self, client: &Client, name: &Reference, resolved: &Resolved) -> Result<()> {
+        let policy = policy()?;
+        let demand = policy.check("docker", &store::text(name))?;
+        pull::admit(&demand, client, name, resolved, self.privilege.is_rootless())
     }
 
     /// Where images go in this store.

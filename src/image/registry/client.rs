@@ -21,7 +21,7 @@ use tokio::net::unix::pipe;
 
 use super::auth::{self, Challenge, Token};
 use super::config::Registries;
-use super::http;
+use super::http::{self, Trust, Wait};
 use super::mirror::{self, Endpoint};
 use crate::image::credential::{AuthFiles, Credential};
 use crate::image::hash::Hash;
@@ -177,6 +177,22 @@ impl Client {
         }))
         .and_then(|bytes| verify(&descriptor.digest, Some(descriptor.size), &bytes).map(|()| bytes))
         .with_context(|| format!("fetch blob {}", descriptor.digest))
+    }
+
+    /// Fetches a document of at most `limit` bytes that lies at an address of the web; `None` where there is none.
+    pub(crate) fn fetch_address(&self, address: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+        let url = Url::parse(address).map_err(|error| Error::invalid(format!("address {address:?}: {error}")))?;
+        let trust = Trust { verify: true, dirs: Vec::new() };
+        let client = http::client(&trust, url.scheme() == "https", Wait::Idle)?;
+        self.block_on(self.again(|| async {
+            let sent = client.get(url.clone()).send().await;
+            let response = sent.map_err(|error| http::transport(&error, http::host(&url)))?;
+            match response.status() {
+                StatusCode::OK => http::body(response, limit).await.map(Some),
+                StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
+                _ => Err(http::refused(response).await),
+            }
+        }))
     }
 
     /// Runs a future on the runtime, unless the user cancels.

@@ -1,34 +1,29 @@
 //! `policy.json` (containers-policy.json(5)), read closed: what is not understood refuses the image.
 //!
-//! `insecureAcceptAnything` and `reject` are decided here; a scope that asks for signatures refuses with a clear
-//! message, because verification is not there yet. Without any file everything is accepted.
+//! `insecureAcceptAnything` and `reject` are decided by the name; which signatures a scope asks for is a [`Demand`]. Without
+//! any file everything is accepted.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::image::manifest;
+use super::requirement::Requirement;
+use super::verify::Demand;
+use crate::image::manifest::{self, known};
 use crate::model::error::{Error, ErrorKind};
 
 /// A parsed policy.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
     file: Option<PathBuf>,
-    default: Vec<Requirement>,
-    transports: Vec<(String, Vec<Scope>)>,
+    pub(super) default: Vec<Requirement>,
+    pub(super) transports: Vec<(String, Vec<Scope>)>,
 }
 
 /// A part of a transport's names, and what is required there.
-type Scope = (String, Vec<Requirement>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Requirement {
-    Accept,
-    Reject,
-    Signature,
-}
+pub(super) type Scope = (String, Vec<Requirement>);
 
 impl Policy {
     /// Where the policy is looked for: the user's file, then the system's. `var` reads the environment.
@@ -76,8 +71,9 @@ impl Policy {
         Ok(Self { file: Some(file.to_owned()), default, transports })
     }
 
-    /// Decides about an image that comes by `transport`; `name` is its full name there (or a path).
-    pub(crate) fn check(&self, transport: &str, name: &str) -> Result<()> {
+    /// Decides about an image that comes by `transport`, as far as its name tells; `name` is its full name there (or a
+    /// path). What is asked besides is returned.
+    pub(crate) fn check(&self, transport: &str, name: &str) -> Result<Demand<'_>> {
         let scopes = self.transports.iter().find(|(known, _)| known == transport).map(|(_, scopes)| scopes);
         let found = scopes.and_then(|scopes| {
             scopes
@@ -86,23 +82,19 @@ impl Policy {
                 .max_by_key(|(narrow, _)| *narrow)
                 .map(|(_, list)| list)
         });
-        let file = self.file.as_deref().unwrap_or(Path::new("")).display();
+        let mut requirements = Vec::new();
         for requirement in found.unwrap_or(&self.default) {
             match requirement {
                 Requirement::Accept => {}
-                Requirement::Reject => bail!(Error::new(
-                    ErrorKind::Denied,
-                    format!("running image {transport}:{name} is rejected by policy {file}")
-                )),
-                Requirement::Signature => bail!(Error::new(
-                    ErrorKind::Unsupported,
-                    format!(
-                        "policy {file} requires a signature for {transport}:{name}, and signature verification is not built yet"
-                    )
-                )),
+                Requirement::Reject => {
+                    let file = self.file.as_deref().unwrap_or(Path::new("")).display();
+                    let message = format!("running image {transport}:{name} is rejected by policy {file}");
+                    bail!(Error::new(ErrorKind::Denied, message));
+                }
+                signed => requirements.push(signed),
             }
         }
-        Ok(())
+        Ok(Demand { requirements })
     }
 }
 
@@ -128,24 +120,7 @@ fn requirements(value: &Value) -> Result<Vec<Requirement>> {
     if list.is_empty() {
         bail!("a requirement list is empty");
     }
-    list.iter()
-        .map(|item| {
-            let Value::Object(item) = item else { bail!("a requirement is not an object") };
-            match item.get("type").and_then(Value::as_str) {
-                Some("insecureAcceptAnything") => known(item, &["type"], "requirement").map(|()| Requirement::Accept),
-                Some("reject") => known(item, &["type"], "requirement").map(|()| Requirement::Reject),
-                Some("signedBy" | "sigstoreSigned" | "signedBaseLayer") => Ok(Requirement::Signature),
-                _ => bail!("unknown requirement type {:?}", item.get("type")),
-            }
-        })
-        .collect()
-}
-
-fn known(map: &Map<String, Value>, keys: &[&str], what: &str) -> Result<()> {
-    match map.keys().find(|key| !keys.contains(&key.as_str())) {
-        Some(key) => bail!("{what} has the unknown key {key:?}"),
-        None => Ok(()),
-    }
+    list.iter().map(Requirement::parse).collect()
 }
 
 #[cfg(test)]
@@ -172,7 +147,9 @@ mod tests {
         assert_eq!(denied("a.b/nothing:1"), None);
         assert_eq!(denied("a.b/no/yes:1"), None);
         assert!(denied("r.s.t/x").is_some());
-        assert!(denied("c.d/x").unwrap().contains("not built yet"));
+        assert!(
+            !policy.check("docker", "c.d/x").unwrap().is_met() && policy.check("docker", "a.b/x:1").unwrap().is_met()
+        );
         assert!(policy.check("oci-archive", "/x").is_err());
         assert!(Policy::load(&[]).unwrap().check("docker", "a.b/c").is_ok());
     }
