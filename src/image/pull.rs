@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::intake::{Documents, Intake, Progress, Target};
 use super::manifest::{Config, DOCUMENT_MAX};
-use super::registry::client::{Client, Resolved};
+use super::registry::client::{Choosing, Client, Resolved};
 use super::registry::transfer::{Event, Job, Sinks};
 use super::store;
 use super::trust::policy::Policy;
@@ -41,7 +41,11 @@ pub(crate) fn pull(
     let name = name.or_latest();
     let text = store::text(&name);
     let demand = policy.check("docker", &text)?;
-    let resolved = client.resolve(&name, platform).with_context(|| format!("initializing source docker://{text}"))?;
+    let resolved = client.resolve(&name, platform).map_err(|error| match error.is::<Choosing>() {
+        // The source is fine; it has nothing for the platform.
+        true => error,
+        false => error.context(format!("initializing source docker://{text}")),
+    })?;
     admit(&demand, client, &name, &resolved, target.rootless)?;
     let config_bytes = configuration(target, client, &resolved)?;
     let config = Config::parse(&config_bytes)?;

@@ -155,6 +155,43 @@ fn a_list_goes_with_its_images_wherever_they_are() {
 }
 
 #[test]
+fn an_index_without_an_image_for_this_machine_is_shown_and_taken_whole() {
+    isolated(|env| {
+        let (from, to) = (Registry::beside(env), Registry::beside(env));
+        let mut entries = Vec::new();
+        for platform in ["s390x", "ppc64le"] {
+            let manifest = from.add("app", platform, &image(platform), Flavor::Oci);
+            let size = from.manifest("app", platform).unwrap().len();
+            entries.push(json!({
+                "mediaType": MANIFEST_OCI, "size": size, "digest": manifest,
+                "platform": {"architecture": platform, "os": "linux"},
+            }));
+        }
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX_OCI, "manifests": entries});
+        from.add_manifest("app", "1", INDEX_OCI, &serde_json::to_vec(&index).unwrap());
+        let name = from.reference("app:1");
+        assert_eq!(inspect(env, &name), index);
+        let none = format!("choosing an image from manifest list docker://{name}: no image found in image index");
+        env.run(&["pull", "-q", PLAIN, "--retry", "0", &name]).fails(125, &format!("Error: {none}"));
+        env.run(&["manifest", "create", "all"]).ok();
+        env.run(&["manifest", "add", PLAIN, "all", &format!("docker://{name}")]).fails(125, &none);
+        assert_eq!(inspect(env, "all")["manifests"], json!([]));
+        env.run(&["manifest", "add", PLAIN, "--all", "all", &format!("docker://{name}")]).ok();
+        assert_eq!(inspect(env, "all")["manifests"], index["manifests"]);
+        // What the images are made of comes from where they were.
+        let target = to.reference("made:1");
+        env.run(&["manifest", "push", "-q", PLAIN, "all", &target]).ok();
+        assert_eq!(inspect(env, &target), index);
+        for platform in ["s390x", "ppc64le"] {
+            let sent = to.blob(&digest(&image(platform).layers[0].blob));
+            assert_eq!(sent.as_deref(), Some(&image(platform).layers[0].blob[..]));
+        }
+        env.run(&["manifest", "rm", "all"]).ok();
+        env.nothing_is_left();
+    });
+}
+
+#[test]
 fn a_damaged_list_hides_nothing_and_skopeo_reads_what_was_pushed() {
     require!(skopeo);
     isolated(|env| {

@@ -154,9 +154,15 @@ fn an_index_gives_the_platform_that_was_asked_for() {
             assert_eq!(env.run(&words).ok(), id(tag), "{options:?}");
             assert_eq!(inspect(env, &name)["Digest"], json!(list), "the index is what the registry knows");
         }
+        let none = |architecture: &str, os: &str| {
+            format!(
+                "Error: choosing an image from manifest list docker://{name}: no image found in image index for \
+                 architecture \"{architecture}\", variant \"\", OS \"{os}\""
+            )
+        };
         for (options, words) in [
-            (["--arch", "s390x"], "no image found"),
-            (["--os", "windows"], "no image found"),
+            (["--arch", "s390x"], none("s390x", "linux").as_str()),
+            (["--os", "windows"], &none(architecture(), "windows")),
             (["--platform", "linux/amd64/x/y"], "linux/amd64/x/y"),
             (["--platform", ""], "platform"),
         ] {

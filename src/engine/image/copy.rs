@@ -137,10 +137,10 @@ impl Engine {
         let (reader, writer) = (access.client(stop)?, target.client(stop)?);
         let host = Platform::host();
         let (name, resolved) = resolve(&access, &reader, from, &host)?;
-        let mut copy = |name: &Reference, place: &Reference| {
-            let resolved = reader.resolve(name, &host)?;
-            self.admit_fetched(&reader, name, &resolved)?;
-            let image = push::prepare_fetched(&self.paths, &reader, &resolved, name, Wish::default(), stop)?;
+        let mut copy = |one: &Reference, place: &Reference| {
+            let resolved = reader.resolve(one, &host)?;
+            self.admit_fetched(&reader, &name, &resolved)?;
+            let image = push::prepare_fetched(&self.paths, &reader, &resolved, one, Wish::default(), stop)?;
             push::push(&self.paths, &writer, &image, place, progress)
         };
         let Some(bytes) = &resolved.index else { return copy(&name, &to) };

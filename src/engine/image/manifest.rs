@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::engine::request::RegistryOptions;
 use crate::image::convert::{Family, Packing};
 use crate::image::index;
-use crate::image::manifest::{Compression, DOCKER_LIST, Document, OCI_INDEX};
+use crate::image::manifest::{Compression, DOCKER_LIST, Document, IndexEntry, OCI_INDEX};
 use crate::image::push::{self, Prepared};
 use crate::image::registry::client::{Client, Resolved};
 use crate::image::registry::mirror;
@@ -94,35 +94,37 @@ impl Engine {
         let work = || {
             let access = self.registries(options)?;
             let client = access.client(&guard.cancel)?;
-            let (name, resolved) = resolve(&access, &client, name, &Platform::host())?;
-            self.admit_fetched(&client, &name, &resolved)?;
             let mut found: Vec<(Instance, Vec<u8>)> = Vec::new();
-            let index = match &resolved.index {
-                Some(bytes) => match Document::parse(bytes, None)? {
-                    Document::Index(index) => Some(index),
-                    Document::Manifest(_) => None,
-                },
-                None => None,
+            // All of an index is wanted whether or not any of it serves this machine.
+            let whole = match all {
+                true => Some(first_known(&access, name, |name| client.document(name))?),
+                false => None,
             };
-            if let Some(index) = index.as_ref().filter(|_| all) {
-                for entry in &index.manifests {
-                    let one = client.resolve(&name.with_digest(entry.descriptor.digest.clone()), &Platform::host())?;
-                    found.push((index::instance_of(entry, &one.manifest_bytes, &one.manifest), one.manifest_bytes));
-                }
-            } else {
-                let entry = index.as_ref().and_then(|index| {
-                    index.manifests.iter().find(|entry| entry.descriptor.digest == resolved.manifest_digest)
-                });
-                let instance = match entry {
-                    Some(entry) => index::instance_of(entry, &resolved.manifest_bytes, &resolved.manifest),
-                    None => {
-                        let config = client.fetch_bytes(&resolved, &resolved.manifest.config)?;
-                        let platform = index::platform_of(&config);
-                        index::instance(&resolved.manifest_bytes, &resolved.manifest, &platform)
+            let name = match whole {
+                Some((name, (_, Document::Index(index)))) => {
+                    for entry in &index.manifests {
+                        let one = name.with_digest(entry.descriptor.digest.clone());
+                        let one = client.resolve(&one, &Platform::host())?;
+                        self.admit_fetched(&client, &name, &one)?;
+                        found.push((index::instance_of(entry, &one.manifest_bytes, &one.manifest), one.manifest_bytes));
                     }
-                };
-                found.push((instance, resolved.manifest_bytes.clone()));
-            }
+                    name
+                }
+                _ => {
+                    let (name, resolved) = resolve(&access, &client, name, &Platform::host())?;
+                    self.admit_fetched(&client, &name, &resolved)?;
+                    let instance = match chosen_entry(&resolved)? {
+                        Some(entry) => index::instance_of(&entry, &resolved.manifest_bytes, &resolved.manifest),
+                        None => {
+                            let config = client.fetch_bytes(&resolved, &resolved.manifest.config)?;
+                            let platform = index::platform_of(&config);
+                            index::instance(&resolved.manifest_bytes, &resolved.manifest, &platform)
+                        }
+                    };
+                    found.push((instance, resolved.manifest_bytes));
+                    name
+                }
+            };
             let (content, staging) = (Content::new(&self.paths), Staging::new(&self.paths)?);
             staging.protect(found.iter().map(|(instance, _)| instance.digest.as_str()))?;
             let mut staged = Vec::new();
@@ -213,11 +215,8 @@ impl Engine {
         let work = || {
             let access = self.registries(options)?;
             let client = access.client(&guard.cancel)?;
-            let (_, resolved) = resolve(&access, &client, reference, &Platform::host())?;
-            Ok(match resolved.index {
-                Some(bytes) => Shown { bytes, is_index: true },
-                None => Shown { bytes: resolved.manifest_bytes, is_index: false },
-            })
+            let (_, (bytes, document)) = first_known(&access, reference, |name| client.document(name))?;
+            Ok(Shown { bytes, is_index: matches!(document, Document::Index(_)) })
         };
         guard.outcome(work())
     }
@@ -298,12 +297,17 @@ pub(super) fn resolve(
     name: &Reference,
     platform: &Platform,
 ) -> Result<(Reference, Resolved)> {
+    first_known(access, name, |candidate| client.resolve(candidate, platform))
+}
+
+/// The first of the full names that `name` may have for which `ask` is answered, and the answer.
+fn first_known<T>(access: &Access, name: &Reference, ask: impl Fn(&Reference) -> Result<T>) -> Result<(Reference, T)> {
     let candidates = mirror::candidates(&access.config, name)?;
     let mut failed = None;
     for candidate in &candidates.names {
         let candidate = candidate.or_latest();
-        match client.resolve(&candidate, platform) {
-            Ok(resolved) => return Ok((candidate, resolved)),
+        match ask(&candidate) {
+            Ok(answer) => return Ok((candidate, answer)),
             Err(error) => {
                 let text = store::text(&candidate);
                 failed = Some(
@@ -313,6 +317,17 @@ pub(super) fn resolve(
         }
     }
     Err(failed.unwrap_or_else(|| Error::new(ErrorKind::Unavailable, "no registry to ask").into()))
+}
+
+/// What an index says of the manifest that was chosen of it; nothing where there was no index.
+fn chosen_entry(resolved: &Resolved) -> Result<Option<IndexEntry>> {
+    let Some(bytes) = &resolved.index else { return Ok(None) };
+    Ok(match Document::parse(bytes, None)? {
+        Document::Index(index) => {
+            index.manifests.into_iter().find(|entry| entry.descriptor.digest == resolved.manifest_digest)
+        }
+        Document::Manifest(_) => None,
+    })
 }
 
 /// The digest of an instance, given as such or by an image of the store.

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::ffi::OsString;
+use std::fmt;
 use std::future::Future;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
@@ -73,6 +74,16 @@ pub(crate) struct Resolved {
     session: Rc<Session>,
 }
 
+/// The context of an error where no image of an index serves a platform: the name is known and its registry did answer.
+#[derive(Debug)]
+pub(crate) struct Choosing(Reference);
+
+impl fmt::Display for Choosing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "choosing an image from manifest list docker://{}", self.0)
+    }
+}
+
 /// The client; blocking, for one thread.
 pub(crate) struct Client {
     runtime: Option<tokio::runtime::Runtime>,
@@ -112,12 +123,25 @@ impl Client {
 
     /// Finds what `name`, a full name, means for `platform`.
     pub(crate) fn resolve(&self, name: &Reference, platform: &Platform) -> Result<Resolved> {
+        self.first(name, |endpoint| async move { self.resolve_at(name, &endpoint, platform).await })
+    }
+
+    /// What `name`, a full name, stands for, as it came and read; of an index no image is chosen.
+    pub(crate) fn document(&self, name: &Reference) -> Result<(Vec<u8>, Document)> {
+        self.first(name, |endpoint| async move {
+            let (_, _, bytes, document) = self.document_at(name, &endpoint).await?;
+            Ok((bytes, document))
+        })
+    }
+
+    /// What the first of the endpoints of `name` gives that gives anything.
+    fn first<T, F: Future<Output = Result<T>>>(&self, name: &Reference, work: impl Fn(Endpoint) -> F) -> Result<T> {
         let endpoints = mirror::endpoints(&self.config, name)?;
         self.block_on(async {
             let mut failed: Vec<anyhow::Error> = Vec::new();
-            for endpoint in &endpoints {
-                match self.resolve_at(name, endpoint, platform).await {
-                    Ok(resolved) => return Ok(resolved),
+            for endpoint in endpoints {
+                match work(endpoint).await {
+                    Ok(found) => return Ok(found),
                     Err(error) => failed.push(error),
                 }
             }
@@ -244,7 +268,12 @@ impl Client {
         Rc::clone(&resolved.session)
     }
 
-    async fn resolve_at(&self, name: &Reference, endpoint: &Endpoint, platform: &Platform) -> Result<Resolved> {
+    /// The document of `name` at an endpoint, with its digest; later requests go to the session too.
+    async fn document_at(
+        &self,
+        name: &Reference,
+        endpoint: &Endpoint,
+    ) -> Result<(Rc<Session>, Digest, Vec<u8>, Document)> {
         let credential = self.credential(name, endpoint)?;
         let (session, (bytes, served)) = self
             .at(endpoint, credential, &pull_of(&endpoint.reference), |session| async move {
@@ -258,7 +287,13 @@ impl Client {
             }
             None => Digest::of(&bytes),
         };
-        match Document::parse(&bytes, served.as_deref())? {
+        let document = Document::parse(&bytes, served.as_deref())?;
+        Ok((session, digest, bytes, document))
+    }
+
+    async fn resolve_at(&self, name: &Reference, endpoint: &Endpoint, platform: &Platform) -> Result<Resolved> {
+        let (session, digest, bytes, document) = self.document_at(name, endpoint).await?;
+        match document {
             Document::Manifest(manifest) => Ok(Resolved {
                 manifest_digest: digest.clone(),
                 digest,
@@ -268,7 +303,7 @@ impl Client {
                 session,
             }),
             Document::Index(index) => {
-                let chosen = index.pick(platform)?.descriptor.clone();
+                let chosen = index.pick(platform).with_context(|| Choosing(name.clone()))?.descriptor.clone();
                 let place = endpoint.reference.with_digest(chosen.digest.clone());
                 let (inner, served) =
                     self.again(|| session.manifest(&place, Some(chosen.size))).await.context("manifest in index")?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::client::{Client, Options, Resolved};
+use super::client::{Choosing, Client, Options, Resolved};
 use super::config::Registries;
 use super::transfer::{Event, Job, Sinks};
 use crate::image::credential::{AuthFiles, Credential};
@@ -264,7 +264,8 @@ fn an_index_leads_to_the_platform() {
     assert_eq!(resolved.digest, Digest::of(&index));
     assert_eq!(resolved.manifest_digest, Digest::of(&image.manifest));
     let error = client().resolve(&stub.name("a/b:latest"), &"linux/s390x".parse().unwrap()).err().unwrap();
-    assert!(error.to_string().contains("no image found in image index"), "{error:#}");
+    assert!(error.is::<Choosing>(), "{error:#}");
+    assert!(error.root_cause().to_string().starts_with("no image found in image index"), "{error:#}");
 }
 
 #[test]
