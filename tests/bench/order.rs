@@ -9,8 +9,9 @@
 //! ```
 //!
 //! A breakpoint at the beginning of every function tells, in every process that comes of the command, who runs. Names hold
-//! a hash of the compiler's: after a new toolchain or a new version of dhow the file is written anew. A name that is not
-//! there any more costs nothing.
+//! a hash of the compiler's, which changes with the dependencies, the version of dhow and the toolchain: then the file is
+//! written anew. Its first line has the sum of the lock file that it is for, which `tests/structure` compares. A name that
+//! is not there any more costs nothing but the gain.
 #![allow(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
@@ -80,7 +81,8 @@ fn main() {
         println!("{code} {} functions after {}", tracer.order.len(), words.join(" "));
         assert_eq!(code, 0, "{words:?}");
     }
-    let mut text = String::new();
+    let lock = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    let mut text = format!("# {}\n", support::image::digest(&lock));
     for address in &tracer.order {
         for name in &program.functions[address] {
             writeln!(text, "{name}").unwrap();

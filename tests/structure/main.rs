@@ -311,6 +311,19 @@ fn machine_names() -> Vec<String> {
 }
 
 /// A list, not a failure: a long table is fine.
+/// Names of functions change with the dependencies: an order that is older puts nothing together, and a start then takes
+/// twice the memory.
+#[test]
+fn the_order_of_functions_is_for_these_dependencies() {
+    use sha2::Digest as _;
+    let read = |name: &str| std::fs::read(root().join(name)).unwrap();
+    let sum: String = sha2::Sha256::digest(read("Cargo.lock")).iter().map(|byte| format!("{byte:02x}")).collect();
+    let order = String::from_utf8(read(".cargo/order")).unwrap();
+    let first = order.lines().next().unwrap_or_default();
+    assert_eq!(first, format!("# sha256:{sum}"), "write .cargo/order anew: see tests/bench/order.rs");
+    assert!(order.lines().count() > 1000, "{} functions", order.lines().count());
+}
+
 #[test]
 fn long_files_are_listed() {
     for source in all() {
