@@ -15,7 +15,7 @@ use super::{Engine, merged, view};
 use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::state::privilege::Privilege;
-use crate::sys::mount;
+use crate::sys::mount::{self, MountAttr};
 
 /// A container that is mounted.
 #[derive(Clone, Debug)]
@@ -41,6 +41,9 @@ impl Engine {
             _ => {}
         }
         let root = view::root(self, &locked)?;
+        // What looks like a device in there is no way to the host's.
+        let attr = MountAttr { set: libc::MOUNT_ATTR_NODEV, ..MountAttr::default() };
+        mount::set_attr(&root, false, attr).context("close the mount of the container")?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let target =
             rustix::fs::open(&path, flags, Mode::empty()).with_context(|| format!("open {}", path.display()))?;

@@ -273,7 +273,7 @@ impl Engine {
             map_root: mounted.is_none() && owners::by_mount(self, owners::maps(self, config)?.as_ref()),
             root: match mounted {
                 // Its upper directory is in use: what the user mounted is the same, with its owners mapped.
-                Some(path) => RootSource::Directory { path },
+                Some(path) => RootSource::Mounted { path },
                 None => self.root_source(config, &dir)?,
             },
             images: super::image_volume::sources(self, locked)?,

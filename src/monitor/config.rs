@@ -167,6 +167,8 @@ pub(crate) enum RootSource {
     Bundle,
     /// A directory.
     Directory { path: PathBuf },
+    /// What the user has mounted, without devices: the container gets a clone with them.
+    Mounted { path: PathBuf },
     /// An overlay that the monitor mounts.
     Overlay { lower: Vec<Lower>, upper: Option<(PathBuf, PathBuf)>, volatile: bool, userxattr: bool },
 }

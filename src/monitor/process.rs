@@ -26,7 +26,7 @@ use crate::runtime::rootfs::{idmapped, layered};
 use crate::runtime::stdio::Preserved;
 use crate::runtime::stdio::Stdio;
 use crate::runtime::{account, bundle, idmap, owner, seal, terminal, user};
-use crate::sys::mount::{self, OverlayDirs};
+use crate::sys::mount::{self, MountAttr, OverlayDirs};
 
 /// A process with what the monitor keeps of it.
 pub(crate) struct Made {
@@ -298,6 +298,14 @@ fn source(config: &MonitorConfig, spec: &Spec, from: &RootSource) -> Result<Root
             Rootfs::Detached(idmapped::directory(path, propagation, namespace.as_fd())?)
         }
         RootSource::Directory { path } => Rootfs::Path(path.clone()),
+        RootSource::Mounted { path } => {
+            let doing = || format!("clone {}", path.display());
+            let tree = mount::clone_tree(rustix::fs::CWD, path, false).with_context(doing)?;
+            let propagation = libc::MS_PRIVATE;
+            let attr = MountAttr { clear: libc::MOUNT_ATTR_NODEV, propagation, ..MountAttr::default() };
+            mount::set_attr(&tree, false, attr).with_context(doing)?;
+            Rootfs::Detached(tree)
+        }
         RootSource::Overlay { lower, upper, volatile, userxattr } => {
             if let Some((_, work)) = upper
                 && *volatile

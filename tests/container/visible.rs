@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::stage;
 use crate::require;
+use crate::support::env::eventually;
 use crate::support::image::Image;
 use crate::support::isolated;
 
@@ -76,5 +77,31 @@ fn an_ordinary_user_sees_mounts_where_they_are_root() {
         assert_eq!(user.run(&["unshare", "sh", "-c", &script]).ok(), "box\ntext");
         user.run(&["rm", "box"]).ok();
         user.run(&["rmi", "busybox"]).ok();
+    });
+}
+
+/// Root looks into a container, and what lies there is no way to the host's devices.
+#[test]
+fn a_device_in_what_is_mounted_opens_nothing() {
+    isolated(|env| {
+        stage::busybox(env);
+        let node = "mknod -m 666 /zero c 1 5; head -c 1 /zero | wc -c";
+        let run = ["run", "--network", "none", "--cap-add", "mknod", "--name"];
+        env.run(&[&run[..], &["box", "busybox", "sh", "-c", node]].concat()).ok();
+        let up = format!("{node}; exec sleep 1000");
+        env.run(&[&run[..], &["up", "-d", "busybox", "sh", "-c", &up]].concat()).ok();
+        eventually("the node is there", || env.run(&["logs", "up"]).text().contains('1'));
+        env.run(&["commit", "-q", "box", "image"]).ok();
+        for words in [["mount", "box"].as_slice(), &["mount", "up"], &["image", "mount", "image"]] {
+            let place = env.run(words).ok();
+            let opened = std::fs::File::open(std::path::Path::new(place.trim()).join("zero"));
+            assert_eq!(opened.unwrap_err().raw_os_error(), Some(libc::EACCES), "{words:?}");
+        }
+        env.run(&["image", "unmount", "image"]).ok();
+        // The container itself has it, started while it is mounted.
+        env.run(&["mount", "box"]).ok();
+        assert_eq!(env.run(&["start", "-a", "box"]).ok(), "1");
+        env.run(&["rm", "-f", "-t", "0", "box", "up"]).ok();
+        env.run(&["rmi", "image"]).ok();
     });
 }
