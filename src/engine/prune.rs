@@ -5,9 +5,9 @@ use anyhow::Result;
 use super::Engine;
 use super::container::Container;
 use super::list::Listed;
-use super::remove::{is_gone, is_kind};
+use super::remove::is_gone;
 use super::request::RemoveRequest;
-use crate::model::error::ErrorKind;
+use crate::model::error::{ErrorKind, is_kind};
 use crate::model::id::Id;
 use crate::model::status::Status;
 

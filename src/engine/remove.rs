@@ -7,7 +7,7 @@ use super::container::{self, Locked};
 use super::event::{self, Event};
 use super::request::RemoveRequest;
 use crate::image::store::ImageStore;
-use crate::model::error::{Error, ErrorKind};
+use crate::model::error::{ErrorKind, is_kind};
 use crate::model::id::Id;
 use crate::model::status::{Action, Status};
 use crate::state::record::Durability;
@@ -127,9 +127,4 @@ pub(crate) fn is_gone(error: &anyhow::Error) -> bool {
 /// Whether an error says that a name or object is in use.
 pub(crate) fn is_conflict(error: &anyhow::Error) -> bool {
     is_kind(error, ErrorKind::Conflict)
-}
-
-/// Whether an error is of that kind.
-pub(crate) fn is_kind(error: &anyhow::Error, kind: ErrorKind) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(|error| error.kind == kind)
 }

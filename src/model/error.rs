@@ -84,3 +84,8 @@ impl std::fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Whether something in the chain of an error is of that kind.
+pub(crate) fn is_kind(error: &anyhow::Error, kind: ErrorKind) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(|error| error.kind == kind)
+}

@@ -97,9 +97,7 @@ impl Staging {
         let mut file = self.lease.file();
         file.write_all(text.as_bytes()).with_context(|| format!("write {}", self.path.display()))
     }
-}
 
-impl Staging {
     /// Says whether things have names by now that nothing reaches yet: who ends so leaves the lease behind, and the next
     /// command collects them.
     pub(crate) fn owe(&self, owes: bool) {

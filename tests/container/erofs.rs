@@ -343,6 +343,23 @@ fn a_damaged_image_is_named_and_removed() {
     });
 }
 
+/// R12: attributes wait in memory, and a small archive may have gigabytes of them.
+#[test]
+fn a_layer_of_nothing_but_attributes_is_refused() {
+    require!(busybox, erofs, loop_device, ext4);
+    on_images(|env, _| {
+        let value = "x".repeat(60_000);
+        let entries: Vec<Entry> =
+            (0..5000).map(|at| Entry::file(format!("f{at}"), 0o644, "").xattr("user.big", &value)).collect();
+        let archive = env.place.join("image.tar");
+        std::fs::write(&archive, Image::busybox().layer(&entries, Packing::Zstd).docker_archive(&["big"])).unwrap();
+        drop(entries);
+        let words = ["load", "-q", "-i", archive.to_str().unwrap()];
+        env.run(&words).fails(125, "the names and attributes of the layer take more than 256 MiB");
+        std::fs::remove_file(&archive).unwrap();
+    });
+}
+
 #[test]
 fn who_cannot_have_images_is_told() {
     require!(busybox, erofs);

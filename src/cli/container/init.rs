@@ -6,8 +6,7 @@ use super::names::Choice;
 use crate::cli::context::Context;
 use crate::cli::flags::tree::Run;
 use crate::cli::outcome::Outcomes;
-use crate::engine::remove::is_kind;
-use crate::model::error::ErrorKind;
+use crate::model::error::{ErrorKind, is_kind};
 
 /// Prepare one or more containers without starting them
 ///

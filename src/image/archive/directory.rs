@@ -74,7 +74,7 @@ fn check(digest: &Digest, bytes: &[u8]) -> Result<()> {
 /// Writes an image to a directory that is new, empty, or holds such an image already, which then goes.
 pub(crate) fn write(dir: &Path, image: &Outgoing<'_>) -> Result<()> {
     create(dir)?;
-    let old = match read_small(dir, VERSION, 1 << 10)? {
+    let old = match read_small(&dir.join(VERSION), 1 << 10)? {
         Some(version) if version.starts_with(VERSION_BEGIN.as_bytes()) => entries(dir)?,
         None if entries(dir)?.is_empty() => HashSet::new(),
         _ => {
@@ -118,10 +118,9 @@ pub(super) fn create(dir: &Path) -> Result<()> {
 }
 
 /// Reads a file of at most `limit` bytes; `None` where there is none.
-pub(super) fn read_small(dir: &Path, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-    let path = dir.join(name);
+pub(crate) fn read_small(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     let reading = || format!("read {}", path.display());
-    let file = match File::open(&path) {
+    let file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened.with_context(reading)?,
     };

@@ -153,9 +153,9 @@ pub(crate) fn write(out: &mut dyn Write, images: &[Outgoing<'_>]) -> Result<()> 
 /// Adds images to the layout in a directory, which is made where there is none. An image of the same name gives it up;
 /// blobs that are there are not written again. The index comes last.
 pub(crate) fn write_layout(dir: &Path, images: &[Outgoing<'_>]) -> Result<()> {
-    let mut index = match directory::read_small(dir, INDEX, DOCUMENT_MAX)? {
+    let mut index = match directory::read_small(&dir.join(INDEX), DOCUMENT_MAX)? {
         Some(bytes) => {
-            let layout = directory::read_small(dir, LAYOUT, DOCUMENT_MAX)?.unwrap_or_default();
+            let layout = directory::read_small(&dir.join(LAYOUT), DOCUMENT_MAX)?.unwrap_or_default();
             check_version(&layout)?;
             object(&bytes, INDEX)?
         }

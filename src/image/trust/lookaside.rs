@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
+use crate::image::archive::directory::read_small;
 use crate::image::store;
 use crate::model::digest::Digest;
 use crate::model::error::Error;
@@ -77,11 +78,10 @@ impl Lookaside {
     }
 
     fn read(&mut self, file: &Path) -> Result<()> {
-        if std::fs::metadata(file)?.len() > MAX {
-            bail!(Error::invalid("too large for a configuration"));
-        }
-        let document: Document = serde_saphyr::from_str(&std::fs::read_to_string(file)?)
-            .map_err(|error| Error::invalid(error.to_string()))?;
+        // One that went meanwhile says nothing.
+        let bytes = read_small(file, MAX)?.unwrap_or_default();
+        let text = std::str::from_utf8(&bytes).context("not UTF-8")?;
+        let document: Document = serde_saphyr::from_str(text).map_err(|error| Error::invalid(error.to_string()))?;
         if let Some(place) = document.default_docker
             && self.default.replace(place).is_some()
         {

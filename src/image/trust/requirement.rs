@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value};
 
 use super::identity::Identity;
+use crate::image::archive::directory::read_small;
 use crate::image::manifest::known;
 use crate::model::error::Error;
 
@@ -52,11 +53,8 @@ impl Keys {
             Self::Data(data) => Ok(data.clone()),
             Self::Files(files) => {
                 let read = |file: &PathBuf| {
-                    let length = std::fs::metadata(file).with_context(|| format!("read {}", file.display()))?.len();
-                    if length > MAX {
-                        bail!(Error::invalid(format!("{}: too large for keys", file.display())));
-                    }
-                    std::fs::read(file).with_context(|| format!("read {}", file.display()))
+                    read_small(file, MAX)?
+                        .with_context(|| format!("read {}: no such file or directory", file.display()))
                 };
                 files.iter().map(read).collect()
             }

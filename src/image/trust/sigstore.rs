@@ -9,7 +9,6 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, UnixTime};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 use x509_cert::der::asn1::Utf8StringRef;
 use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::ext::pkix::SubjectAltName;
@@ -17,6 +16,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 use super::requirement::{Keys, Signer};
 use crate::image::manifest;
+use crate::model::digest::Digest;
 use crate::model::error::{Error, ErrorKind};
 
 /// A layer of such a signature has this media type.
@@ -120,11 +120,10 @@ impl Attached {
         let logged_key =
             BASE64.decode(text(child(own, "publicKey")?, "content")?).map_err(|_| invalid("the key logged"))?;
         let hash = child(child(spec, "data")?, "hash")?;
-        let sum: String = Sha256::digest(&self.payload).iter().map(|byte| format!("{byte:02x}")).collect();
         let same = text(own, "content")? == signature
             && same_pem(&logged_key, key)
             && text(hash, "algorithm")? == "sha256"
-            && text(hash, "value")? == sum;
+            && text(hash, "value")? == Digest::of(&self.payload).hex();
         if !same {
             return Err(invalid("the log has another signature"));
         }

@@ -10,11 +10,12 @@ use super::openpgp::Ring;
 use super::payload::{COSIGN, Payload, SIMPLE};
 use super::requirement::Requirement;
 use super::sigstore::{Attached, MEDIA_TYPE};
+use crate::image::archive::directory::read_small;
 use crate::image::hash::Hash;
 use crate::image::manifest::{self, Descriptor};
 use crate::image::registry::client::Client;
 use crate::model::digest::Digest;
-use crate::model::error::{Error, ErrorKind};
+use crate::model::error::{Error, ErrorKind, is_kind};
 use crate::model::platform::Platform;
 use crate::model::reference::Reference;
 
@@ -117,7 +118,7 @@ impl Subject<'_> {
         };
         for number in 1..=MANY {
             let found = match (&self.signatures, &places, self.name) {
-                (Signatures::Directory(dir), ..) => read(&dir.join(format!("signature-{number}")))?,
+                (Signatures::Directory(dir), ..) => read_small(&dir.join(format!("signature-{number}")), LARGE as u64)?,
                 (Signatures::Registry { client, .. }, Some(places), Some(name)) => {
                     let address = places.address(name, self.digest, number);
                     fetch(client, &address).with_context(|| format!("read signature {address}"))?
@@ -142,7 +143,7 @@ impl Subject<'_> {
         }
         let tag = format!("{}-{}.sig", self.digest.algorithm(), self.digest.hex());
         let resolved = match client.resolve(&name.with_tag(&tag)?, &Platform::host()) {
-            Err(error) if is_missing(&error) => return Ok(Vec::new()),
+            Err(error) if is_kind(&error, ErrorKind::NotFound) => return Ok(Vec::new()),
             resolved => resolved.with_context(|| format!("read signatures {}:{tag}", name.name()))?,
         };
         let document = manifest::object(&resolved.manifest_bytes, "manifest")?;
@@ -160,28 +161,10 @@ impl Subject<'_> {
     }
 }
 
-fn is_missing(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(|error| error.kind == ErrorKind::NotFound)
-}
-
 fn fetch(client: &Client, address: &str) -> Result<Option<Vec<u8>>> {
     match address.split_once("://") {
-        Some(("file", path)) => read(Path::new(path)),
+        Some(("file", path)) => read_small(Path::new(path), LARGE as u64),
         Some(("http" | "https", _)) => client.fetch_address(address, LARGE),
         _ => Err(anyhow!(Error::unsupported("signatures are at file://, http:// or https:// addresses"))),
     }
-}
-
-fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    use std::io::Read as _;
-    let file = match std::fs::File::open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        file => file.with_context(|| format!("open {}", path.display()))?,
-    };
-    let mut bytes = Vec::new();
-    file.take(LARGE as u64 + 1).read_to_end(&mut bytes).with_context(|| format!("read {}", path.display()))?;
-    if bytes.len() > LARGE {
-        bail!(Error::invalid(format!("{}: too large for a signature", path.display())));
-    }
-    Ok(Some(bytes))
 }

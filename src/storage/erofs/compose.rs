@@ -16,6 +16,10 @@ use crate::model::error::{Error, ErrorKind};
 use crate::storage::extract::{self, AUFS, Limits, Note, OPAQUE, STRIDE, Summary, WHITEOUT, components};
 use crate::storage::member::{Archive, Kind, Member, Time, show};
 
+/// Names, links and attributes wait in memory until the end: so many bytes of them, with what each inode takes.
+const KEPT: u64 = 256 << 20;
+const NODE: u64 = 200;
+
 /// No name is longer (NAME_MAX).
 const NAME: usize = 255;
 
@@ -31,6 +35,8 @@ pub(crate) struct Composer {
     logical: u64,
     written: u64,
     look: u64,
+    /// Bytes that wait in memory, at most [`KEPT`].
+    kept: u64,
 }
 
 impl Composer {
@@ -40,7 +46,7 @@ impl Composer {
         let now = Time { seconds: i64::try_from(now.as_secs())?, nanoseconds: now.subsec_nanos() };
         let image = Image::new(file.try_clone().context("open the layer")?)?;
         let (nodes, summary) = (Nodes::new(now), Summary::default());
-        Ok(Self { nodes, image, file, limits, summary, logical: 0, written: 0, look: 0 })
+        Ok(Self { nodes, image, file, limits, summary, logical: 0, written: 0, look: 0, kept: 0 })
     }
 
     /// Takes every member in and finishes the image. What it cannot know yet are directories that the layer does not
@@ -72,7 +78,11 @@ impl Composer {
         if components.iter().any(|name| name.len() > NAME) {
             return Err(Errno::NAMETOOLONG).context("create");
         }
+        let before = self.summary.inodes;
         let parent = self.nodes.parent(parents, &mut self.summary.inodes).context("open parent")?;
+        let attributes: usize = member.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let texts = member.path.len() + member.link.len() + attributes;
+        self.keep((self.summary.inodes - before + 1) * NODE + texts as u64)?;
         if *name == OPAQUE {
             self.nodes.directory_mut(parent).context("the parent is a directory")?.opaque = true;
             return Ok(());
@@ -84,6 +94,18 @@ impl Composer {
             return self.whiteout(parent, hidden);
         }
         self.create(parent, name, member, archive)
+    }
+
+    /// Counts what waits in memory from now on.
+    fn keep(&mut self, bytes: u64) -> Result<()> {
+        self.kept += bytes;
+        if self.kept > KEPT {
+            let message = format!("the names and attributes of the layer take more than {} MiB", KEPT >> 20);
+            return Err(Error::new(ErrorKind::Denied, message)
+                .hint("as a directory it takes no memory: --storage-opt overlay.layer_format=directory")
+                .into());
+        }
+        Ok(())
     }
 
     fn create(&mut self, parent: usize, name: &[u8], member: &Member, archive: &mut Archive<impl Read>) -> Result<()> {
