@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::flags::tree::Tree;
-use super::globals::{GlobalArgs, check_driver, parse_format};
+use super::globals::{GlobalArgs, parse_driver, parse_format};
 use super::output::escape;
 use crate::engine::runtime::{self, Maker};
 use crate::engine::{Config, Engine, Logger, Places, Privilege, Storage, has_journal};
@@ -106,9 +106,11 @@ impl Context {
         let config = self.config()?;
         let given = &self.globals;
         let storage = Storage::of_process(&self.privilege)?;
-        if let (None, Some((driver, who))) = (&given.storage_driver, &storage.driver) {
-            check_driver(driver, Some(who))?;
-        }
+        let driver = match (&given.storage_driver, &storage.driver) {
+            (Some(word), _) => parse_driver(word, None)?,
+            (None, Some((word, who))) => parse_driver(word, Some(who))?,
+            (None, None) => None,
+        };
         let format = match (given.layer_format(), &storage.layer_format) {
             (Some(word), _) => self.layer_format(word)?,
             // The file may speak to root, too.
@@ -123,6 +125,7 @@ impl Context {
             volumes: given.volumepath.clone().or_else(volumes),
             events: events(given.events_backend.as_deref(), config)?,
             layer_format: format,
+            driver,
         };
         let engine = Engine::open(self.privilege.clone(), places)?;
         Ok(self.engine.get_or_init(|| engine))

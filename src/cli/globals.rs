@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::flags::UsageError;
 use crate::model::error::Error;
-use crate::model::image::LayerFormat;
+use crate::model::image::{Driver, LayerFormat};
 
 /// What podman's `--log-level` takes.
 const LEVELS: [&str; 8] = ["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"];
@@ -86,7 +86,7 @@ pub(crate) struct GlobalArgs {
     /// Has no effect: there is no other machine to reach
     #[arg(long, value_name = "CLIENT", hide = true)]
     ssh: Option<String>,
-    /// How layers are kept: overlay
+    /// How the root of a container is made of layers: overlay, btrfs (a snapshot) or vfs (a copy)
     #[arg(long, value_name = "DRIVER")]
     pub(crate) storage_driver: Option<String>,
     /// How layers are kept: overlay.layer_format=auto|directory|erofs; others have no effect
@@ -140,7 +140,7 @@ impl GlobalArgs {
             }
         }
         if let Some(driver) = self.storage_driver.as_deref() {
-            check_driver(driver, None)?;
+            parse_driver(driver, None)?;
         }
         if let Some(word) = self.layer_format() {
             parse_format(word, None)?;
@@ -215,14 +215,15 @@ pub(crate) fn parse_format(word: &str, who: Option<&str>) -> Result<LayerFormat>
     })
 }
 
-/// Refuses another driver than there is; `who` names it where no flag does.
-pub(crate) fn check_driver(driver: &str, who: Option<&str>) -> Result<()> {
-    if matches!(driver, "" | "overlay" | "overlay2") {
-        return Ok(());
+/// The driver that a word asks for, `None` where it leaves the choice to us; `who` names it where no flag does.
+pub(crate) fn parse_driver(word: &str, who: Option<&str>) -> Result<Option<Driver>> {
+    let known = Driver::parse(word);
+    if word.is_empty() || known.is_some() {
+        return Ok(known);
     }
     let who = who.map(|who| format!("{who}: ")).unwrap_or_default();
-    let message = format!("{who}storage driver \"{driver}\" is not supported, choose from: overlay");
-    Err(Error::unsupported(message).into())
+    let drivers = Driver::ALL.map(Driver::name).join(", ");
+    Err(Error::unsupported(format!("{who}storage driver \"{word}\" is not supported, choose from: {drivers}")).into())
 }
 
 #[cfg(test)]
@@ -245,7 +246,8 @@ mod tests {
         assert_eq!(error, "layer format \"tar\" is not supported, choose from: auto, directory, erofs");
         let error = with(|g| g.log_level = Some("loud".into())).unwrap_err();
         assert!(error.starts_with("log level \"loud\" is not supported, choose from: trace, debug"), "{error}");
-        assert!(with(|g| g.storage_driver = Some("vfs".into())).unwrap_err().contains("storage driver \"vfs\""));
+        let error = with(|g| g.storage_driver = Some("zfs".into())).unwrap_err();
+        assert_eq!(error, "storage driver \"zfs\" is not supported, choose from: overlay, btrfs, vfs");
         assert_eq!(with(|g| g.cgroup_manager = Some("systemd".into())), Ok(()));
         assert!(with(|g| g.cgroup_manager = Some("nosuch".into())).unwrap_err().contains("cgroup manager"));
         assert!(with(|g| g.url = Some("ssh://x".into())).unwrap_err().starts_with("--url is not supported"));

@@ -78,7 +78,7 @@ impl Engine {
         };
         if let (Some(name), Some(image)) = (&request.image, &image) {
             config.image = Some(self.image_ref(image, name)?);
-            config.root_fs = RootFs::Image { layers: image.chain_ids() };
+            config.root_fs = RootFs::Image { layers: image.chain_ids(), driver: self.driver };
         }
         super::facts::cgroup(self, &config)?;
         for warning in super::facts::check(&config)? {

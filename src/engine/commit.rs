@@ -8,14 +8,14 @@ use serde_json::{Map, Value, json};
 
 use super::image::interrupt::Guard;
 use super::view::{Scope, View};
-use super::{Engine, container};
+use super::{Engine, container, rootfs};
 use crate::image::commit::{self, Parts};
 use crate::image::store::{self, ImageStore};
 use crate::model::container::{ContainerConfig, RootFs};
 use crate::model::mount::Source;
 use crate::model::status::Status;
 use crate::storage::pack::{PackOptions, Packer};
-use crate::storage::tree;
+use crate::storage::{changes, tree, whole};
 use crate::sys::apart;
 use crate::sys::path::open_beneath;
 
@@ -87,7 +87,15 @@ impl Engine {
 
     fn pack(&self, view: &View, whole: bool, out: &mut (dyn std::io::Write + Send)) -> Result<()> {
         let owner = |uid: u32, gid: u32| view.owner_inside(uid, gid);
-        let upper = if whole { None } else { Some(self.paths.container(&view.config.id).join("rootfs/upper")) };
+        let rootfs = self.paths.container(&view.config.id).join("rootfs");
+        let copied = !whole && rootfs::is_copy(&view.config);
+        let changes = if copied {
+            let base = rootfs::base(self, &view.config)?.map(|base| tree::open(&base)).transpose()?;
+            changes::of_copy(tree::open(&whole::own(&rootfs))?.as_fd(), base.as_ref().map(AsFd::as_fd))?
+        } else {
+            Vec::new()
+        };
+        let upper = if whole || copied { None } else { Some(rootfs.join("upper")) };
         let root = match &upper {
             Some(upper) => &tree::open(upper)?,
             None => &view.root,
@@ -97,10 +105,14 @@ impl Engine {
             file.and_then(|file| Ok(rustix::fs::fstat(file)?)).is_ok_and(|stat| stat.st_size == 0)
         };
         let skip: Vec<&str> = MOUNT_POINTS.iter().filter(empty).copied().collect();
-        let options = PackOptions { owner: &owner, nanoseconds: false, skip: &skip, upper: !whole };
+        let options = PackOptions { owner: &owner, nanoseconds: false, skip: &skip, upper: upper.is_some() };
         let pack = || {
             let mut packer = Packer::new(out, options);
-            packer.contents(root.as_fd(), b"")?;
+            if copied {
+                packer.changes(root.as_fd(), &changes)?;
+            } else {
+                packer.contents(root.as_fd(), b"")?;
+            }
             packer.finish().map(drop)
         };
         apart::in_root(root, pack).context("enter the files of the container")?

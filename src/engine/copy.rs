@@ -192,7 +192,7 @@ impl<'a> Origin<'a> {
         let options =
             PackOptions { owner: &owner, nanoseconds, skip: if whole { &NOT_ITS_OWN } else { &[] }, upper: false };
         let root = self.root;
-        within(root, self.view.is_some(), || {
+        within(root, self.view.map(root_of), || {
             let mut packer = Packer::new(BufWriter::with_capacity(64 << 10, out), options);
             let open = |path: &[u8]| {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY;
@@ -294,7 +294,7 @@ impl Target<'_> {
             Some(view) => user.unwrap_or_else(|| view.owner_outside(uid, gid)),
         };
         let options = PlaceOptions { owner: &owner, overwrite: request.overwrite, special: self.view.is_some() };
-        within(self.root, self.view.is_some(), || place(self.root, &self.parent, options, source, foreign))
+        within(self.root, self.view.map(root_of), || place(self.root, &self.parent, options, source, foreign))
     }
 }
 
@@ -334,9 +334,22 @@ fn transfer(origin: &Origin<'_>, target: &Target<'_>, request: &CopyRequest) -> 
     })
 }
 
-/// Runs `work` with the root of a container as its own root.
-fn within<T: Send>(root: BorrowedFd<'_>, container: bool, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    if container { apart::in_root(root, work).context("enter the files of the container")? } else { work() }
+/// Who the root of a container is here.
+fn root_of(view: &View) -> (u32, u32) {
+    view.owner_outside(0, 0)
+}
+
+/// Runs `work` with the root of a container as its own root, as the user and group that are `owner`s in there.
+fn within<T: Send>(
+    root: BorrowedFd<'_>,
+    owner: Option<(u32, u32)>,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    match owner {
+        None => work(),
+        Some((0, 0)) => apart::in_root(root, work).context("enter the files of the container")?,
+        Some(owner) => apart::in_root_as(root, owner, work).context("enter the files of the container")?,
+    }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -407,6 +420,7 @@ fn words(error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::MetadataExt;
 
     /// R4: whatever is named by a path while a container's files are worked on is named in there.
     #[test]
@@ -418,7 +432,11 @@ mod tests {
         std::fs::create_dir_all(dir.join("inside")).unwrap();
         let root = std::fs::File::open(&dir).unwrap();
         let sees = |container| within(root.as_fd(), container, || Ok(Path::new("/inside").is_dir())).unwrap();
-        assert!(sees(true) && !sees(false));
+        assert!(sees(Some((0, 0))) && sees(Some((100_000, 100_001))) && !sees(None));
+        let made = || Ok(std::fs::create_dir("/made")?);
+        within(root.as_fd(), Some((100_000, 100_001)), made).unwrap();
+        let stat = std::fs::metadata(dir.join("made")).unwrap();
+        assert_eq!((stat.uid(), stat.gid()), (100_000, 100_001));
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -224,7 +224,8 @@ impl Engine {
                     overlay: *overlay,
                 },
                 (RootRequest::Image { .. }, image) => {
-                    RootFs::Image { layers: image.map(Image::chain_ids).unwrap_or_default() }
+                    let layers = image.map(Image::chain_ids).unwrap_or_default();
+                    RootFs::Image { layers, driver: self.driver }
                 }
             },
             entrypoint,

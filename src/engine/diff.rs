@@ -14,7 +14,7 @@ use crate::model::container::RootFs;
 use crate::model::error::Error;
 use crate::model::id::Id;
 pub(crate) use crate::storage::changes::{Change, Kind};
-use crate::storage::{changes, tree};
+use crate::storage::{changes, tree, whole};
 
 /// What a start makes in every container, whoever asked for nothing.
 const OURS: [&str; 12] = [
@@ -129,8 +129,15 @@ impl Engine {
                     // It has no files of its own.
                     return Ok(Vec::new());
                 }
-                let upper = self.paths.container(&read.config.id).join("rootfs/upper");
-                (tree::open(&upper)?, Some(rootfs::view(self, &read.config)?))
+                let rootfs = self.paths.container(&read.config.id).join("rootfs");
+                if rootfs::is_copy(&read.config) {
+                    let base = rootfs::base(self, &read.config)?.map(|base| tree::open(&base)).transpose()?;
+                    return changes::of_copy(
+                        tree::open(&whole::own(&rootfs))?.as_fd(),
+                        base.as_ref().map(OwnedFd::as_fd),
+                    );
+                }
+                (tree::open(&rootfs.join("upper"))?, Some(rootfs::view(self, &read.config)?))
             }
             Found::Image(layers) => {
                 let Some((top, below)) = layers.split_last() else { return Ok(Vec::new()) };

@@ -12,6 +12,7 @@ use super::list::Listed;
 use super::request::RegistryOptions;
 use crate::image::registry::config::Registries;
 use crate::image::store::ImageStore;
+use crate::model::image::Driver;
 use crate::model::platform::Platform;
 use crate::model::status::Status;
 use crate::runtime::capability::CapSet;
@@ -193,7 +194,7 @@ impl Engine {
         }
         let images = ImageStore::new(&self.paths).list()?;
         warnings.extend(images.damaged.iter().map(|error| format!("{error:#}")));
-        if let Err(error) = overlay::check_file_system(self.paths.data()) {
+        if let (Driver::Overlay, Err(error)) = (self.driver, overlay::check_file_system(self.paths.data())) {
             warnings.push(format!("{error:#}"));
         }
         let data = self.paths.data();
@@ -206,7 +207,7 @@ impl Engine {
                 "running": running,
                 "stopped": stopped,
             },
-            "graphDriverName": "overlay",
+            "graphDriverName": self.driver.name(),
             "graphOptions": {},
             "graphRoot": data.to_string_lossy(),
             "graphRootAllocated": stat.f_blocks * stat.f_frsize,

@@ -2,6 +2,7 @@
 //! what they look for.
 
 use std::collections::BTreeMap;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -10,9 +11,10 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::container::Container;
-use super::{Engine, facts, port, spec};
+use super::{Engine, facts, port, rootfs, spec};
 use crate::model::container::{ContainerConfig, DeviceLimit, IdRange, Namespace, RestartKind, RootFs, UserNamespace};
 use crate::model::health::Check;
+use crate::model::image::Driver;
 use crate::model::mount::{Mount, Source};
 use crate::model::network::{Endpoint, NetworkMode};
 use crate::model::service::CgroupsMode;
@@ -21,8 +23,8 @@ use crate::model::size;
 use crate::model::status::Status;
 use crate::runtime::capability;
 use crate::storage::layer::Layers;
-use crate::storage::overlay;
 use crate::storage::volume::local::Volumes;
+use crate::storage::{overlay, tree, whole};
 
 /// What Go prints for a time that was never set.
 const ZERO: &str = "0001-01-01T00:00:00Z";
@@ -52,9 +54,16 @@ impl Engine {
     /// Measures the writable layer: slow.
     pub(crate) fn container_size(&self, read: &Container) -> Result<Size> {
         let dir = self.paths.container(&read.config.id).join("rootfs");
-        let writable = if dir.is_dir() { overlay::usage(&dir)?.bytes } else { 0 };
+        let writable = match &read.config.root_fs {
+            _ if !dir.is_dir() => 0,
+            RootFs::Image { driver, .. } if !driver.is_overlay() => {
+                let base = rootfs::base(self, &read.config)?.map(|base| tree::open(&base)).transpose()?;
+                whole::usage(tree::open(&whole::own(&dir))?.as_fd(), base.as_ref().map(AsFd::as_fd))?
+            }
+            _ => overlay::usage(&dir)?.bytes,
+        };
         let mut image = 0;
-        if let RootFs::Image { layers } = &read.config.root_fs {
+        if let RootFs::Image { layers, .. } = &read.config.root_fs {
             let store = Layers::new(&self.paths);
             for chain in layers {
                 image += store.record(chain)?.map_or(0, |record| record.size);
@@ -108,14 +117,14 @@ impl Engine {
             "PidFile": config.pidfile.as_deref().unwrap_or_default(),
             "Name": config.name,
             "RestartCount": read.state.restarts,
-            "Driver": "overlay",
+            "Driver": driver_of(config).name(),
             "MountLabel": "",
             "ProcessLabel": "",
             "AppArmorProfile": facts::apparmor_profile(self, config),
             "EffectiveCaps": sorted(effective),
             "BoundingCaps": sorted(set),
             "ExecIDs": exec_ids(&dir)?,
-            "GraphDriver": { "Name": "overlay", "Data": self.graph(config, &dir) },
+            "GraphDriver": { "Name": driver_of(config).name(), "Data": self.graph(config, &dir) },
             "Mounts": self.mounts_document(config),
             "Dependencies": dependencies(config),
             "NetworkSettings": network_document(read),
@@ -188,7 +197,8 @@ impl Engine {
         let lower = match &config.root_fs {
             RootFs::Directory { overlay: false, .. } => return Value::Null,
             RootFs::Directory { path, .. } => path.clone(),
-            RootFs::Image { layers } => {
+            RootFs::Image { driver, .. } if !driver.is_overlay() => return Value::Null,
+            RootFs::Image { layers, .. } => {
                 let store = Layers::new(&self.paths);
                 let dirs = layers.iter().rev().map(|chain| store.place(chain));
                 dirs.collect::<Vec<_>>().join(":")
@@ -670,6 +680,13 @@ fn config_document(config: &ContainerConfig) -> Value {
         fields.insert("ExposedPorts".to_owned(), exposed.into());
     }
     document
+}
+
+fn driver_of(config: &ContainerConfig) -> Driver {
+    match &config.root_fs {
+        RootFs::Image { driver, .. } => *driver,
+        RootFs::Directory { .. } => Driver::Overlay,
+    }
 }
 
 #[cfg(test)]

@@ -77,12 +77,13 @@ use anyhow::Result;
 
 pub(crate) use crate::model::event::Logger;
 use crate::model::id::Id;
-use crate::model::image::LayerFormat;
+use crate::model::image::{Driver, LayerFormat};
 pub(crate) use crate::state::config::Config;
 pub(crate) use crate::state::config::mounts;
 pub(crate) use crate::state::config::storage::Storage;
 use crate::state::paths::Paths;
 pub(crate) use crate::state::privilege::Privilege;
+use crate::storage::{overlay, whole};
 pub(crate) use crate::sys::journal::is_there as has_journal;
 use container::Locked;
 
@@ -97,6 +98,8 @@ pub(crate) struct Places {
     pub(crate) events: Logger,
     /// How new layers are kept.
     pub(crate) layer_format: LayerFormat,
+    /// How the roots of new containers are made, where it was said.
+    pub(crate) driver: Option<Driver>,
 }
 
 /// An open store: where it is, and with which rights it is worked on.
@@ -108,6 +111,8 @@ pub(crate) struct Engine {
     pub(crate) events: Logger,
     /// How new layers are kept.
     pub(crate) layer_format: LayerFormat,
+    /// How the roots of new containers are made.
+    pub(crate) driver: Driver,
 }
 
 impl Engine {
@@ -117,7 +122,14 @@ impl Engine {
         let run = places.run.unwrap_or_else(|| privilege.run_root());
         let paths = Paths::new(data, run).with_volumes(places.volumes);
         paths.prepare()?;
-        Ok(Self { paths, privilege, events: places.events, layer_format: places.layer_format })
+        let driver = match places.driver {
+            Some(driver) => driver,
+            // Copies are slow, and work everywhere.
+            None if overlay::check_file_system(paths.data()).is_err() => Driver::Vfs,
+            None => Driver::Overlay,
+        };
+        whole::check_file_system(driver, paths.data())?;
+        Ok(Self { paths, privilege, events: places.events, layer_format: places.layer_format, driver })
     }
 
     /// Locks the container that `name` means, healed.

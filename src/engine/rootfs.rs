@@ -1,4 +1,4 @@
-//! The writable layer of a container, and the directories that its overlay is made of.
+//! The root of a container: the writable layer and the directories that its overlay is made of, or its own tree.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -11,33 +11,88 @@ use super::{Engine, owners};
 use crate::model::container::{ContainerConfig, RootFs};
 use crate::model::error::Error;
 use crate::model::idmap::IdMaps;
+use crate::model::image::Driver;
 use crate::runtime::rootfs::layered;
-use crate::storage::{layer, overlay, shift};
+use crate::storage::{derived, layer, overlay, shift, whole};
 use crate::sys::mount::{self, Lower, OverlayDirs};
 
 /// Makes the writable layer of a container that is being created.
 pub(crate) fn prepare(engine: &Engine, locked: &Locked) -> Result<()> {
-    if let RootFs::Image { layers } = &locked.config.root_fs {
+    let rootfs = locked.dir().join("rootfs");
+    match &locked.config.root_fs {
         // Copies of layers take their time: here, not at the first start.
-        layer_dirs(engine, layers, owners::maps(engine, &locked.config)?.as_ref())?;
+        RootFs::Image { layers, driver: Driver::Overlay } => {
+            layer_dirs(engine, layers, owners::maps(engine, &locked.config)?.as_ref())?;
+        }
+        RootFs::Image { driver, .. } => {
+            let base = base(engine, &locked.config)?;
+            return whole::prepare(*driver, base.as_deref(), &rootfs, locked.config.remove);
+        }
+        RootFs::Directory { .. } => {}
     }
     match &locked.config.root_fs {
         RootFs::Directory { overlay: false, .. } => Ok(()),
-        _ => overlay::prepare(&locked.dir().join("rootfs")).context("make the writable layer"),
+        _ => overlay::prepare(&rootfs).context("make the writable layer"),
     }
 }
 
-/// The directories of the container's overlay; `None` where its root is a plain directory.
-pub(crate) fn dirs(engine: &Engine, config: &ContainerConfig, dir: &Path) -> Result<Option<OverlayDirs>> {
+/// The root of a container that is to be mounted.
+pub(crate) enum Root {
+    /// An overlay of these directories.
+    Overlay(OverlayDirs),
+    /// A directory: its own tree, or the user's.
+    Directory(PathBuf),
+}
+
+/// Whether its root is a tree of its own, made as a copy of the image's.
+pub(crate) fn is_copy(config: &ContainerConfig) -> bool {
+    matches!(&config.root_fs, RootFs::Image { driver, .. } if !driver.is_overlay())
+}
+
+/// The container's root, ready for a mount.
+pub(crate) fn root(engine: &Engine, config: &ContainerConfig, dir: &Path) -> Result<Root> {
     let maps = owners::maps(engine, config)?;
+    let rootfs = dir.join("rootfs");
     let lower = match &config.root_fs {
-        RootFs::Directory { overlay: false, .. } => return Ok(None),
+        RootFs::Directory { path, overlay: false } => return Ok(Root::Directory(PathBuf::from(path))),
         RootFs::Directory { path, .. } => vec![Lower::Directory(PathBuf::from(path))],
-        RootFs::Image { layers } => layer_dirs(engine, layers, maps.as_ref())?,
+        RootFs::Image { layers, driver: Driver::Overlay } => layer_dirs(engine, layers, maps.as_ref())?,
+        RootFs::Image { driver, .. } => {
+            if !whole::is_ready(&rootfs, config.remove)? {
+                whole::prepare(*driver, base(engine, config)?.as_deref(), &rootfs, config.remove)?;
+            }
+            return Ok(Root::Directory(whole::own(&rootfs)));
+        }
     };
-    let upper = dir.join("rootfs");
     let maps = maps.as_ref().filter(|maps| owners::by_mount(engine, Some(maps)));
-    overlay::dirs(lower, &upper, config.remove, engine.privilege.is_rootless(), maps).map(Some)
+    overlay::dirs(lower, &rootfs, config.remove, engine.privilege.is_rootless(), maps).map(Root::Overlay)
+}
+
+/// The tree that the container's own was made as; `None` where that was empty.
+pub(crate) fn base(engine: &Engine, config: &ContainerConfig) -> Result<Option<PathBuf>> {
+    let RootFs::Image { layers, driver } = &config.root_fs else { return Ok(None) };
+    if layers.is_empty() {
+        return Ok(None);
+    }
+    let mut lower = lower(engine, layers)?;
+    lower.reverse();
+    let maps = owners::maps(engine, config)?.filter(|maps| !owners::by_mount(engine, Some(maps)));
+    whole::ensure(&engine.paths, *driver, layers, &lower, maps.as_ref()).map(Some)
+}
+
+/// What is made of layers for the container and kept beside them.
+pub(crate) fn copies(engine: &Engine, config: &ContainerConfig) -> Result<Vec<derived::Place>> {
+    let maps = owners::maps(engine, config)?.filter(|maps| !owners::by_mount(engine, Some(maps)));
+    let mut copies = Vec::new();
+    if let Some(maps) = &maps {
+        copies.extend(config.layers().map(|chain| (chain.clone(), shift::name(maps))));
+    }
+    if let RootFs::Image { layers, driver } = &config.root_fs
+        && let (Some(top), false) = (layers.last(), driver.is_overlay())
+    {
+        copies.push((top.clone(), whole::name(*driver, maps.as_ref())));
+    }
+    Ok(copies)
 }
 
 /// An image's layers, the top one first, with owners that suit a container with `maps`.
@@ -73,7 +128,16 @@ pub(crate) fn view(engine: &Engine, config: &ContainerConfig) -> Result<OwnedFd>
         RootFs::Directory { path, .. } => {
             return mount::clone_tree(rustix::fs::CWD, path, false).with_context(|| format!("open rootfs {path}"));
         }
-        RootFs::Image { layers } => lower(engine, layers)?,
+        RootFs::Image { layers, driver: Driver::Overlay } => lower(engine, layers)?,
+        RootFs::Image { .. } => {
+            // The container's own tree is as good where there is nothing below it.
+            let path = match base(engine, config)? {
+                Some(base) => base,
+                None => whole::own(&engine.paths.container(&config.id).join("rootfs")),
+            };
+            return mount::clone_tree(rustix::fs::CWD, &path, false)
+                .with_context(|| format!("open {}", path.display()));
+        }
     };
     stack(engine, lower)
 }

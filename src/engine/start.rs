@@ -17,9 +17,10 @@ use super::attach::Attached;
 use super::container::Locked;
 use super::facts;
 use super::request::RemoveRequest;
+use super::rootfs::Root;
 use super::volume::Content;
 use super::{Engine, owners};
-use crate::model::container::{ContainerConfig, ProcessRef, RootFs};
+use crate::model::container::{ContainerConfig, ProcessRef};
 use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::network::NetworkMode;
@@ -350,12 +351,9 @@ impl Engine {
     }
 
     fn root_source(&self, config: &ContainerConfig, dir: &std::path::Path) -> Result<RootSource> {
-        Ok(match super::rootfs::dirs(self, config, dir)? {
-            Some(dirs) => RootSource::overlay(dirs),
-            None => match &config.root_fs {
-                RootFs::Directory { path, .. } => RootSource::Directory { path: PathBuf::from(path) },
-                RootFs::Image { .. } => unreachable!("an image's root is an overlay"),
-            },
+        Ok(match super::rootfs::root(self, config, dir)? {
+            Root::Overlay(dirs) => RootSource::overlay(dirs),
+            Root::Directory(path) => RootSource::Directory { path },
         })
     }
 }

@@ -18,13 +18,14 @@ use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
 use super::container::{Locked, monitor_lock};
+use super::rootfs::Root;
 use super::{Engine, merged, owners, rootfs, spec, volume};
-use crate::model::container::{ContainerConfig, ProcessRef, RootFs};
+use crate::model::container::{ContainerConfig, ProcessRef};
 use crate::model::error::Error;
 use crate::model::id::Id;
 use crate::model::idmap::IdMaps;
 use crate::runtime::idmap;
-use crate::runtime::rootfs::{idmapped, layered};
+use crate::runtime::rootfs::{idmapped, layered, pivot};
 use crate::state::lock;
 use crate::storage::volume::local::Volumes;
 use crate::sys::apart;
@@ -114,9 +115,9 @@ impl Engine {
             None => None,
         };
         let namespace = namespace.as_ref().map(OwnedFd::as_fd);
-        let root = match (rootfs::dirs(self, config, &locked.dir())?, namespace) {
-            (Some(dirs), namespace) => layered::mount(&dirs, namespace, MountAttrFlags::empty())?,
-            (None, namespace) => directory(&config.root_fs, namespace)?,
+        let root = match rootfs::root(self, config, &locked.dir())? {
+            Root::Overlay(dirs) => layered::mount(&dirs, namespace, MountAttrFlags::empty())?,
+            Root::Directory(path) => directory(&path, namespace)?,
         };
         self.furnish_view(root, locked, namespace, scope)
     }
@@ -198,13 +199,11 @@ fn confine(root: &OwnedFd) -> Result<()> {
     mount::set_attr(root, true, attr).context("close the view of the container")
 }
 
-fn directory(root: &RootFs, namespace: Option<BorrowedFd<'_>>) -> Result<OwnedFd> {
-    let RootFs::Directory { path, .. } = root else {
-        return Err(Error::state("the container has no root file system").into());
-    };
+fn directory(path: &Path, namespace: Option<BorrowedFd<'_>>) -> Result<OwnedFd> {
     match namespace {
-        Some(namespace) => idmapped::directory(Path::new(path), None, namespace),
-        None => mount::clone_tree(CWD, path, true).with_context(|| format!("open rootfs {path}")),
+        Some(namespace) => idmapped::directory(path, None, namespace),
+        // Private: what is mounted on it here is seen nowhere else.
+        None => pivot::open_root(path, None),
     }
 }
 

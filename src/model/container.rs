@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::health::HealthConfig;
 use super::id::Id;
+use super::image::Driver;
 use super::log::LogConfig;
 use super::mount::{Mount, Source};
 use super::network::{Endpoint, NetworkMode};
@@ -22,8 +23,12 @@ use super::status::Status;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum RootFs {
-    /// Layers of an image, by chain id, the lowest first, under a writable upper directory.
-    Image { layers: Vec<String> },
+    /// Layers of an image, by chain id, the lowest first: under a writable upper directory, or with their tree copied.
+    Image {
+        layers: Vec<String>,
+        #[serde(default, skip_serializing_if = "Driver::is_overlay")]
+        driver: Driver,
+    },
     /// A directory of the host; with `overlay` it is the lower of an overlay and is never written (`--rootfs /dir:O`).
     Directory { path: String, overlay: bool },
 }
@@ -559,7 +564,7 @@ impl ContainerConfig {
     /// The chain ids of all layers that it stands on: those of its root, and of the images that it mounts.
     pub(crate) fn layers(&self) -> impl Iterator<Item = &String> {
         let root: &[String] = match &self.root_fs {
-            RootFs::Image { layers } => layers,
+            RootFs::Image { layers, .. } => layers,
             RootFs::Directory { .. } => &[],
         };
         let mounted = self.mounts.iter().flat_map(|mount| match &mount.source {

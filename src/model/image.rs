@@ -34,6 +34,46 @@ impl LayerFormat {
     }
 }
 
+/// How the root of a container is made of an image's layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Driver {
+    /// An overlay over them.
+    #[default]
+    Overlay,
+    /// A snapshot of their tree, a btrfs subvolume.
+    Btrfs,
+    /// A copy of their tree.
+    Vfs,
+}
+
+impl Driver {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Overlay, Self::Btrfs, Self::Vfs];
+
+    /// The word for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Overlay => "overlay",
+            Self::Btrfs => "btrfs",
+            Self::Vfs => "vfs",
+        }
+    }
+
+    /// The driver that `word` names.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        match word {
+            "overlay2" => Some(Self::Overlay),
+            _ => Self::ALL.into_iter().find(|driver| driver.name() == word),
+        }
+    }
+
+    /// For records, where the usual one is not told.
+    pub(crate) fn is_overlay(&self) -> bool {
+        *self == Self::Overlay
+    }
+}
+
 /// A layer of an image: its blob, and what it unpacks to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ImageLayer {

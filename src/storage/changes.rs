@@ -34,19 +34,38 @@ pub(crate) struct Change {
 
 /// What the upper directory `upper` changes of `lower`, by path; without `lower` everything is new.
 pub(crate) fn of_upper(upper: BorrowedFd<'_>, lower: Option<BorrowedFd<'_>>) -> Result<Vec<Change>> {
-    Walk { new: upper, old: lower, upper: true, changes: Vec::new(), known: HashSet::new() }.run()
+    walk(upper, lower, As::Upper)
 }
 
 /// What the tree `new` has that `old` has not, and the other way round, by path.
 pub(crate) fn between(new: BorrowedFd<'_>, old: BorrowedFd<'_>) -> Result<Vec<Change>> {
-    Walk { new, old: Some(old), upper: false, changes: Vec::new(), known: HashSet::new() }.run()
+    walk(new, Some(old), As::Tree)
+}
+
+/// What changed in the tree `new` since it was made as a copy of `old`, times and attributes included, by path; without
+/// `old` it was made empty.
+pub(crate) fn of_copy(new: BorrowedFd<'_>, old: Option<BorrowedFd<'_>>) -> Result<Vec<Change>> {
+    walk(new, old, As::Copy)
+}
+
+/// What a tree is to the other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum As {
+    /// An upper directory: it has what changed, and whiteouts.
+    Upper,
+    Tree,
+    /// It was the same to the nanosecond.
+    Copy,
+}
+
+fn walk(new: BorrowedFd<'_>, old: Option<BorrowedFd<'_>>, is: As) -> Result<Vec<Change>> {
+    Walk { new, old, is, changes: Vec::new(), known: HashSet::new() }.run()
 }
 
 struct Walk<'a> {
     new: BorrowedFd<'a>,
     old: Option<BorrowedFd<'a>>,
-    /// `new` is an upper directory: it has what changed, and whiteouts.
-    upper: bool,
+    is: As,
     changes: Vec<Change>,
     /// Their paths.
     known: HashSet<OsString>,
@@ -54,6 +73,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn run(mut self) -> Result<Vec<Change>> {
+        let upper = self.is == As::Upper;
         // Paths, not descriptors: the depth is foreign.
         let mut waiting = vec![OsString::new()];
         while let Some(path) = waiting.pop() {
@@ -72,14 +92,20 @@ impl Walk<'_> {
                 let inner = join(&path, &name);
                 let is_dir = is(&stat, FileType::Directory);
                 let kind = match known {
-                    _ if self.upper && whiteout::is_whiteout(&stat) => known.map(|_| Kind::Deleted),
+                    _ if upper && whiteout::is_whiteout(&stat) => known.map(|_| Kind::Deleted),
                     None => Some(Kind::Added),
                     // A new one in the place of what was removed; what is in it is told below.
-                    Some(_) if is_dir && self.upper && is_opaque(&dir, &name)? => Some(Kind::Deleted),
+                    Some(_) if is_dir && upper && is_opaque(&dir, &name)? => Some(Kind::Deleted),
                     Some(known) if is_dir && is(&known, FileType::Directory) => {
                         (!same_directory(&stat, &known)).then_some(Kind::Changed)
                     }
-                    Some(known) => (self.upper || !same(&stat, &known)).then_some(Kind::Changed),
+                    Some(known) => (upper || !same(&stat, &known)).then_some(Kind::Changed),
+                };
+                let kind = match (kind, known, &old) {
+                    (None, Some(known), Some(old)) if self.is == As::Copy => (!same_copy(&stat, &known)
+                        || attributes(&dir, &name, &stat)? != attributes(old, &name, &known)?)
+                    .then_some(Kind::Changed),
+                    (kind, ..) => kind,
                 };
                 if let Some(kind) = kind {
                     self.push(&inner, kind);
@@ -88,7 +114,7 @@ impl Walk<'_> {
                     waiting.push(inner);
                 }
             }
-            if let Some(old) = old.filter(|_| !self.upper) {
+            if let Some(old) = old.filter(|_| !upper) {
                 for (name, _) in tree::entries(old.as_fd()).with_context(reading)? {
                     if !seen.contains(&name) {
                         self.push(&join(&path, &name), Kind::Deleted);
@@ -155,6 +181,28 @@ fn same_directory(one: &Stat, other: &Stat) -> bool {
 fn same(one: &Stat, other: &Stat) -> bool {
     let key = |stat: &Stat| (stat.st_mode, stat.st_uid, stat.st_gid, stat.st_rdev, stat.st_size, stat.st_mtime);
     key(one) == key(other)
+}
+
+/// What [`same_directory`] and [`same`] leave out, whatever the file is.
+fn same_copy(one: &Stat, other: &Stat) -> bool {
+    (one.st_mtime_nsec, one.st_uid, one.st_gid) == (other.st_mtime_nsec, other.st_uid, other.st_gid)
+}
+
+/// The attributes of a file or directory; others are never opened.
+fn attributes(dir: &OwnedFd, name: &OsStr, stat: &Stat) -> Result<Vec<(OsString, Vec<u8>)>> {
+    if !is(stat, FileType::RegularFile) && !is(stat, FileType::Directory) {
+        return Ok(Vec::new());
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    match rustix::fs::openat(dir, name, flags, Mode::empty()) {
+        Ok(file) => {
+            let mut found = tree::attributes(file.as_fd())?;
+            found.sort();
+            Ok(found)
+        }
+        // Something else took its place.
+        Err(_) => Ok(Vec::new()),
+    }
 }
 
 fn join(parent: &OsStr, name: &OsStr) -> OsString {

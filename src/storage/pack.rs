@@ -19,6 +19,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use tar::{EntryType, Header};
 
+use super::changes::{Change, Kind};
 use super::{tree, whiteout};
 use crate::model::error::Error;
 use crate::sys::path::open_beneath;
@@ -119,6 +120,47 @@ impl<'a, W: Write> Packer<'a, W> {
             }
             // The first one is the next to come off.
             waiting.extend(directories.into_iter().rev());
+        }
+        Ok(())
+    }
+
+    /// Packs what a list of changes of the tree `root` speaks of, as a layer has it.
+    pub(crate) fn changes(&mut self, root: BorrowedFd<'_>, changes: &[Change]) -> Result<()> {
+        let own = rustix::fs::fstat(root).context("stat the tree")?;
+        for Change { path, kind } in changes {
+            let path = path.as_bytes().strip_prefix(b"/").unwrap_or(path.as_bytes());
+            if self.options.skip.iter().any(|skip| skip.as_bytes() == path) {
+                continue;
+            }
+            let (parent, name) = match path.iter().rposition(|byte| *byte == b'/') {
+                Some(at) => (&path[..at], &path[at + 1..]),
+                None => (&b""[..], path),
+            };
+            if *kind == Kind::Deleted {
+                self.whiteout(parent, Some(name), &own)?;
+                continue;
+            }
+            let dir = match open_dir(root, OsStr::from_bytes(parent)) {
+                Ok(dir) => dir,
+                // It went, or became something else, since it was listed.
+                Err(error) if is_gone(&error) => continue,
+                Err(error) => return Err(error).with_context(|| format!("open directory {}", show(parent))),
+            };
+            let name = OsStr::from_bytes(name);
+            match rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+                    match open_dir(dir.as_fd(), name) {
+                        Err(error) if is_gone(&error) => {}
+                        opened => self.directory(
+                            opened.with_context(|| format!("open directory {}", show(path)))?.as_fd(),
+                            path,
+                        )?,
+                    }
+                }
+                Ok(stat) => self.leaf(dir.as_fd(), name, &stat, path)?,
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(errno).with_context(|| format!("stat {}", show(path))),
+            }
         }
         Ok(())
     }

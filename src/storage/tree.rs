@@ -13,6 +13,8 @@ use anyhow::{Context, Result};
 use rustix::fs::{AtFlags, Dir, FileType, IFlags, Mode, OFlags, ResolveFlags, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
 
+use crate::sys::btrfs;
+
 /// Directories deeper than this are moved to the top of the tree before they are emptied.
 const DEPTH: usize = 64;
 
@@ -114,6 +116,9 @@ impl Removal {
             }
             done => done?,
         };
+        if btrfs::is_subvolume(&child) && btrfs::destroy(dir, name).is_ok() {
+            return Ok(());
+        }
         if depth == 0 {
             self.top = Some(child.try_clone().map_err(|_| Errno::MFILE)?);
         }

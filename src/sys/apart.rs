@@ -5,7 +5,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use rustix::mount::MountPropagationFlags;
+use rustix::thread::CapabilitiesSecureBits;
 
 /// Runs `work` in the mount namespace that `namespace` refers to (a namespace file, or a pidfd since Linux 5.8).
 pub(crate) fn in_mounts<T: Send>(namespace: BorrowedFd<'_>, work: impl FnOnce() -> T + Send) -> io::Result<T> {
@@ -34,6 +36,26 @@ pub(crate) fn in_root<T: Send>(root: impl AsFd + Sync, work: impl FnOnce() -> T 
         rustix::process::umask(rustix::fs::Mode::empty());
         Ok(work())
     })
+}
+
+/// As [`in_root`]; what `work` makes belongs to the user and group of `owner` at first, and its rights stay what they are.
+/// A mount that maps owners lets nobody make files whom its map does not know. setfsuid(2).
+pub(crate) fn in_root_as<T: Send>(
+    root: impl AsFd + Sync,
+    owner: (u32, u32),
+    work: impl FnOnce() -> T + Send,
+) -> io::Result<T> {
+    in_root(root, || {
+        rustix::thread::set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP)?;
+        let (uid, gid) = (Uid::from_raw(owner.0), Gid::from_raw(owner.1));
+        // They tell of no error but by the ids that are in force.
+        setfsgid(gid);
+        setfsuid(uid);
+        if (setfsuid(uid), setfsgid(gid)) != (uid, gid) {
+            return Err(io::Error::from_raw_os_error(libc::EPERM));
+        }
+        Ok(work())
+    })?
 }
 
 fn on_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {

@@ -7,6 +7,7 @@
 
 pub(crate) mod apart;
 pub(crate) mod bpf;
+pub(crate) mod btrfs;
 pub(crate) mod cancel;
 pub(crate) mod cap;
 pub(crate) mod clone;

@@ -226,8 +226,9 @@ fn the_store_is_where_the_files_say() {
         let words = ["info", "--format", "json"];
         let expected = format!("{}/dhow {}/dhow", big.display(), volumes.display());
         assert_eq!(places(bare(&words, "")), expected);
-        let message = "Error: STORAGE_DRIVER: storage driver \"vfs\" is not supported, choose from: overlay";
-        bare(&["ps"], "vfs").fails(125, message);
+        let message =
+            "Error: STORAGE_DRIVER: storage driver \"zfs\" is not supported, choose from: overlay, btrfs, vfs";
+        bare(&["ps"], "zfs").fails(125, message);
         let archive = file(env, "i.tar", "");
         std::fs::write(&archive, crate::support::image::Image::busybox().docker_archive(&["busybox"])).unwrap();
         bare(&["load", "-q", "-i", &archive.display().to_string()], "").ok();

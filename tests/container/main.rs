@@ -15,6 +15,7 @@ mod copy;
 mod crowd;
 mod damage;
 mod decay;
+mod driver;
 mod erofs;
 mod escape;
 mod event;

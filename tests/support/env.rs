@@ -173,6 +173,9 @@ impl Seat {
         command.env("HOME", &self.home).env("TMPDIR", &self.tmp).env("XDG_RUNTIME_DIR", &self.runtime);
         // What this machine's files say is not what is tested.
         command.env("CONTAINERS_CONF", "/dev/null");
+        if let Some(driver) = std::env::var_os("DHOW_TEST_DRIVER") {
+            command.env("STORAGE_DRIVER", driver);
+        }
         if self.uid != 0 {
             command.uid(self.uid).gid(self.uid).env("USER", USER).env("LOGNAME", USER);
         }

@@ -19,12 +19,13 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Makes a file system of `kind` (ext4 or xfs) of `mebibytes` (xfs wants 300) and mounts it.
+    /// Makes a file system of `kind` (ext4, btrfs or xfs) of `mebibytes` (xfs wants 300) and mounts it.
     pub(crate) fn new(env: &TestEnv, kind: &str, mebibytes: u64) -> Self {
         let (file, mountpoint) = (env.place.join(format!("{kind}.disk")), env.place.join(format!("{kind}.mount")));
         std::fs::File::create(&file).and_then(|f| f.set_len(mebibytes << 20)).expect("make a disk's file");
         let mut make = match kind {
             "ext4" => Command::new(super::require::program("mke2fs").expect("mke2fs")),
+            "btrfs" => Command::new(super::require::program("mkfs.btrfs").expect("mkfs.btrfs")),
             _ => Command::new(super::require::program("mkfs.xfs").expect("mkfs.xfs")),
         };
         let quiet: &[&str] =
@@ -59,6 +60,11 @@ impl Disk {
         assert!(output.status.success(), "mount a disk: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    fn is_btrfs(&self) -> bool {
+        nix::sys::statfs::statfs(&self.mountpoint).expect("stat a disk").filesystem_type()
+            == nix::sys::statfs::BTRFS_SUPER_MAGIC
+    }
+
     fn unmount(&self) -> nix::Result<()> {
         // A process that is just ending may hold it for a moment.
         for _ in 0..100 {
@@ -72,6 +78,15 @@ impl Disk {
 
     /// Takes the power away now, and brings it back: what was not synced is gone.
     pub(crate) fn cut(&self) {
+        if self.is_btrfs() {
+            // It cannot be shut down: the disk goes back to what reached it until now.
+            let reached = self.file.with_extension("reached");
+            std::fs::copy(&self.file, &reached).expect("copy a disk");
+            self.unmount().expect("unmount a disk");
+            std::fs::rename(&reached, &self.file).expect("put a disk back");
+            self.mount();
+            return;
+        }
         let directory = std::fs::File::open(&self.mountpoint).expect("open a disk");
         // SAFETY: the kernel reads one u32.
         let result = unsafe {

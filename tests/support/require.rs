@@ -95,6 +95,13 @@ fn missing(need: &str) -> Option<String> {
             }
             (!known() || kernel() < (6, 12)).then(|| "no EROFS images without a loop device".to_owned())
         }
+        "btrfs" => {
+            let known = || std::fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("btrfs"));
+            if !known() {
+                drop(std::process::Command::new("modprobe").arg("btrfs").status());
+            }
+            if known() { program_missing("mkfs.btrfs") } else { Some("the kernel has no btrfs".to_owned()) }
+        }
         "ext4" => program_missing("mke2fs"),
         "xfs" => program_missing("mkfs.xfs"),
         other => panic!("no such requirement: {other}"),

@@ -50,7 +50,7 @@ const KNOWN: [(&str, &[&str]); 14] = [
     ("pid", &["private", "host"]),
     ("pull", &["always", "missing", "never", "newer"]),
     ("restart", &["no", "always", "on-failure", "unless-stopped"]),
-    ("storage-driver", &["overlay"]),
+    ("storage-driver", &["overlay", "btrfs", "vfs"]),
     ("userns", &["host", "keep-id", "auto", "nomap"]),
     ("uts", &["private", "host"]),
 ];

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use anyhow::{Context, Result};
 
 use crate::engine::container::{self, Container};
-use crate::engine::{Engine, owners, remove};
+use crate::engine::{Engine, remove, rootfs};
 use crate::image::gc;
-use crate::storage::shift;
+use crate::storage::derived;
 
 impl Engine {
     /// Finishes what killed pulls, loads and removals left. Cheap when there is nothing.
@@ -18,21 +18,20 @@ impl Engine {
         if unreadable { Ok(()) } else { healed.context("clean up after an interrupted command") }
     }
 
-    /// Removes the copies of layers for user namespaces that no container has any more. A record that cannot be read may
+    /// Removes the copies and trees of layers for containers that are there no more. A record that cannot be read may
     /// name any: then nothing goes.
     pub(super) fn prune_copies(&self) -> Result<()> {
         let mut unreadable = false;
-        let pruned = shift::collect(&self.paths, &mut || self.used_copies().inspect_err(|_| unreadable = true));
+        let pruned = derived::collect(&self.paths, &mut || self.used_copies().inspect_err(|_| unreadable = true));
         if unreadable { Ok(()) } else { pruned.context("remove copies of layers") }
     }
 
-    fn used_copies(&self) -> Result<HashSet<shift::Copied>> {
+    fn used_copies(&self) -> Result<HashSet<derived::Place>> {
         let mut used = HashSet::new();
         for id in container::ids(&self.paths)? {
             let Some(read) = Container::read(&self.paths, &id)? else { continue };
-            match owners::maps(self, &read.config) {
-                Ok(None) => {}
-                Ok(Some(maps)) => used.extend(read.config.layers().map(|chain| (chain.clone(), shift::name(&maps)))),
+            match rootfs::copies(self, &read.config) {
+                Ok(copies) => used.extend(copies),
                 // Whose user namespace it shared is gone: it cannot be started any more.
                 Err(error) if remove::is_gone(&error) => {}
                 Err(error) => return Err(error),

@@ -63,7 +63,7 @@ impl Engine {
             "Os": record.os,
             "Size": record.size(),
             "VirtualSize": record.size(),
-            "GraphDriver": { "Name": "overlay", "Data": self.layers_of(&image) },
+            "GraphDriver": { "Name": self.driver.name(), "Data": self.layers_of(&image) },
             "RootFS": {
                 "Type": "layers",
                 "Layers": record.layers.iter().map(|layer| layer.diff_id.to_string()).collect::<Vec<_>>(),
