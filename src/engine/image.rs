@@ -15,6 +15,7 @@ mod pull;
 pub(crate) mod push;
 pub(crate) mod remove;
 pub(crate) mod search;
+mod sign;
 pub(crate) mod tree;
 pub(crate) mod trust;
 mod usage;

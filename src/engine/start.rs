@@ -252,7 +252,7 @@ impl Engine {
             make_dir(&bundle.join(&prepared.facts.root))?;
         }
         record::write(&bundle.join("config.json"), &spec, Durability::Lazy)?;
-        let mounted = super::merged::mounted(&dir)?;
+        let mounted = if super::rootfs::is_copy(config) { None } else { super::merged::mounted(&dir)? };
         let connects = matches!(config.network, NetworkMode::Bridge(_) | NetworkMode::Pasta(_));
         // The command waits for its network, and for the manager to know who speaks for it.
         let waits = connects || manager.as_ref().is_some_and(Manager::hears_monitor);

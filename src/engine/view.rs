@@ -106,7 +106,7 @@ impl Engine {
     /// Mounts a container that does not live.
     fn mount(&self, locked: &Locked, maps: Option<&IdMaps>, scope: Scope) -> Result<(OwnedFd, Vec<(String, OwnedFd)>)> {
         let config = &locked.config;
-        if let Some(root) = merged::clone(&locked.dir())? {
+        if let (false, Some(root)) = (rootfs::is_copy(config), merged::clone(&locked.dir())?) {
             // The upper directory is in use by that mount, which is the same.
             return self.furnish_view(root, locked, None, scope);
         }
@@ -142,6 +142,12 @@ impl Engine {
 
 /// The root file system of a locked container as a detached mount, for the user to see.
 pub(crate) fn root(engine: &Engine, locked: &Locked) -> Result<OwnedFd> {
+    if rootfs::is_copy(&locked.config)
+        && let Root::Directory(path) = rootfs::root(engine, &locked.config, &locked.dir())?
+    {
+        // With the owners as the container sees them: through a map nobody here could make a file.
+        return pivot::open_root(&path, None);
+    }
     if let Some(init) = locked.state.init.filter(|_| locked.state.status.is_alive()) {
         let ended = || Error::state(format!("container {} has ended a moment ago", locked.id().short()));
         return Ok(clone(init, Scope::Root).context("clone the mounts of the container")?.ok_or_else(ended)?);

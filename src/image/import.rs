@@ -147,7 +147,7 @@ fn diff_id(file: &std::fs::File, limit: u64) -> Result<Digest> {
     if !any {
         return Err(Error::invalid("it has no files: not a tar archive of a root file system").into());
     }
-    archive.finish()
+    Ok(archive.finish()?.0)
 }
 
 fn configuration(diff_id: &Digest, config: Map<String, Value>, options: &ImportOptions) -> Result<Vec<u8>> {

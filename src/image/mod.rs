@@ -17,5 +17,6 @@ pub(crate) mod push;
 pub(crate) mod reformat;
 pub(crate) mod registry;
 pub(crate) mod save;
+pub(crate) mod sign;
 pub(crate) mod store;
 pub(crate) mod trust;

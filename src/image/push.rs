@@ -27,6 +27,7 @@ use crate::model::image::{ImageRecord, Instance};
 use crate::model::reference::Reference;
 use crate::state::paths::Paths;
 use crate::storage::content::Content;
+use crate::storage::layer::Layers;
 use crate::storage::staging::Staging;
 use crate::sys::cancel::Cancel;
 
@@ -63,6 +64,8 @@ pub(crate) struct Prepared {
 pub(crate) struct PreparedLayer {
     pub(crate) descriptor: Descriptor,
     pub(crate) diff_id: Digest,
+    /// Bytes of the layer as an archive, where they are known.
+    tar_size: Option<u64>,
     place: Place,
 }
 
@@ -91,7 +94,7 @@ impl PreparedLayer {
 
 /// Makes of the image `id` what is wished. While that is held, nobody removes what it stands on.
 pub(crate) fn prepare(paths: &Paths, id: &str, wish: Wish, stop: &Cancel) -> Result<Prepared> {
-    let (store, content) = (ImageStore::new(paths), Content::new(paths));
+    let (store, content, kept) = (ImageStore::new(paths), Content::new(paths), Layers::new(paths));
     let staging = Staging::new(paths)?;
     let record = {
         let _lock = store.lock()?;
@@ -113,6 +116,7 @@ pub(crate) fn prepare(paths: &Paths, id: &str, wish: Wish, stop: &Cancel) -> Res
         .map(|(layer, descriptor)| PreparedLayer {
             descriptor: descriptor.clone(),
             diff_id: layer.diff_id.clone(),
+            tar_size: kept.archive_size(layer.chain_id.hex()),
             place: Place::Kept(content.path(&layer.digest)),
         })
         .collect();
@@ -192,7 +196,7 @@ pub(crate) fn prepare_archived(paths: &Paths, image: &Archived, wish: Wish, stop
         // Who packs it anew reads from where it stands.
         file.rewind().context("rewind a staged layer")?;
         let (descriptor, diff_id) = (layer.descriptor.clone(), diff_id.clone());
-        layers.push(PreparedLayer { descriptor, diff_id, place: Place::Made(file) });
+        layers.push(PreparedLayer { descriptor, diff_id, tar_size: None, place: Place::Made(file) });
     }
     let (manifest, manifest_bytes) = (image.manifest.clone(), image.manifest_bytes.clone());
     let config_bytes = image.config_bytes.clone();
@@ -208,6 +212,7 @@ fn assemble(manifest: &Manifest, config: &[u8], places: impl Iterator<Item = Pla
         .map(|(index, (descriptor, place))| PreparedLayer {
             descriptor: descriptor.clone(),
             diff_id: diff_ids.as_ref().map_or(&descriptor.digest, |ids| &ids[index]).clone(),
+            tar_size: None,
             place,
         })
         .collect()
@@ -296,13 +301,16 @@ pub(crate) enum Written<'p> {
 /// Writes a prepared image to a file or directory, with these names; returns the digest of its manifest. An archive must
 /// not exist before; one that cannot be finished is removed.
 pub(crate) fn write(image: &Prepared, place: Written<'_>, names: &[String]) -> Result<Digest> {
-    let openers: Vec<_> =
-        image.layers.iter().map(|layer| move || -> Result<Box<dyn Read>> { Ok(Box::new(layer.reader()?)) }).collect();
+    let openers: Vec<_> = image
+        .layers
+        .iter()
+        .map(|layer| move || -> Result<Box<dyn Read + Send>> { Ok(Box::new(layer.reader()?)) })
+        .collect();
     let mut layers = Vec::with_capacity(openers.len());
     for (layer, open) in image.layers.iter().zip(&openers) {
         let compression = layer_compression(&layer.descriptor.media_type)?;
         let (descriptor, diff_id) = (&layer.descriptor, &layer.diff_id);
-        layers.push(OutgoingLayer { descriptor, diff_id, compression, tar_size: None, open });
+        layers.push(OutgoingLayer { descriptor, diff_id, compression, tar_size: layer.tar_size, open });
     }
     let outgoing = archive::image::Outgoing {
         names: names.to_vec(),

@@ -13,6 +13,7 @@ use crate::model::error::Error;
 use crate::model::image::ImageRecord;
 use crate::state::paths::Paths;
 use crate::storage::content::Content;
+use crate::storage::layer::Layers;
 
 /// The formats of `--format`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,7 +41,7 @@ struct Open {
 
 /// Writes `images` to `out`. Nothing is written before every image was found whole.
 pub(crate) fn save(paths: &Paths, images: &[Saved], format: Format, out: &mut dyn Write) -> Result<()> {
-    let (store, content) = (ImageStore::new(paths), Content::new(paths));
+    let (store, content, kept) = (ImageStore::new(paths), Content::new(paths), Layers::new(paths));
     let mut opened = Vec::with_capacity(images.len());
     for image in images {
         let record = store.record(&image.id)?.ok_or_else(|| super::store::unknown(&image.id))?;
@@ -53,7 +54,7 @@ pub(crate) fn save(paths: &Paths, images: &[Saved], format: Format, out: &mut dy
         }
         opened.push(Open { record, manifest, manifest_bytes, config, names: image.names.clone() });
     }
-    let open_blob = |digest: &Digest| -> Result<Box<dyn Read>> {
+    let open_blob = |digest: &Digest| -> Result<Box<dyn Read + Send>> {
         let file = content.open(digest)?.ok_or_else(|| missing(digest))?;
         Ok(Box::new(file))
     };
@@ -69,7 +70,7 @@ pub(crate) fn save(paths: &Paths, images: &[Saved], format: Format, out: &mut dy
                 descriptor,
                 diff_id: &layer.diff_id,
                 compression: layer_compression(&layer.media_type)?,
-                tar_size: None,
+                tar_size: kept.archive_size(layer.chain_id.hex()),
                 open,
             });
         }

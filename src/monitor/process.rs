@@ -22,7 +22,7 @@ use crate::runtime::delegate::{self, Delegate};
 use crate::runtime::exec::{ExecRequest, exec};
 use crate::runtime::hook::{Point, Subject};
 use crate::runtime::init::Ways;
-use crate::runtime::rootfs::{idmapped, layered};
+use crate::runtime::rootfs::{idmapped, layered, pivot};
 use crate::runtime::stdio::Preserved;
 use crate::runtime::stdio::Stdio;
 use crate::runtime::{account, bundle, idmap, owner, seal, terminal, user};
@@ -292,12 +292,16 @@ fn detached(config: &MonitorConfig, spec: &Spec, from: &RootSource) -> Result<Ow
 fn source(config: &MonitorConfig, spec: &Spec, from: &RootSource) -> Result<Rootfs> {
     Ok(match from {
         RootSource::Bundle => Rootfs::Path(bundle::root(spec, &config.bundle)?),
-        RootSource::Directory { path } if config.map_root => {
+        RootSource::Directory { path } => {
             let propagation = spec.linux().as_ref().and_then(|linux| linux.rootfs_propagation().as_deref());
-            let namespace = idmapped::namespace(spec)?;
-            Rootfs::Detached(idmapped::directory(path, propagation, namespace.as_fd())?)
+            if config.map_root {
+                let namespace = idmapped::namespace(spec)?;
+                Rootfs::Detached(idmapped::directory(path, propagation, namespace.as_fd())?)
+            } else {
+                // Not as a path: hooks find it in the bundle, like every other.
+                Rootfs::Detached(pivot::open_root(path, propagation)?)
+            }
         }
-        RootSource::Directory { path } => Rootfs::Path(path.clone()),
         RootSource::Mounted { path } => {
             let doing = || format!("clone {}", path.display());
             let tree = mount::clone_tree(rustix::fs::CWD, path, false).with_context(doing)?;

@@ -115,6 +115,8 @@ pub(crate) struct Summary {
     pub(crate) root: bool,
     /// Devices and attributes that a user namespace or the file system cannot have, left out.
     pub(crate) skipped: u64,
+    /// Bytes of the archive.
+    pub(crate) archive: u64,
 }
 
 impl Summary {

@@ -50,6 +50,9 @@ pub(crate) struct LayerRecord {
     /// Devices and attributes that could not be kept.
     #[serde(default)]
     pub(crate) skipped: u64,
+    /// Bytes of the archive that it was unpacked from; 0 where an older release wrote this.
+    #[serde(default)]
+    pub(crate) archive: u64,
 }
 
 /// The chain ids of an image's layers, the lowest first.
@@ -111,6 +114,12 @@ impl Layers {
     /// The record of a layer, `None` when the store does not have it.
     pub(crate) fn record(&self, chain: &str) -> Result<Option<LayerRecord>> {
         record::read(&self.root.join(chain).join("layer.json"))
+    }
+
+    /// Bytes of the archive that a layer was unpacked from, where the store knows.
+    pub(crate) fn archive_size(&self, chain: &str) -> Option<u64> {
+        // Only to spare work: a damaged record is told by others.
+        self.record(chain).ok().flatten().map(|record| record.archive).filter(|size| *size > 0)
     }
 
     /// The chain ids of all layers.
@@ -229,6 +238,7 @@ impl Staged {
             size: unpacked.summary.size,
             inodes: unpacked.summary.inodes,
             skipped: unpacked.summary.skipped,
+            archive: unpacked.summary.archive,
         };
         // The sync before the publication covers it.
         record::write(&self.dir.join("layer.json"), &record, Durability::Lazy)

@@ -114,8 +114,8 @@ impl<R: Read> Archive<R> {
         self.total
     }
 
-    /// Reads what is left, so that the digest is whole, and returns it.
-    pub(crate) fn finish(mut self) -> Result<Digest> {
+    /// Reads what is left, so that the digest is whole, and returns it with the number of bytes.
+    pub(crate) fn finish(mut self) -> Result<(Digest, u64)> {
         loop {
             self.start = self.end;
             if !self.fill()? {
@@ -123,7 +123,7 @@ impl<R: Read> Archive<R> {
             }
         }
         let hash = self.hash.take().unwrap_or_default();
-        Ok(Digest::sha256(&hash.finalize().into()))
+        Ok((Digest::sha256(&hash.finalize().into()), self.total))
     }
 
     /// Reads more into the empty buffer; false at the end.

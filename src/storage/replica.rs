@@ -5,11 +5,12 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid, XattrFlags};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Uid, XattrFlags};
 use rustix::io::Errno;
 
 use super::{tree, whiteout};
@@ -26,6 +27,29 @@ pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, maps: Option<&IdMap
 /// Lays a layer upon the tree `to`, as overlayfs would show the two.
 pub(crate) fn merge(layer: BorrowedFd<'_>, to: BorrowedFd<'_>, maps: Option<&IdMaps>) -> Result<()> {
     Copy { from: layer, to, maps, merges: true, linked: HashMap::new(), clones: true }.run()
+}
+
+/// Copies the data and leaves the holes. lseek(2), "Seeking file data and holes".
+fn pieces(source: &mut File, copy: &mut File) -> std::io::Result<()> {
+    let size = source.metadata()?.len();
+    let mut at = 0;
+    while at < size {
+        at = match rustix::fs::seek(&*source, SeekFrom::Data(at)) {
+            // The rest is a hole.
+            Err(Errno::NXIO) => break,
+            // The file system does not tell: all of it is data.
+            Err(Errno::INVAL) => at,
+            found => found?,
+        };
+        let end = rustix::fs::seek(&*source, SeekFrom::Hole(at)).unwrap_or(size);
+        rustix::fs::seek(&*source, SeekFrom::Start(at))?;
+        rustix::fs::seek(&*copy, SeekFrom::Start(at))?;
+        if std::io::copy(&mut source.take(end - at), copy)? == 0 {
+            break;
+        }
+        at = end;
+    }
+    copy.set_len(size)
 }
 
 /// One copy of a tree.
@@ -136,7 +160,7 @@ impl Copy<'_> {
             }
         }
         let (mut source, mut copy) = (File::from(source), File::from(copy));
-        std::io::copy(&mut source, &mut copy).context("copy data")?;
+        pieces(&mut source, &mut copy).context("copy data")?;
         Ok((source.into(), copy.into()))
     }
 

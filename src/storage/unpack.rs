@@ -147,7 +147,7 @@ fn unpack(args: &[std::ffi::OsString], report: BorrowedFd<'_>) -> Result<(Digest
         .context("open the staging directory")?;
     let blob = File::from(rustix::stdio::stdin().try_clone_to_owned().context("open the blob")?);
     let mut archive = Archive::new(compression::reader(blob)?, limits.bytes, true);
-    let (summary, notes) = match format {
+    let (mut summary, notes) = match format {
         LayerFormat::Directory => Extractor::new(root.as_fd(), "/".into(), limits).run(&mut archive)?,
         LayerFormat::Erofs => {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -155,7 +155,8 @@ fn unpack(args: &[std::ffi::OsString], report: BorrowedFd<'_>) -> Result<(Digest
             Composer::new(file.context("create the image of the layer")?.into(), limits)?.run(&mut archive)?
         }
     };
-    let diff_id = archive.finish()?;
+    let diff_id;
+    (diff_id, summary.archive) = archive.finish()?;
     // Only now, when nobody waits any more to be read from: the reader of the report may be the writer of the blob.
     for note in &notes {
         match note {

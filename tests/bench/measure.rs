@@ -48,6 +48,42 @@ pub(crate) fn output(mut command: Command) -> Result<String, String> {
     Err(text.lines().last().unwrap_or("failed without a word").to_owned())
 }
 
+/// What a command took.
+struct Cost {
+    time: Duration,
+    /// Of it and all that it waited for, as the user and in the kernel.
+    processor: Duration,
+    /// The largest of them, KiB.
+    peak: u64,
+}
+
+fn run(mut command: Command) -> Result<Cost, String> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let start = Instant::now();
+    let mut child = command.spawn().map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    let mut stderr = child.stderr.take().expect("a pipe");
+    std::io::Read::read_to_string(&mut stderr, &mut text).map_err(|error| error.to_string())?;
+    let pid = libc::pid_t::try_from(child.id()).expect("a pid");
+    let mut status = 0;
+    // SAFETY: all-zero bytes are a valid rusage; the kernel fills both for a child that nobody else waits for.
+    #[allow(unsafe_code, reason = "nobody else tells what one child took")]
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        assert_eq!(libc::wait4(pid, &raw mut status, 0, &raw mut usage), pid, "wait for a command");
+        usage
+    };
+    let time = start.elapsed();
+    if !libc::WIFEXITED(status) || libc::WEXITSTATUS(status) != 0 {
+        return Err(text.lines().last().unwrap_or("failed without a word").to_owned());
+    }
+    let duration = |time: libc::timeval| {
+        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_usec).unwrap_or(0) * 1000)
+    };
+    let processor = duration(usage.ru_utime) + duration(usage.ru_stime);
+    Ok(Cost { time, processor, peak: u64::try_from(usage.ru_maxrss).unwrap_or(0) })
+}
+
 /// One of those that are compared.
 pub(crate) struct Contender<'a> {
     pub(crate) name: &'a str,
@@ -71,6 +107,8 @@ impl<'a> Contender<'a> {
 /// Times every contender once a round, in turn, and prints the rows; the first one is what the others are held against.
 pub(crate) fn compare(what: &str, rounds: usize, contenders: &[Contender<'_>]) {
     let mut times: Vec<Vec<Duration>> = contenders.iter().map(|_| Vec::new()).collect();
+    let mut used: Vec<Vec<Duration>> = times.clone();
+    let mut peaks: Vec<u64> = contenders.iter().map(|_| 0).collect();
     let mut errors: Vec<Option<String>> = contenders.iter().map(|_| None).collect();
     for round in 0..=rounds {
         for (n, contender) in contenders.iter().enumerate() {
@@ -78,33 +116,35 @@ pub(crate) fn compare(what: &str, rounds: usize, contenders: &[Contender<'_>]) {
                 continue;
             }
             (contender.before)();
-            let command = (contender.command)();
-            let start = Instant::now();
-            let result = output(command);
-            let time = start.elapsed();
-            match result {
+            match run((contender.command)()) {
                 Err(error) => errors[n] = Some(error),
                 // The first round warms up.
-                Ok(_) if round > 0 => times[n].push(time),
-                Ok(_) => {}
+                Ok(_) if round == 0 => {}
+                Ok(cost) => {
+                    times[n].push(cost.time);
+                    used[n].push(cost.processor);
+                    peaks[n] = peaks[n].max(cost.peak);
+                }
             }
         }
     }
     let base = times.first_mut().and_then(|times| percentile(times, 50));
     for (n, contender) in contenders.iter().enumerate() {
         if let Some(error) = &errors[n] {
-            println!("| {what} | {} | - | - | - | {error} |", contender.name);
+            println!("| {what} | {} | - | - | - | - | - | {error} |", contender.name);
             continue;
         }
         let (Some(median), Some(low)) = (percentile(&mut times[n], 50), percentile(&mut times[n], 10)) else {
             continue;
         };
         let ratio = base.map_or(String::new(), |base| format!("{:.2}", median.as_secs_f64() / base.as_secs_f64()));
+        let processor = percentile(&mut used[n], 50).map_or(String::new(), show);
         println!(
-            "| {what} | {} | {} | {} | {ratio} | {} runs |",
+            "| {what} | {} | {} | {} | {ratio} | {processor} | {} MiB | {} runs |",
             contender.name,
             show(median),
             show(low),
+            peaks[n] >> 10,
             times[n].len()
         );
     }
@@ -112,8 +152,8 @@ pub(crate) fn compare(what: &str, rounds: usize, contenders: &[Contender<'_>]) {
 
 /// The head of the table that [`compare`] fills.
 pub(crate) fn head() {
-    println!("| what | who | median | p10 | times dhow's | |");
-    println!("| --- | --- | ---: | ---: | ---: | --- |");
+    println!("| what | who | median | p10 | times dhow's | processor | peak | |");
+    println!("| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |");
 }
 
 fn percentile(times: &mut [Duration], percent: usize) -> Option<Duration> {

@@ -16,5 +16,6 @@ mod pull;
 mod push;
 mod registry;
 mod search;
+mod sign;
 mod transport;
 mod trust;

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 
 use super::push::{format, packing};
 use super::registry::{PlatformArgs, RetryArgs, credentials};
+use super::sign::SignArgs;
 use crate::cli::context::Context;
 use crate::cli::flags::UsageError;
 use crate::cli::flags::tree::Run;
@@ -55,6 +56,8 @@ pub(crate) struct CopyArgs {
     quiet: bool,
     #[command(flatten)]
     retry: RetryArgs,
+    #[command(flatten)]
+    sign: SignArgs,
     /// The source's directory of certificates and keys
     #[arg(long, value_name = "DIR")]
     src_cert_dir: Option<PathBuf>,
@@ -95,6 +98,7 @@ impl Run<Context> for CopyArgs {
                 packing: packing(self.compression_format.as_deref(), self.compression_level, false)?,
                 force: self.compression_format.is_some_and(|text| !text.is_empty()),
             },
+            sign: self.sign.request()?,
             from: RegistryOptions {
                 credentials: credentials(self.src_creds.as_deref())?,
                 cert_dir: self.src_cert_dir,

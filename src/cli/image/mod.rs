@@ -18,6 +18,7 @@ pub(super) mod registry;
 mod remove;
 mod save;
 mod search;
+mod sign;
 mod tag;
 mod tree;
 mod trust;
@@ -58,6 +59,7 @@ pub(crate) const ENTRIES: &[Entry<Context>] = &[
             Entry::leaf::<remove::RemoveArgs>("rm", "Remove one or more images").aliases(&["remove"]),
             SAVE,
             SEARCH,
+            Entry::leaf::<sign::ImageSignArgs>("sign", "Sign images of registries"),
             TAG,
             Entry::leaf::<tree::TreeArgs>("tree", "Show the layers of an image"),
             trust::ENTRY,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use super::registry::{RegistryArgs, RetryArgs, credentials};
+use super::sign::SignArgs;
 use crate::cli::context::Context;
 use crate::cli::flags::UsageError;
 use crate::cli::flags::tree::Run;
@@ -51,6 +52,8 @@ pub(crate) struct PushArgs {
     #[command(flatten)]
     retry: RetryArgs,
     #[command(flatten)]
+    sign: SignArgs,
+    #[command(flatten)]
     registry: RegistryArgs,
     /// The image
     #[arg(required = true, value_name = "IMAGE")]
@@ -73,10 +76,12 @@ impl Run<Context> for PushArgs {
             ..self.registry.options()?
         };
         let options = self.retry.over(options, context)?;
+        let sign = self.sign.request()?;
         let mut progress = progress::for_pull(self.quiet);
         let wish = Wish { format, packing, force };
+        let engine = context.engine()?;
         let digest =
-            context.engine()?.push_image(&self.name, self.destination.as_deref(), wish, &options, progress.as_mut())?;
+            engine.push_image(&self.name, self.destination.as_deref(), wish, &options, &sign, progress.as_mut())?;
         drop(progress);
         if let Some(file) = self.digestfile {
             std::fs::write(&file, digest.as_str()).with_context(|| format!("write {}", file.display()))?;

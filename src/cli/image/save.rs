@@ -13,7 +13,7 @@ use crate::cli::output::file::OutputFile;
 use crate::cli::output::stdout;
 use crate::cli::progress;
 use crate::engine::image::archive::Format;
-use crate::engine::image::push::{Family, Wish};
+use crate::engine::image::push::{Family, SignRequest, Wish};
 use crate::engine::request::RegistryOptions;
 
 /// Save images to an archive
@@ -112,7 +112,14 @@ impl SaveArgs {
         let destination = format!("{transport}:{}", output.display());
         let mut progress = progress::for_pull(self.quiet);
         let options = RegistryOptions::default();
-        context.engine()?.push_image(name, Some(&destination), wish, &options, progress.as_mut())?;
+        context.engine()?.push_image(
+            name,
+            Some(&destination),
+            wish,
+            &options,
+            &SignRequest::default(),
+            progress.as_mut(),
+        )?;
         Ok(0)
     }
 }

@@ -10,7 +10,7 @@ use super::archive::SPOOL;
 use super::interrupt::Guard;
 use super::manifest::{Shown, resolve};
 use super::progress::PullProgress;
-use super::push::{Wish, written};
+use super::push::{SignRequest, Wish, without, written};
 use crate::engine::Engine;
 use crate::engine::request::{PullPolicy, RegistryOptions};
 use crate::image::archive;
@@ -19,6 +19,7 @@ use crate::image::archive::tree::Tree;
 use crate::image::convert::{Family, Packing};
 use crate::image::manifest::{Compression, Config, Document, Manifest};
 use crate::image::push::{self, Prepared};
+use crate::image::sign::Signers;
 use crate::image::store::{self, ImageStore};
 use crate::model::digest::Digest;
 use crate::model::error::Error;
@@ -43,6 +44,8 @@ pub(crate) struct CopyRequest {
     /// Every image of an index, and the index.
     pub(crate) all: bool,
     pub(crate) wish: Wish,
+    /// The signatures that the copy gets.
+    pub(crate) sign: SignRequest,
     /// How the source and the destination are reached.
     pub(crate) from: RegistryOptions,
     pub(crate) to: RegistryOptions,
@@ -62,11 +65,21 @@ impl Engine {
             return self.copy_in(&source, from, name, request, progress);
         }
         if let Source::Storage { name } = &source {
-            return self.push_image(name, Some(to), request.wish, &request.to, progress);
+            return self.push_image(name, Some(to), request.wish, &request.to, &request.sign, progress);
+        }
+        let signers = Signers::open(&request.sign)?;
+        match &destination {
+            Source::Registry { reference, .. } => {
+                signers.check(&reference.qualified(DOCKER_HUB)?.or_latest(), self.privilege.is_rootless())?;
+            }
+            _ => without(&signers, to)?,
         }
         let guard = Guard::new()?;
         let mut work = || {
             if request.all {
+                if !signers.is_empty() {
+                    return Err(Error::unsupported("images of an index are not signed").into());
+                }
                 return self.copy_all(&source, &destination, request, &guard.cancel, progress);
             }
             let wish = shaped(request.wish, &source, &destination)?;
@@ -84,7 +97,7 @@ impl Engine {
                     push::prepare_archived(&self.paths, &archived, wish, &guard.cancel)?
                 }
             };
-            self.deliver(&image, &destination, &request.to, &guard.cancel, progress)
+            self.deliver(&image, &destination, &request.to, &signers, &guard.cancel, progress)
                 .with_context(|| format!("copying {from} to {to}"))
         };
         guard.outcome(work())
@@ -161,13 +174,16 @@ impl Engine {
         image: &Prepared,
         destination: &Source,
         options: &RegistryOptions,
+        signers: &Signers,
         stop: &Cancel,
         progress: &mut dyn PullProgress,
     ) -> Result<Digest> {
         if let Source::Registry { reference, .. } = destination {
             let reference = reference.qualified(DOCKER_HUB)?.or_latest();
             let client = self.registries(options)?.client(stop)?;
-            return push::push(&self.paths, &client, image, &reference, progress);
+            let digest = push::push(&self.paths, &client, image, &reference, progress)?;
+            self.sign_pushed(signers, &client, &reference, &digest)?;
+            return Ok(digest);
         }
         let (place, names) = written(destination, Vec::new())?;
         push::write(image, place, &names)

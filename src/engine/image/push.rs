@@ -9,6 +9,8 @@ use super::progress::PullProgress;
 use crate::engine::Engine;
 use crate::engine::request::RegistryOptions;
 use crate::image::push::{self, Written};
+use crate::image::registry::client::Client;
+use crate::image::sign::Signers;
 use crate::image::store::{self, ImageStore};
 use crate::model::digest::Digest;
 use crate::model::error::Error;
@@ -17,6 +19,7 @@ use crate::model::reference::{DOCKER_HUB, IdPrefix, Reference, Source};
 pub(crate) use crate::image::convert::{Family, Packing};
 pub(crate) use crate::image::manifest::Compression;
 pub(crate) use crate::image::push::Wish;
+pub(crate) use crate::image::sign::{SignRequest, parameters, passphrase};
 
 impl Engine {
     /// Sends the image that `name` means to `destination`, or to the place of its name; the digest of its manifest there.
@@ -26,8 +29,10 @@ impl Engine {
         destination: Option<&str>,
         wish: Wish,
         options: &RegistryOptions,
+        sign: &SignRequest,
         progress: &mut dyn PullProgress,
     ) -> Result<Digest> {
+        let signers = Signers::open(sign)?;
         self.heal_images()?;
         let store = ImageStore::new(&self.paths);
         let image = store.find(name)?;
@@ -40,16 +45,20 @@ impl Engine {
             let digest = match &target {
                 Source::Registry { reference, .. } => {
                     let reference = reference.qualified(DOCKER_HUB)?.or_latest();
+                    signers.check(&reference, self.privilege.is_rootless())?;
                     let access = self.registries(options)?;
                     let client = access.client(&guard.cancel)?;
                     // What goes over a wire is packed.
                     let packing = wish.packing.map_or_else(|| Packing::new(Compression::Gzip, None), Ok)?;
                     let wish = Wish { packing: Some(packing), ..wish };
                     let prepared = push::prepare(&self.paths, &image.id, wish, &guard.cancel)?;
-                    push::push(&self.paths, &client, &prepared, &reference, progress)
-                        .with_context(|| format!("pushing {name} to docker://{}", store::text(&reference)))?
+                    let digest = push::push(&self.paths, &client, &prepared, &reference, progress)
+                        .with_context(|| format!("pushing {name} to docker://{}", store::text(&reference)))?;
+                    self.sign_pushed(&signers, &client, &reference, &digest)?;
+                    digest
                 }
                 other => {
+                    without(&signers, destination.unwrap_or_default())?;
                     let own: Vec<String> = store.name_of(&image.id, name)?.into_iter().collect();
                     let (place, names) = written(other, own)?;
                     // A layout has no other manifests.
@@ -67,6 +76,18 @@ impl Engine {
         guard.outcome(work())
     }
 
+    /// Signs what a registry has now as `name`.
+    pub(super) fn sign_pushed(
+        &self,
+        signers: &Signers,
+        client: &Client,
+        name: &Reference,
+        digest: &Digest,
+    ) -> Result<()> {
+        let signed = signers.sign(&self.paths, client, name, digest, self.privilege.is_rootless());
+        signed.with_context(|| format!("signing docker://{}", store::text(name)))
+    }
+
     /// Where an image goes that is named without a place: to the registry of its name.
     fn own_place(&self, store: &ImageStore, id: &str, typed: &str) -> Result<Reference> {
         if let Some(name) = store.name_of(id, typed)? {
@@ -82,6 +103,15 @@ impl Engine {
             }
         }
     }
+}
+
+/// Fails where signatures are asked for that a place cannot have.
+pub(super) fn without(signers: &Signers, place: &str) -> Result<()> {
+    if signers.is_empty() {
+        return Ok(());
+    }
+    let message = format!("Cannot determine canonical Docker reference for destination {place}");
+    Err(Error::unsupported(message).hint("only images of registries are signed").into())
 }
 
 /// Where an image goes that goes to no registry, and the names that it has there; `own` is the one by which it was found.

@@ -14,7 +14,7 @@ use std::io::{Read, Write};
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::image::{Archived, ArchivedLayer, Checked, Outgoing};
+use super::image::{Archived, ArchivedLayer, Checked, Outgoing, ahead};
 use super::tree::{Blob, Tree};
 use crate::image::manifest::{
     Compression, Config, DOCKER_CONFIG, DOCKER_MANIFEST, DOCUMENT_MAX, Descriptor, Manifest, check_depth,
@@ -134,9 +134,11 @@ pub(crate) fn write(out: &mut dyn Write, images: &[Outgoing<'_>]) -> Result<()> 
             let name = format!("{}.tar", layer.diff_id.hex());
             if written.insert(name.clone()) {
                 let (size, reader) = layer.plain()?;
-                let mut reader = Checked::new(reader, layer.diff_id);
-                append(&mut builder, &name, size, &mut reader)?;
-                reader.check(layer.diff_id, size).with_context(|| format!("layer {}", layer.diff_id))?;
+                ahead(reader, |reader| {
+                    let mut reader = Checked::new(reader, layer.diff_id);
+                    append(&mut builder, &name, size, &mut reader)?;
+                    reader.check(layer.diff_id, size).with_context(|| format!("layer {}", layer.diff_id))
+                })?;
             }
             layers.push(name);
         }

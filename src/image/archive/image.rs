@@ -74,12 +74,12 @@ pub(crate) struct OutgoingLayer<'a> {
     /// The size of the tar stream, where it is known; else it is inflated twice.
     pub(crate) tar_size: Option<u64>,
     /// Opens the bytes that the descriptor names.
-    pub(crate) open: &'a dyn Fn() -> Result<Box<dyn Read + 'a>>,
+    pub(crate) open: &'a dyn Fn() -> Result<Box<dyn Read + Send + 'a>>,
 }
 
 impl<'a> OutgoingLayer<'a> {
     /// The layer as a plain tar stream, with its size.
-    pub(crate) fn plain(&self) -> Result<(u64, Box<dyn Read + 'a>)> {
+    pub(crate) fn plain(&self) -> Result<(u64, Box<dyn Read + Send + 'a>)> {
         let open = || inflate(self.compression, (self.open)()?);
         let size = match (self.compression, self.tar_size) {
             (Compression::None, _) => self.descriptor.size,
@@ -87,6 +87,55 @@ impl<'a> OutgoingLayer<'a> {
             (_, None) => std::io::copy(&mut open()?, &mut std::io::sink()).context("inflate layer")?,
         };
         Ok((size, open()?))
+    }
+}
+
+/// How large the pieces are that a reader is ahead, and how many.
+const PIECE: usize = 1 << 20;
+const PIECES: usize = 4;
+
+/// Reads `reader` on a thread of its own, some pieces ahead of `work`, which gets the same bytes.
+pub(crate) fn ahead<T>(
+    mut reader: Box<dyn Read + Send + '_>,
+    work: impl FnOnce(&mut dyn Read) -> Result<T>,
+) -> Result<T> {
+    let (sender, receiver) = std::sync::mpsc::sync_channel(PIECES);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            loop {
+                let mut piece = Vec::with_capacity(PIECE);
+                let read = (&mut reader).take(PIECE as u64).read_to_end(&mut piece);
+                let ended = !matches!(read, Ok(length) if length > 0);
+                // Nobody waits for more where the work has ended.
+                if sender.send(read.map(|_| piece)).is_err() || ended {
+                    break;
+                }
+            }
+        });
+        let mut pieces = Pieces { receiver, piece: Vec::new(), at: 0 };
+        let done = work(&mut pieces);
+        drop(pieces);
+        done
+    })
+}
+
+struct Pieces {
+    receiver: std::sync::mpsc::Receiver<std::io::Result<Vec<u8>>>,
+    piece: Vec<u8>,
+    at: usize,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.at == self.piece.len() {
+            // Who has ended has told all that there is.
+            let Ok(piece) = self.receiver.recv() else { return Ok(0) };
+            (self.piece, self.at) = (piece?, 0);
+        }
+        let length = buffer.len().min(self.piece.len() - self.at);
+        buffer[..length].copy_from_slice(&self.piece[self.at..self.at + length]);
+        self.at += length;
+        Ok(length)
     }
 }
 

@@ -90,7 +90,9 @@ impl Sample {
         let opens: Vec<_> = self
             .blobs
             .iter()
-            .map(|blob| move || -> anyhow::Result<Box<dyn Read>> { Ok(Box::new(std::io::Cursor::new(blob.clone()))) })
+            .map(|blob| {
+                move || -> anyhow::Result<Box<dyn Read + Send>> { Ok(Box::new(std::io::Cursor::new(blob.clone()))) }
+            })
             .collect();
         let bytes = self.manifest.to_json().unwrap();
         let layers = (0..2)
@@ -182,7 +184,8 @@ fn what_is_written_is_read_again() {
 fn a_wrong_layer_is_noticed_when_writing() {
     let mut sample = Sample::new();
     sample.diff_ids[0] = Digest::of(b"other");
-    let open = || -> anyhow::Result<Box<dyn Read>> { Ok(Box::new(std::io::Cursor::new(sample.blobs[0].clone()))) };
+    let open =
+        || -> anyhow::Result<Box<dyn Read + Send>> { Ok(Box::new(std::io::Cursor::new(sample.blobs[0].clone()))) };
     let image = Outgoing {
         names: Vec::new(),
         manifest: &sample.manifest,

@@ -92,7 +92,10 @@ impl Read for Blob {
 }
 
 /// Inflates a stream; several gzip members or zstd frames follow each other.
-pub(crate) fn inflate<'a>(compression: Compression, reader: impl Read + 'a) -> Result<Box<dyn Read + 'a>> {
+pub(crate) fn inflate<'a>(
+    compression: Compression,
+    reader: impl Read + Send + 'a,
+) -> Result<Box<dyn Read + Send + 'a>> {
     Ok(match compression {
         Compression::None => Box::new(reader),
         Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(reader)),

@@ -30,6 +30,9 @@ struct Place {
     lookaside: Option<String>,
     /// The name that `lookaside` had.
     sigstore: Option<String>,
+    /// Where new ones are written, if that is not where they are read.
+    lookaside_staging: Option<String>,
+    sigstore_staging: Option<String>,
     use_sigstore_attachments: Option<bool>,
 }
 
@@ -134,6 +137,15 @@ impl Lookaside {
     fn base(&self, name: &Reference) -> String {
         let said = self.places(name).find_map(|place| place.lookaside.clone().or(place.sigstore.clone()));
         said.filter(|base| !base.is_empty()).unwrap_or_else(|| format!("file://{}", self.home.display()))
+    }
+
+    /// The address below which new signatures of `name` are written.
+    pub(crate) fn writable(&self, name: &Reference) -> String {
+        let staging = |place: &Place| place.lookaside_staging.clone().or(place.sigstore_staging.clone());
+        let said = self.places(name).find_map(|place| {
+            staging(place).or(place.lookaside.clone()).or(place.sigstore.clone()).filter(|base| !base.is_empty())
+        });
+        said.unwrap_or_else(|| format!("file://{}", self.home.display()))
     }
 
     /// The address of the signature `number`, from one on, of the manifest `digest` of `name`.

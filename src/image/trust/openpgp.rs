@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use pgp::composed::{Deserializable as _, Message, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{KeyFlags, Signature, SignatureType};
-use pgp::types::{KeyDetails as _, Tag, Timestamp, VerifyingKey};
+use pgp::types::{Fingerprint, KeyDetails as _, Tag, Timestamp, VerifyingKey};
 
 use crate::model::error::{Error, ErrorKind};
 
@@ -100,6 +100,11 @@ fn check(signature: &Signature, now: SystemTime) -> Result<()> {
         return Err(invalid("it has expired"));
     }
     Ok(())
+}
+
+/// The fingerprints of the parts of a key that may sign now.
+pub(in crate::image) fn signing(key: &SignedPublicKey) -> Vec<Fingerprint> {
+    signers(key, SystemTime::now()).iter().map(|part| part.fingerprint()).collect()
 }
 
 /// The parts of a key that may sign now: the primary key, its subkeys.

@@ -1,7 +1,7 @@
 //! What is signed: the JSON of a simple signature (containers-signature(5)), which cosign's have as well.
 
 use anyhow::{Result, bail};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::image::manifest::{self, known};
 use crate::model::digest::Digest;
@@ -9,20 +9,20 @@ use crate::model::error::Error;
 
 /// What a signature says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Payload {
+pub(in crate::image) struct Payload {
     /// The digest of the manifest.
-    pub(super) digest: Digest,
+    pub(in crate::image) digest: Digest,
     /// The image's name.
-    pub(super) reference: String,
+    pub(in crate::image) reference: String,
 }
 
 /// What is signed, by its own word.
-pub(super) const SIMPLE: &str = "atomic container signature";
-pub(super) const COSIGN: &str = "cosign container image signature";
+pub(in crate::image) const SIMPLE: &str = "atomic container signature";
+pub(in crate::image) const COSIGN: &str = "cosign container image signature";
 
 impl Payload {
     /// Reads a payload whose type is `kind`. The part that is called critical is closed.
-    pub(super) fn parse(bytes: &[u8], kind: &str) -> Result<Self> {
+    pub(in crate::image) fn parse(bytes: &[u8], kind: &str) -> Result<Self> {
         let map = manifest::object(bytes, "signature")?;
         known(&map, &["critical", "optional"], "signature")?;
         let critical = object(&map, "critical")?;
@@ -39,6 +39,19 @@ impl Payload {
         }
         let digest = string(image, "docker-manifest-digest")?.parse()?;
         Ok(Self { digest, reference: string(identity, "docker-reference")?.to_owned() })
+    }
+
+    /// A payload of type `kind`, made at the time `now` (seconds since 1970).
+    pub(in crate::image) fn write(&self, kind: &str, now: u64) -> Vec<u8> {
+        let payload = json!({
+            "critical": {
+                "identity": { "docker-reference": self.reference },
+                "image": { "docker-manifest-digest": self.digest },
+                "type": kind,
+            },
+            "optional": { "creator": concat!("dhow ", env!("CARGO_PKG_VERSION")), "timestamp": now },
+        });
+        payload.to_string().into_bytes()
     }
 }
 
@@ -78,6 +91,13 @@ mod tests {
         assert!(Payload::parse(b"{}", SIMPLE).is_err());
         let null = text(COSIGN, "").replace(r#"{"creator":"x","timestamp":1}"#, "null");
         assert!(Payload::parse(null.as_bytes(), COSIGN).is_ok());
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let payload = Payload { digest: Digest::of(b"x"), reference: "h.t/i:1".to_owned() };
+        assert_eq!(Payload::parse(&payload.write(SIMPLE, 1), SIMPLE).unwrap(), payload);
+        assert!(Payload::parse(&payload.write(SIMPLE, 1), COSIGN).is_err());
     }
 
     proptest! {

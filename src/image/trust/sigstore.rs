@@ -20,8 +20,9 @@ use crate::model::digest::Digest;
 use crate::model::error::{Error, ErrorKind};
 
 /// A layer of such a signature has this media type.
-pub(super) const MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+pub(in crate::image) const MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// The annotation of such a layer with the signature, in base64.
+pub(in crate::image) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 const CHAIN: &str = "dev.sigstore.cosign/chain";
 const BUNDLE: &str = "dev.sigstore.cosign/bundle";
@@ -39,6 +40,11 @@ const CODE_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 3];
 /// Who vouches for the name in a certificate: the text as it is, and as DER (sigstore/fulcio, oid-info.md).
 const ISSUER: &str = "1.3.6.1.4.1.57264.1.1";
 const ISSUER_DER: &str = "1.3.6.1.4.1.57264.1.8";
+
+/// The tag under which the signatures of a manifest are.
+pub(in crate::image) fn tag(digest: &Digest) -> String {
+    format!("{}-{}.sig", digest.algorithm(), digest.hex())
+}
 
 /// A signature that is attached to an image.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use super::lookaside::Lookaside;
 use super::openpgp::Ring;
 use super::payload::{COSIGN, Payload, SIMPLE};
 use super::requirement::Requirement;
-use super::sigstore::{Attached, MEDIA_TYPE};
+use super::sigstore::{self, Attached, MEDIA_TYPE};
 use crate::image::archive::directory::read_small;
 use crate::image::hash::Hash;
 use crate::image::manifest::{self, Descriptor};
@@ -20,7 +20,7 @@ use crate::model::platform::Platform;
 use crate::model::reference::Reference;
 
 /// An image has no more signatures than this, and none is larger.
-const MANY: usize = 128;
+pub(in crate::image) const MANY: usize = 128;
 const LARGE: usize = 4 << 20;
 
 /// What a policy asks of one image besides its name; nothing, usually.
@@ -141,7 +141,7 @@ impl Subject<'_> {
         if !Lookaside::of_process(*rootless)?.attachments(name) {
             return Ok(Vec::new());
         }
-        let tag = format!("{}-{}.sig", self.digest.algorithm(), self.digest.hex());
+        let tag = sigstore::tag(self.digest);
         let resolved = match client.resolve(&name.with_tag(&tag)?, &Platform::host()) {
             Err(error) if is_kind(&error, ErrorKind::NotFound) => return Ok(Vec::new()),
             resolved => resolved.with_context(|| format!("read signatures {}:{tag}", name.name()))?,

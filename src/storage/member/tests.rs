@@ -53,7 +53,7 @@ fn read(bytes: &[u8]) -> Result<Vec<(Member, Vec<u8>)>> {
         }
         members.push((member, data));
     }
-    assert_eq!(archive.finish()?, Digest::of(bytes));
+    assert_eq!(archive.finish()?, (Digest::of(bytes), bytes.len() as u64));
     Ok(members)
 }
 
