@@ -5,6 +5,19 @@ pub(crate) type Example = (&'static str, &'static str);
 
 /// By the command's words; `container` and `image` before a command that is there without them are left out.
 const EXAMPLES: &[(&str, &[Example])] = &[
+    (
+        "artifact add",
+        &[
+            ("Make an artifact of two files", "dhow artifact add registry.example/models/small:1 model.bin card.md"),
+            ("Add another", "dhow artifact add --append registry.example/models/small:1 license.txt"),
+        ],
+    ),
+    ("artifact extract", &[("All its files", "dhow artifact extract registry.example/models/small:1 ./models")]),
+    ("artifact inspect", &[("What is in it", "dhow artifact inspect registry.example/models/small:1")]),
+    ("artifact ls", &[("Names and sizes", "dhow artifact ls --format '{{.Repository}} {{.Size}}'")]),
+    ("artifact pull", &[("Fetch it", "dhow artifact pull registry.example/models/small:1")]),
+    ("artifact push", &[("Send it to the registry of its name", "dhow artifact push registry.example/models/small:1")]),
+    ("artifact rm", &[("Remove all", "dhow artifact rm --all")]),
     ("attach", &[("Go on with a container's terminal; ctrl-p ctrl-q leaves it", "dhow attach web")]),
     (
         "auto-update",
@@ -81,6 +94,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ("image mount", &[("The files of an image, where root finds them", "dhow image mount nginx")]),
     ("image prune", &[("Remove what no container uses", "dhow image prune --all --force")]),
     ("image tree", &[("The layers of an image, and who has them too", "dhow image tree nginx")]),
+    (
+        "image sign",
+        &[(
+            "Sign what a registry has, into a directory",
+            "dhow image sign --sign-by me@registry.example --directory ./signatures docker://registry.example/web:1",
+        )],
+    ),
     (
         "image trust set",
         &[(

@@ -1,6 +1,7 @@
 //! The images of the store, as users ask for them.
 
 pub(crate) mod archive;
+pub(crate) mod artifact;
 pub(crate) mod copy;
 mod garbage;
 pub(crate) mod inspect;

@@ -12,7 +12,7 @@ use super::hash::Hash;
 use super::store::ImageStore;
 use crate::model::digest::Digest;
 use crate::model::error::Error;
-use crate::model::image::{ImageRecord, ListRecord};
+use crate::model::image::{ImageRecord, Instance};
 use crate::state::lock::Lock;
 use crate::state::paths::Paths;
 use crate::storage::content::Content;
@@ -72,7 +72,17 @@ pub(crate) fn check(paths: &Paths, quick: bool) -> Result<Findings> {
     for id in store.list_ids()? {
         let errors = match store.list_record(&id) {
             Ok(None) => continue,
-            Ok(Some(record)) => list_faults(&record, &content, &findings),
+            Ok(Some(record)) => instance_faults(record.instances.iter(), &content, &findings),
+            Err(error) => vec![error],
+        };
+        if !errors.is_empty() {
+            findings.images.push(Damaged { id, errors });
+        }
+    }
+    for id in store.artifact_ids()? {
+        let errors = match store.artifact_record(&id) {
+            Ok(None) => continue,
+            Ok(Some(record)) => instance_faults(std::iter::once(&record.instance), &content, &findings),
             Err(error) => vec![error],
         };
         if !errors.is_empty() {
@@ -144,10 +154,14 @@ fn faults(record: &ImageRecord, content: &Content, layers: &Layers, found: &Find
     errors
 }
 
-/// What is wrong with the list of a readable record.
-fn list_faults(list: &ListRecord, content: &Content, found: &Findings) -> Vec<anyhow::Error> {
+/// What is wrong with the list or artifact of a readable record.
+fn instance_faults<'a>(
+    instances: impl Iterator<Item = &'a Instance>,
+    content: &Content,
+    found: &Findings,
+) -> Vec<anyhow::Error> {
     let mut errors = Vec::new();
-    for digest in list.instances.iter().flat_map(|instance| &instance.keeps) {
+    for digest in instances.flat_map(|instance| &instance.keeps) {
         if let Some((_, error)) = found.blobs.iter().find(|(damaged, _)| damaged == digest) {
             errors.push(Error::state(format!("{error:#}")).into());
             continue;

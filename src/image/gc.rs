@@ -1,6 +1,6 @@
 //! What nothing names any more goes: reachability is derived from records, never counted.
 //!
-//! Reachable is what images and lists of images name, what containers name (the caller knows them), and what live leases list. Who removes
+//! Reachable is what images, lists of images and artifacts name, what containers name (the caller knows them), and what live leases list. Who removes
 //! begins with a lease of its own, so that a kill in between is noticed by the next command ([`heal`]).
 
 use std::collections::HashSet;
@@ -34,7 +34,7 @@ impl Collection {
     /// Takes the names of unreachable blobs and layers away. `used` are the chain ids (hex) that containers use. The
     /// images' lock is held.
     pub(crate) fn collect(&self, _lock: &Lock, used: &HashSet<String>) -> Result<()> {
-        let Listing { images, lists, damaged } = ImageStore::new(&self.paths).list()?;
+        let Listing { images, lists, artifacts, damaged } = ImageStore::new(&self.paths).list()?;
         if !damaged.is_empty() {
             // Nobody knows what a damaged record names; its removal brings the next collection.
             return Ok(());
@@ -50,6 +50,7 @@ impl Collection {
             }
         }
         let instances = lists.iter().flat_map(|(list, _)| &list.instances);
+        let instances = instances.chain(artifacts.iter().map(|artifact| &artifact.instance));
         reachable.extend(instances.flat_map(|instance| &instance.keeps).map(ToString::to_string));
         let content = Content::new(&self.paths);
         for digest in content.list()? {

@@ -1,6 +1,7 @@
 //! Images: from registries and archives into the store, and back.
 
 pub(crate) mod archive;
+pub(crate) mod artifact;
 pub(crate) mod check;
 pub(crate) mod commit;
 pub(crate) mod convert;

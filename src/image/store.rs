@@ -4,6 +4,7 @@
 //! images/lock                      who changes images or names, or collects garbage
 //! images/<id>.json                 a record an image; with it the image is there
 //! images/lists/<id>.json           a record a list of images ([`super::index`]), which has names as images have
+//! images/artifacts/<hash>.json     a record an artifact: see [`super::artifact`]
 //! images/names/<hash>.json         a record a name; one whose image is gone counts as none
 //! ```
 //!
@@ -19,7 +20,7 @@ use oci_spec::image::ImageConfiguration;
 use super::manifest::{Config, DOCUMENT_MAX, Document, Manifest};
 use crate::model::digest::Digest;
 use crate::model::error::Error;
-use crate::model::image::{ImageRecord, ListRecord, NameRecord};
+use crate::model::image::{ArtifactRecord, ImageRecord, ListRecord, NameRecord};
 use crate::model::reference::{DOCKER_HUB, IdPrefix, Reference};
 use crate::state::lock::{Lock, Rank};
 use crate::state::paths::{Paths, remove_file};
@@ -64,6 +65,7 @@ pub(crate) struct Listing {
     pub(crate) images: Vec<Listed>,
     /// Lists of images, with their names.
     pub(crate) lists: Vec<(ListRecord, Vec<String>)>,
+    pub(crate) artifacts: Vec<ArtifactRecord>,
     pub(crate) damaged: Vec<anyhow::Error>,
 }
 
@@ -213,6 +215,12 @@ impl ImageStore {
             match self.list_record(&id) {
                 Ok(Some(record)) => listing.lists.push((record, by_id.remove(&id).unwrap_or_default())),
                 Ok(None) => {}
+                Err(error) => listing.damaged.push(error),
+            }
+        }
+        for id in self.artifact_ids()? {
+            match self.artifact_record(&id) {
+                Ok(record) => listing.artifacts.extend(record),
                 Err(error) => listing.damaged.push(error),
             }
         }
@@ -482,10 +490,10 @@ impl ImageStore {
         self.delete(&id, names)
     }
 
-    /// Removes the image or list `id` whatever names it has. The lock is held.
+    /// Removes the image, list or artifact `id` whatever names it has. The lock is held.
     pub(crate) fn delete(&self, id: &str, names: Vec<String>) -> Result<Removed> {
-        let list = self.list_path(id);
-        let path = if list.exists() { list } else { self.record_path(id) };
+        let others = [self.list_path(id), self.artifact_path(id)];
+        let path = others.into_iter().find(|path| path.exists()).unwrap_or_else(|| self.record_path(id));
         record::heal(&path).with_context(|| format!("remove image {id}"))?;
         remove_file(&path).and_then(|()| record::sync_parent(&path)).with_context(|| format!("remove image {id}"))?;
         for name in &names {
@@ -503,7 +511,7 @@ impl ImageStore {
                 self.take(&name)?;
             }
         }
-        for dir in [self.root.clone(), self.root.join("names"), self.root.join("lists")] {
+        for dir in [self.root.clone(), self.root.join("names"), self.root.join("lists"), self.root.join("artifacts")] {
             let Ok(entries) = std::fs::read_dir(&dir) else { continue };
             for entry in entries {
                 let path = entry.with_context(|| format!("list {}", dir.display()))?.path();
@@ -532,7 +540,7 @@ pub(crate) fn full_name(name: &str) -> Result<String> {
 }
 
 /// The full names that `typed` may mean here, the likeliest first.
-fn meanings(typed: &str) -> Vec<String> {
+pub(super) fn meanings(typed: &str) -> Vec<String> {
     let Ok(reference) = typed.parse::<Reference>() else { return Vec::new() };
     let reference = reference.or_latest();
     if !reference.is_short() {

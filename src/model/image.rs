@@ -139,6 +139,21 @@ pub(crate) struct ListRecord {
     pub(crate) unknown: Map<String, Value>,
 }
 
+/// The record of an artifact, `images/artifacts/<SHA-256 of the name>.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ArtifactRecord {
+    pub(crate) version: u32,
+    /// In full: `quay.io/some/thing:latest`.
+    pub(crate) name: String,
+    /// Bytes of its files.
+    pub(crate) size: u64,
+    /// Its manifest, and the blobs that it keeps.
+    pub(crate) instance: Instance,
+    pub(crate) created: Timestamp,
+    #[serde(flatten)]
+    pub(crate) unknown: Map<String, Value>,
+}
+
 /// A line of a list: the manifest of one platform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Instance {

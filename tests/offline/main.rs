@@ -5,6 +5,7 @@
 mod support;
 
 mod archive;
+mod artifact;
 mod copy;
 mod deadline;
 mod forms;

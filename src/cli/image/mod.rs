@@ -1,5 +1,6 @@
 //! Images: the noun `image`, and its commands that podman also has at the top.
 
+mod artifact;
 mod copy;
 mod exists;
 mod history;
@@ -39,6 +40,7 @@ const UNTAG: Entry<Context> = Entry::leaf::<tag::UntagArgs>("untag", "Take names
 
 /// The commands of this folder.
 pub(crate) const ENTRIES: &[Entry<Context>] = &[
+    artifact::ENTRY,
     HISTORY,
     Entry::noun(
         "image",

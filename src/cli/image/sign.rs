@@ -8,6 +8,7 @@ use crate::cli::flags::tree::Run;
 use crate::cli::prompt;
 use crate::engine::image::push::{self, SignRequest};
 use crate::engine::request::RegistryOptions;
+use crate::model::error::Error;
 use crate::model::secret::Secret;
 
 /// The keys that sign what is sent.
@@ -86,7 +87,7 @@ pub(crate) struct ImageSignArgs {
 impl Run<Context> for ImageSignArgs {
     fn run(self, context: &Context) -> anyhow::Result<u8> {
         let Some(by) = self.sign_by.filter(|key| !key.is_empty()) else {
-            return Err(UsageError::new("please provide an identity: --sign-by KEY").into());
+            return Err(Error::invalid("please provide an identity").hint("--sign-by KEY names it").into());
         };
         let passphrase = self.sign_passphrase_file.as_deref().map(push::passphrase).transpose()?;
         let sign = SignRequest { by: Some(by), key: None, passphrase };
