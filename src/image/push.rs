@@ -301,24 +301,39 @@ pub(crate) enum Written<'p> {
 /// Writes a prepared image to a file or directory, with these names; returns the digest of its manifest. An archive must
 /// not exist before; one that cannot be finished is removed.
 pub(crate) fn write(image: &Prepared, place: Written<'_>, names: &[String]) -> Result<Digest> {
-    let openers: Vec<_> = image
-        .layers
-        .iter()
-        .map(|layer| move || -> Result<Box<dyn Read + Send>> { Ok(Box::new(layer.reader()?)) })
-        .collect();
-    let mut layers = Vec::with_capacity(openers.len());
-    for (layer, open) in image.layers.iter().zip(&openers) {
-        let compression = layer_compression(&layer.descriptor.media_type)?;
-        let (descriptor, diff_id) = (&layer.descriptor, &layer.diff_id);
-        layers.push(OutgoingLayer { descriptor, diff_id, compression, tar_size: layer.tar_size, open });
-    }
-    let outgoing = archive::image::Outgoing {
-        names: names.to_vec(),
-        manifest: &image.manifest,
-        manifest_bytes: &image.manifest_bytes,
-        config: &image.config_bytes,
-        layers,
+    write_out(std::slice::from_ref(image), None, place, names)?;
+    Ok(Digest::of(&image.manifest_bytes))
+}
+
+/// The same of an index and its images, which are OCI's where the place is; of an archive of Docker's there is none.
+pub(crate) fn write_list(images: &[Prepared], index: &[u8], place: Written<'_>, names: &[String]) -> Result<Digest> {
+    write_out(images, Some(index), place, names)?;
+    Ok(Digest::of(index))
+}
+
+fn write_out(images: &[Prepared], index: Option<&[u8]>, place: Written<'_>, names: &[String]) -> Result<()> {
+    let open = |layer| {
+        let layer: &PreparedLayer = layer;
+        move || -> Result<Box<dyn Read + Send>> { Ok(Box::new(layer.reader()?)) }
     };
+    let openers: Vec<Vec<_>> = images.iter().map(|image| image.layers.iter().map(open).collect()).collect();
+    let mut outgoing = Vec::with_capacity(images.len());
+    for (image, openers) in images.iter().zip(&openers) {
+        let mut layers = Vec::with_capacity(openers.len());
+        for (layer, open) in image.layers.iter().zip(openers) {
+            let compression = layer_compression(&layer.descriptor.media_type)?;
+            let (descriptor, diff_id) = (&layer.descriptor, &layer.diff_id);
+            layers.push(OutgoingLayer { descriptor, diff_id, compression, tar_size: layer.tar_size, open });
+        }
+        outgoing.push(archive::image::Outgoing {
+            names: if index.is_some() { Vec::new() } else { names.to_vec() },
+            manifest: &image.manifest,
+            manifest_bytes: &image.manifest_bytes,
+            config: &image.config_bytes,
+            layers,
+        });
+    }
+    let list = index.map(|bytes| oci::List { bytes, name: names.first().map(String::as_str) });
     let archive = |path: &Path, write: &dyn Fn(&mut dyn Write) -> Result<()>| {
         let file = OpenOptions::new().write(true).create_new(true).open(path);
         let mut out = match file {
@@ -333,12 +348,15 @@ pub(crate) fn write(image: &Prepared, place: Written<'_>, names: &[String]) -> R
             .inspect_err(|_| drop(std::fs::remove_file(path)))
     };
     match place {
-        Written::DockerArchive(path) => archive(path, &|out| docker::write(out, std::slice::from_ref(&outgoing))),
-        Written::OciArchive(path) => archive(path, &|out| oci::write(out, std::slice::from_ref(&outgoing))),
-        Written::Layout(dir) => oci::write_layout(dir, std::slice::from_ref(&outgoing)),
-        Written::Directory(dir) => directory::write(dir, &outgoing),
-    }?;
-    Ok(Digest::of(&image.manifest_bytes))
+        Written::DockerArchive(_) if index.is_some() => {
+            let error = Error::unsupported("an archive of Docker's has no lists of images");
+            Err(error.hint("push the images of the list one by one, or use oci-archive:").into())
+        }
+        Written::DockerArchive(path) => archive(path, &|out| docker::write(out, &outgoing)),
+        Written::OciArchive(path) => archive(path, &|out| oci::write_with(out, &outgoing, list)),
+        Written::Layout(dir) => oci::write_layout(dir, &outgoing, list),
+        Written::Directory(dir) => directory::write(dir, &outgoing, index),
+    }
 }
 
 /// Puts an index under `name`; what it lists is there.

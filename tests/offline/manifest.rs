@@ -212,3 +212,53 @@ fn a_damaged_list_hides_nothing_and_skopeo_reads_what_was_pushed() {
         env.nothing_is_left();
     });
 }
+
+#[test]
+fn a_list_goes_into_layouts_archives_and_directories_with_its_images() {
+    require!(skopeo);
+    isolated(|env| {
+        let registry = Registry::beside(env);
+        stocked(env, &registry, "one", &image("one"), Flavor::Oci);
+        stocked(env, &registry, "two", &image("two"), Flavor::Docker);
+        env.run(&["manifest", "create", "all"]).ok();
+        env.run(&["manifest", "add", "--arch", "arm64", "all", "containers-storage:one"]).ok();
+        env.run(&["manifest", "add", "all", "containers-storage:two"]).ok();
+        let place = |name: &str| env.place.join(name).display().to_string();
+        let tools = Tools::new(env);
+        let read = |from: &str, words: &[&str]| {
+            tools.run(&[&["skopeo", "--insecure-policy"][..], words, &["inspect", "--raw", from]].concat())
+        };
+        for to in [
+            format!("oci:{}:kept", place("layout")),
+            format!("oci-archive:{}:kept", place("a.tar")),
+            format!("dir:{}", place("dir")),
+        ] {
+            env.run(&["manifest", "push", "-q", "--all", "all", &to]).ok();
+            let index: Value = serde_json::from_str(&read(&to, &[])).unwrap();
+            let lines = index["manifests"].as_array().unwrap();
+            assert_eq!(lines.len(), 2, "{to}: {index}");
+            assert_eq!(
+                (&lines[0]["platform"]["architecture"], lines[1]["digest"].is_string()),
+                (&json!("arm64"), true)
+            );
+            // Each image is whole, by others' reading, and comes back.
+            for arch in ["arm64", architecture()] {
+                let copied = place(&format!("{arch}-copy"));
+                let from = ["skopeo", "--insecure-policy", "--override-arch", arch, "copy", "-q"];
+                tools.run(&[&from[..], &[&to, &format!("oci:{copied}:x")]].concat());
+                std::fs::remove_dir_all(&copied).unwrap();
+            }
+            if !to.starts_with("oci-archive") {
+                // In the place of what was there.
+                env.run(&["manifest", "push", "-q", "--all", "all", &to]).ok();
+                assert_eq!(serde_json::from_str::<Value>(&read(&to, &[])).unwrap(), index);
+            }
+            env.run(&["pull", "-q", &to]).ok();
+        }
+        let told = env.run(&["manifest", "push", "all", &format!("docker-archive:{}", place("d.tar"))]);
+        told.fails(125, "an archive of Docker's has no lists of images");
+        assert!(!env.place.join("d.tar").exists());
+        env.run(&["manifest", "push", "all", "containers-storage:x"]).exits(125);
+        env.run(&["manifest", "rm", "all"]).ok();
+    });
+}

@@ -5,19 +5,19 @@ use anyhow::{Context as _, Result};
 use super::interrupt::Guard;
 use super::login::Access;
 use super::progress::PullProgress;
-use super::push::Wish;
+use super::push::{Wish, written};
 use crate::engine::Engine;
 use crate::engine::request::RegistryOptions;
 use crate::image::convert::{Family, Packing};
 use crate::image::index;
 use crate::image::manifest::{Compression, DOCKER_LIST, Document, IndexEntry, OCI_INDEX};
-use crate::image::push::{self, Prepared};
+use crate::image::push::{self, Prepared, Written};
 use crate::image::registry::client::{Client, Resolved};
 use crate::image::registry::mirror;
 use crate::image::store::{self, ImageStore};
 use crate::model::digest::Digest;
 use crate::model::error::{Error, ErrorKind};
-use crate::model::image::Instance;
+use crate::model::image::{Instance, ListRecord};
 use crate::model::platform::Platform;
 use crate::model::reference::{DOCKER_HUB, Reference, Source};
 use crate::storage::content::Content;
@@ -233,9 +233,11 @@ impl Engine {
     ) -> Result<Digest> {
         self.heal_images()?;
         let list = ImageStore::new(&self.paths).find_list(name)?;
-        let Source::Registry { reference, .. } = destination.parse()? else {
-            let error = Error::unsupported(format!("{destination}: lists of images go to registries only"));
-            return Err(error.hint("push the images of the list one by one").into());
+        let place: Source = destination.parse()?;
+        let Source::Registry { reference, .. } = &place else {
+            return self
+                .write_list(&list, &place, all, wish, options)
+                .with_context(|| format!("pushing {name} to {destination}"));
         };
         let target = reference.qualified(DOCKER_HUB)?.or_latest();
         let guard = Guard::new()?;
@@ -261,6 +263,42 @@ impl Engine {
             let bytes = index::document(&instances, docker)?;
             push::push_index(&client, &target, if docker { DOCKER_LIST } else { OCI_INDEX }, &bytes)
                 .with_context(|| format!("pushing {name} to docker://{}", store::text(&target)))
+        };
+        guard.outcome(work())
+    }
+
+    /// Writes a list to a layout, archive or directory, with `all` its images before it.
+    fn write_list(
+        &self,
+        list: &ListRecord,
+        place: &Source,
+        all: bool,
+        wish: Wish,
+        options: &RegistryOptions,
+    ) -> Result<Digest> {
+        let (place, names) = written(place, Vec::new())?;
+        let guard = Guard::new()?;
+        let work = || {
+            let access = self.registries(options)?;
+            let client = access.client(&guard.cancel)?;
+            // A layout has no other manifests.
+            let oci = matches!(place, Written::OciArchive(_) | Written::Layout(_));
+            let wish = if oci { Wish { format: Some(Family::Oci), ..wish } } else { wish };
+            let (mut instances, mut images) = (list.instances.clone(), Vec::new());
+            for (at, instance) in instances.iter_mut().enumerate().filter(|_| all) {
+                let image = self
+                    .prepare_instance(&access, &client, instance, wish, &guard.cancel)
+                    .with_context(|| format!("copying image {}/{} from manifest list", at + 1, list.instances.len()))?;
+                instance.digest = Digest::of(&image.manifest_bytes);
+                instance.size = image.manifest_bytes.len() as u64;
+                instance.media_type.clone_from(&image.manifest.media_type);
+                images.push(image);
+            }
+            let docker = match wish.format {
+                Some(family) => family == Family::Docker,
+                None => index::is_dockers(&instances),
+            };
+            push::write_list(&images, &index::document(&instances, docker)?, place, &names)
         };
         guard.outcome(work())
     }

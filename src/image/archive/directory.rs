@@ -71,8 +71,9 @@ fn check(digest: &Digest, bytes: &[u8]) -> Result<()> {
     hash.check(digest)
 }
 
-/// Writes an image to a directory that is new, empty, or holds such an image already, which then goes.
-pub(crate) fn write(dir: &Path, image: &Outgoing<'_>) -> Result<()> {
+/// Writes an image, or the images of the index `list`, to a directory that is new, empty, or holds such an image already,
+/// which then goes.
+pub(crate) fn write(dir: &Path, images: &[Outgoing<'_>], list: Option<&[u8]>) -> Result<()> {
     create(dir)?;
     let old = match read_small(&dir.join(VERSION), 1 << 10)? {
         Some(version) if version.starts_with(VERSION_BEGIN.as_bytes()) => entries(dir)?,
@@ -84,7 +85,7 @@ pub(crate) fn write(dir: &Path, image: &Outgoing<'_>) -> Result<()> {
     };
     let mut kept: HashSet<String> = [VERSION, MANIFEST].map(str::to_owned).into();
     put(dir, VERSION, &mut VERSION_TEXT.as_bytes())?;
-    for layer in &image.layers {
+    for layer in images.iter().flat_map(|image| &image.layers) {
         let digest = &layer.descriptor.digest;
         if kept.insert(digest.hex().to_owned()) {
             let mut reader = Checked::new((layer.open)()?, digest);
@@ -92,13 +93,25 @@ pub(crate) fn write(dir: &Path, image: &Outgoing<'_>) -> Result<()> {
             reader.check_digest(digest).with_context(|| format!("layer {digest}"))?;
         }
     }
-    let config = image.manifest.config.digest.hex();
-    kept.insert(config.to_owned());
-    put(dir, config, &mut &*image.config)?;
-    put(dir, MANIFEST, &mut &*image.manifest_bytes)?;
+    for image in images {
+        let config = image.manifest.config.digest.hex();
+        kept.insert(config.to_owned());
+        put(dir, config, &mut &*image.config)?;
+        if list.is_some() {
+            let name = format!("{}.{MANIFEST}", Digest::of(image.manifest_bytes).hex());
+            put(dir, &name, &mut &*image.manifest_bytes)?;
+            kept.insert(name);
+        }
+    }
+    match (list, images) {
+        (Some(list), _) => put(dir, MANIFEST, &mut &*list)?,
+        (None, [image]) => put(dir, MANIFEST, &mut &*image.manifest_bytes)?,
+        (None, _) => bail!(Error::invalid("a directory holds one image, or a list")),
+    }
     for name in old.difference(&kept) {
         // Only what such an image is made of: a file named by a digest.
-        if name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let hex = name.strip_suffix(&format!(".{MANIFEST}")).unwrap_or(name);
+        if hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             std::fs::remove_file(dir.join(name)).with_context(|| format!("remove {name}"))?;
         }
     }

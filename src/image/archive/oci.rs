@@ -139,11 +139,26 @@ struct OutAnnotations {
     name: String,
 }
 
+/// An index of the images that are written, which has the name in their place.
+#[derive(Clone, Copy)]
+pub(crate) struct List<'a> {
+    /// OCI's index, as it is.
+    pub(crate) bytes: &'a [u8],
+    pub(crate) name: Option<&'a str>,
+}
+
 /// Writes an OCI archive; names are full. Manifests of Docker's kind become OCI's, the configuration stays.
 pub(crate) fn write(out: &mut dyn Write, images: &[Outgoing<'_>]) -> Result<()> {
+    write_with(out, images, None)
+}
+
+/// The same, perhaps of a list.
+pub(crate) fn write_with(out: &mut dyn Write, images: &[Outgoing<'_>], list: Option<List<'_>>) -> Result<()> {
     let mut builder = tar::Builder::new(out);
     append(&mut builder, LAYOUT, LAYOUT_TEXT.len() as u64, &mut &LAYOUT_TEXT[..])?;
-    let manifests = blobs(images, &mut |name, size, reader| append(&mut builder, name, size, reader).map(|()| true))?;
+    let mut put =
+        |name: &str, size: u64, reader: &mut dyn Read| append(&mut builder, name, size, reader).map(|()| true);
+    let manifests = blobs(images, list, &mut put)?;
     let index = OutIndex { schema_version: 2, media_type: OCI_INDEX, manifests };
     let bytes = serde_json::to_vec(&index).context("write index.json")?;
     append(&mut builder, INDEX, bytes.len() as u64, &mut &bytes[..])?;
@@ -152,7 +167,7 @@ pub(crate) fn write(out: &mut dyn Write, images: &[Outgoing<'_>]) -> Result<()> 
 
 /// Adds images to the layout in a directory, which is made where there is none. An image of the same name gives it up;
 /// blobs that are there are not written again. The index comes last.
-pub(crate) fn write_layout(dir: &Path, images: &[Outgoing<'_>]) -> Result<()> {
+pub(crate) fn write_layout(dir: &Path, images: &[Outgoing<'_>], list: Option<List<'_>>) -> Result<()> {
     let mut index = match directory::read_small(&dir.join(INDEX), DOCUMENT_MAX)? {
         Some(bytes) => {
             let layout = directory::read_small(&dir.join(LAYOUT), DOCUMENT_MAX)?.unwrap_or_default();
@@ -166,7 +181,7 @@ pub(crate) fn write_layout(dir: &Path, images: &[Outgoing<'_>]) -> Result<()> {
             object(&serde_json::to_vec(&empty).context("write index.json")?, INDEX)?
         }
     };
-    let made = blobs(images, &mut |name, size, reader| match std::fs::metadata(dir.join(name)) {
+    let made = blobs(images, list, &mut |name, size, reader| match std::fs::metadata(dir.join(name)) {
         Ok(meta) if meta.is_file() && meta.len() == size => Ok(false),
         _ => directory::put(dir, name, reader).map(|()| true),
     })?;
@@ -186,8 +201,8 @@ pub(crate) fn write_layout(dir: &Path, images: &[Outgoing<'_>]) -> Result<()> {
     directory::put(dir, INDEX, &mut &bytes[..])
 }
 
-/// Gives the blobs of images to `put`, each once; returns their lines of the index.
-fn blobs(images: &[Outgoing<'_>], put: &mut Put<'_>) -> Result<Vec<OutEntry>> {
+/// Gives the blobs of images to `put`, each once; returns their lines of the index, or that of the list.
+fn blobs(images: &[Outgoing<'_>], list: Option<List<'_>>, put: &mut Put<'_>) -> Result<Vec<OutEntry>> {
     let mut written: HashSet<Digest> = HashSet::new();
     let mut manifests = Vec::new();
     for image in images {
@@ -217,6 +232,12 @@ fn blobs(images: &[Outgoing<'_>], put: &mut Put<'_>) -> Result<Vec<OutEntry>> {
             [] => manifests.push(entry(None)),
             names => manifests.extend(names.iter().map(|name| entry(Some(name)))),
         }
+    }
+    if let Some(list) = list {
+        let digest = Digest::of(list.bytes);
+        put(&path(&digest), list.bytes.len() as u64, &mut &*list.bytes)?;
+        let annotations = list.name.map(|name| OutAnnotations { name: name.to_owned() });
+        return Ok(vec![OutEntry { media_type: OCI_INDEX, digest, size: list.bytes.len() as u64, annotations }]);
     }
     Ok(manifests)
 }
