@@ -12,6 +12,7 @@ mod forms;
 mod image;
 mod interrupt;
 mod layers;
+mod liar;
 mod manifest;
 mod pull;
 mod push;
