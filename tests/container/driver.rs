@@ -6,6 +6,7 @@ use std::process::Command;
 use super::real_image::{same, seen, theirs, tricky, warm};
 use super::stage;
 use crate::require;
+use crate::support::env::Seat;
 use crate::support::image::{Flavor, Image, Packing};
 use crate::support::kill::Sweep;
 use crate::support::powercut::Disk;
@@ -300,4 +301,40 @@ fn a_driver_that_cannot_be_is_refused_and_the_one_that_can_is_taken() {
         bare(&["rmi", "-af"], &inner).ok();
         assert!(Command::new("umount").arg(&merged).status().unwrap().success());
     });
+}
+
+/// Snapshots are everybody's; who may not remove one at once empties it first.
+#[test]
+fn an_ordinary_user_has_snapshots_and_copies() {
+    require!(busybox, btrfs, ext4, loop_device, newuidmap);
+    for (driver, kind) in [("btrfs", "btrfs"), ("vfs", "ext4")] {
+        isolated(|env| {
+            let disk = Disk::new(env, kind, 512);
+            let home = disk.path().join("home");
+            std::fs::create_dir(&home).unwrap();
+            std::os::unix::fs::chown(&home, Some(env.user.uid), Some(env.user.uid)).unwrap();
+            let seat = Seat { store: home.join("store"), ..env.user.clone() };
+            let run = |words: &[&str]| seat.run(&[&["--storage-driver", driver][..], words].concat());
+            let archive = env.place.join("image.tar");
+            std::fs::write(&archive, seed().docker_archive(&["localhost/seed:latest"])).unwrap();
+            run(&["load", "-q", "-i", archive.to_str().unwrap()]).ok();
+            assert_eq!(run(&["info", "--format", "{{.Store.GraphDriverName}}"]).ok(), driver);
+            run(&["run", "--name", "box", "--network", "none", "seed", "sh", "-c", CHANGES]).ok();
+            let told = run(&["diff", "box"]).lines();
+            assert!(told.contains(&"D /data/gone".to_owned()) && told.contains(&"A /data/new".to_owned()), "{told:?}");
+            run(&["commit", "-q", "box", "made"]).ok();
+            let look = ["run", "--rm", "--network", "none", "made", "stat", "-c", "%u:%g", "/data/new"];
+            assert_eq!(run(&look).ok(), "1000:1001");
+            let own = ["--userns", "keep-id", "made", "sh", "-c", "id -u; stat -c %u:%g /data/new; echo > /tmp/mine"];
+            let seen = run(&[&["run", "--rm", "--network", "none"][..], &own].concat());
+            assert_eq!(seen.ok(), format!("{}\n1000:1001", env.user.uid), "{seen}");
+            run(&["rm", "-af", "-t", "0"]).ok();
+            run(&["rmi", "-af"]).ok();
+            assert_eq!(subvolumes(&disk), 0);
+            assert_eq!(run(&["system", "check"]).ok(), "");
+            run(&["system", "reset", "-f"]).ok();
+            drop(disk);
+            std::fs::remove_file(&archive).unwrap();
+        });
+    }
 }

@@ -221,6 +221,33 @@ fn a_container_sees_what_podman_unpacks() {
     });
 }
 
+/// What dhow writes is unpacked by umoci as dhow unpacks it.
+#[test]
+fn what_is_written_is_what_umoci_unpacks() {
+    require!(umoci, skopeo, busybox);
+    isolated(|env| {
+        warm(env);
+        let registry = Registry::beside(env);
+        registry.add("tricky", "1", &tricky(), Flavor::Oci);
+        let name = registry.reference("tricky:1");
+        env.run(&["pull", "-q", "--tls-verify=false", &name]).ok();
+        let layout = env.place.join("layout").display().to_string();
+        // umoci knows gzip only.
+        let packed = ["push", "-q", "--compression-format", "gzip", "--force-compression"];
+        env.run(&[&packed[..], &[&name, &format!("oci:{layout}:x")]].concat()).ok();
+        let tools = Tools::new(env);
+        tools.run(&["umoci", "stat", "--image", &format!("{layout}:x")]);
+        tools.run(&["skopeo", "inspect", &format!("oci:{layout}:x")]);
+        let bundle = env.place.join("bundle").display().to_string();
+        tools.run(&["umoci", "unpack", "--image", &format!("{layout}:x"), &bundle]);
+        let probe = program("probe").display().to_string();
+        let theirs = parse(&tools.run(&[&probe, "tree", &format!("{bundle}/rootfs")]));
+        same(&seen(env, &name), &theirs);
+        std::fs::remove_dir_all(&bundle).unwrap();
+        std::fs::remove_dir_all(&layout).unwrap();
+    });
+}
+
 #[test]
 fn a_whole_distribution_is_what_podman_unpacks() {
     require!(podman, busybox, distribution);
