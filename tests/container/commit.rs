@@ -14,8 +14,8 @@ const CHANGES: &str = "echo new > /data/new; rm /data/gone; echo more >> /data/f
     echo x > /data/dir/x; rm -r /data/emptied; rm /data/link; mkdir /data/link; chmod 700 /data/mode; ln /data/new /data/hard; \
     ln -s new /data/soft; mkfifo /data/pipe; chown 1000:1001 /data/new; mkdir -p /data/a/b/c; mv /data/moved /data/there";
 
-/// An image with files that [`CHANGES`] changes.
-fn seed(env: &mut TestEnv) {
+/// An image with files that can be changed in every way.
+pub(super) fn image() -> Image {
     let entries = [
         Entry::dir("data/", 0o755),
         Entry::file("data/gone", 0o644, "gone"),
@@ -30,7 +30,12 @@ fn seed(env: &mut TestEnv) {
         Entry::dir("data/moved/", 0o755),
         Entry::file("data/moved/along", 0o644, "along"),
     ];
-    env.load(&Image::busybox().layer(&entries, Packing::Gzip), "localhost/seed:1").ok();
+    Image::busybox().layer(&entries, Packing::Gzip)
+}
+
+/// A container of it that made [`CHANGES`].
+fn seed(env: &mut TestEnv) {
+    env.load(&image(), "localhost/seed:1").ok();
     env.run(&["run", "--rm", "--network", "none", "seed:1", "true"]).ok();
     stage::settle(env);
     env.keep_images();
