@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::require;
 use crate::support::env::finished;
 use crate::support::image::{Image, Layer, Packing};
+use crate::support::registry::Registry;
 use crate::support::tar::Entry;
 use crate::support::tools::{Distribution, Tools};
 use crate::support::{Outcome, TestEnv, isolated};
@@ -233,5 +234,45 @@ fn keys_of_sigstore_sign_as_others_verify_it() {
         }
         at.dhow(&["push", "-q", flags[0], flags[1], flags[2], flags[3], "localhost/image:1", "oci:there"])
             .fails(125, "Cannot determine canonical Docker reference");
+    });
+}
+
+#[test]
+fn a_registry_that_keeps_signatures_is_given_them_and_asked() {
+    require!(podman, gpg);
+    isolated(|env| {
+        let registry = Registry::beside(env);
+        registry.keep_signatures();
+        let image = Image::of(vec![Layer::new(&[Entry::file("a", 0o644, "a")], Packing::Gzip)]);
+        env.load(&image, "localhost/image:1").ok();
+        let at = Place { env, tools: Tools::new(env) };
+        at.shell(
+            "mkdir -m700 gnupg
+            for name in one two; do gpg -q --batch --passphrase '' --quick-gen-key $name@key rsa2048 sign never; done
+            gpg --batch --export-secret-keys >gnupg/secring.gpg; for name in one two; do gpg --export $name@key >$name.gpg; done
+            gpgconf --kill all",
+        );
+        let name = registry.reference("app:1");
+        let push = ["push", "-q", "--tls-verify=false", "--sign-by", "one@key", "localhost/image:1", &name];
+        at.dhow(&push).ok();
+        let asked = registry.requests();
+        let put = asked.iter().find(|request| request.method == "PUT" && request.path.starts_with("/extensions/"));
+        let kept: Value = serde_json::from_slice(&put.expect("a signature is sent").body).unwrap();
+        assert_eq!((&kept["schemaVersion"], &kept["type"]), (&json!(2), &json!("atomic")));
+        for (key, taken) in [("one", true), ("two", false)] {
+            let requirement =
+                json!({"type": "signedBy", "keyType": "GPGKeys", "keyPath": at.file(&format!("{key}.gpg"))});
+            let policy = json!({"default": [{"type": "insecureAcceptAnything"}],
+                "transports": {"docker": {registry.address(): [requirement]}}});
+            let home = env.root.home.join(".config/containers");
+            std::fs::create_dir_all(&home).unwrap();
+            std::fs::write(home.join("policy.json"), policy.to_string()).unwrap();
+            let pull = ["pull", "-q", "--tls-verify=false", &name];
+            let (ours, theirs) = (at.dhow(&pull), at.tools.podman(&pull));
+            assert_eq!((ours.code == 0, theirs.code == 0), (taken, taken), "{key}\n{ours}\n{theirs}");
+            at.tools.podman(&["rmi", "-af"]).ok();
+        }
+        std::fs::remove_dir_all(env.place.join("gnupg")).unwrap();
+        env.run(&["rmi", "-af"]).ok();
     });
 }

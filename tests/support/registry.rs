@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::image::{Flavor, Image, MANIFEST_DOCKER, MANIFEST_OCI, digest};
 
@@ -102,6 +102,8 @@ struct State {
     log: Mutex<Vec<Request>>,
     /// Token -> uses left.
     tokens: Mutex<BTreeMap<String, usize>>,
+    /// Signatures that the registry keeps, by the path of their list; `None` where it keeps none.
+    signatures: Mutex<Option<BTreeMap<String, Vec<Value>>>>,
     counter: AtomicUsize,
     stop: AtomicBool,
     ports: Mutex<(u16, u16)>,
@@ -182,6 +184,11 @@ impl Registry {
     /// Takes all faults back.
     pub(crate) fn heal(&self) {
         self.state.scripts.lock().expect("no panic").clear();
+    }
+
+    /// From now on it keeps signatures itself, and says so.
+    pub(crate) fn keep_signatures(&self) {
+        *self.state.signatures.lock().expect("no panic") = Some(BTreeMap::new());
     }
 
     /// Every request so far, and forgets them.
@@ -412,6 +419,17 @@ impl State {
         })
     }
 
+    fn kept_signatures(&self, request: &Request, path: &str) -> Answer {
+        let mut kept = self.signatures.lock().expect("no panic");
+        let Some(kept) = kept.as_mut() else { return Answer::error(404, "UNSUPPORTED") };
+        let list = kept.entry(path.to_owned()).or_default();
+        if request.method == "PUT" {
+            list.push(serde_json::from_slice(&request.body).expect("a signature"));
+            return Answer::new(201);
+        }
+        Answer::new(200).header("Content-Type", "application/json").body(json!({ "signatures": list }).to_string())
+    }
+
     fn answer(&self, request: &Request) -> Answer {
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
         if path == "/token" {
@@ -424,7 +442,13 @@ impl State {
             let faults = self.faults("", Part::Any);
             let mut answer = self.refusal(request, "", &faults).unwrap_or_else(|| Answer::new(200));
             answer.faults = faults;
+            if self.signatures.lock().expect("no panic").is_some() {
+                answer = answer.header("X-Registry-Supports-Signatures", "1");
+            }
             return answer;
+        }
+        if path.starts_with("/extensions/v2/") {
+            return self.kept_signatures(request, path);
         }
         let Some(rest) = path.strip_prefix("/v2/") else { return Answer::error(404, "NOT_FOUND") };
         if rest == "_catalog" {

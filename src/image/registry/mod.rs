@@ -3,6 +3,7 @@
 mod auth;
 pub(crate) mod client;
 pub(crate) mod config;
+mod extension;
 mod http;
 pub(crate) mod mirror;
 pub(crate) mod search;

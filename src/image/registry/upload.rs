@@ -64,6 +64,12 @@ pub(crate) struct Destination {
     session: Rc<Session>,
 }
 
+impl Destination {
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
 impl Client {
     /// Enters the registry of `name` to write to its repository and to read `others` of the same registry.
     pub(crate) fn open_destination(&self, name: &Reference, others: &[String]) -> Result<Destination> {
