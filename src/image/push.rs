@@ -333,6 +333,11 @@ fn write_out(images: &[Prepared], index: Option<&[u8]>, place: Written<'_>, name
             layers,
         });
     }
+    let docker = images.iter().any(|image| Family::of(&image.manifest) == Family::Docker);
+    if index.is_some() && docker && matches!(place, Written::OciArchive(_) | Written::Layout(_)) {
+        let error = Error::unsupported("the list has images of Docker's format, and a layout has none");
+        bail!(error.hint("dir: takes them as they are"));
+    }
     let list = index.map(|bytes| oci::List { bytes, name: names.first().map(String::as_str) });
     let archive = |path: &Path, write: &dyn Fn(&mut dyn Write) -> Result<()>| {
         let file = OpenOptions::new().write(true).create_new(true).open(path);

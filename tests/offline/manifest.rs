@@ -255,6 +255,13 @@ fn a_list_goes_into_layouts_archives_and_directories_with_its_images() {
             }
             env.run(&["pull", "-q", &to]).ok();
         }
+        // From a registry, as it is there.
+        let pushed = format!("docker://{}", registry.reference("all:1"));
+        env.run(&["manifest", "push", "-q", "--all", "--format", "oci", PLAIN, "all", &pushed]).ok();
+        for to in [format!("oci:{}:all", place("copied")), format!("dir:{}", place("copied-dir"))] {
+            env.run(&["image", "copy", "-q", "--all", "--src-tls-verify=false", &pushed, &to]).ok();
+            assert_eq!(Some(read(&to, &[]).into_bytes()), registry.manifest("all", "1"), "{to}");
+        }
         let told = env.run(&["manifest", "push", "all", &format!("docker-archive:{}", place("d.tar"))]);
         told.fails(125, "an archive of Docker's has no lists of images");
         assert!(!env.place.join("d.tar").exists());

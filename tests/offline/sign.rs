@@ -53,6 +53,8 @@ impl Place<'_> {
         let pull = ["pull", "-q", "--tls-verify=false", &format!("{}/{name}", Distribution::ADDRESS)];
         let (ours, theirs) = (self.dhow(&pull), self.tools.podman(&pull));
         self.tools.podman(&["rmi", "-af"]).ok();
+        let all = json!({"default": [{"type": "insecureAcceptAnything"}]});
+        std::fs::write(home.join("policy.json"), all.to_string()).unwrap();
         (ours.code == 0, theirs.code == 0)
     }
 
@@ -145,6 +147,33 @@ fn keys_of_gnupg_sign_as_podman_reads_it() {
         let copy = ["image", "copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false", "--sign-by", "ed@key"];
         at.dhow(&[&copy[..], &[&later, &copied]].concat()).ok();
         assert_eq!(at.taken(&by("ed"), "copied:1"), (true, true));
+        // Signatures go with the image, or it is said.
+        let plain = ["image", "copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false"];
+        let go = |flags: &[&str], from: &str, to: &str| at.dhow(&[&plain[..], flags, &[from, to]].concat());
+        let mirror = format!("docker://{}/mirror:1", Distribution::ADDRESS);
+        let signed = format!("docker://{}/signed:1", Distribution::ADDRESS);
+        let of_signed = |name: &str| {
+            let mut requirement = by(name);
+            requirement["signedIdentity"] =
+                json!({"type": "exactRepository", "dockerRepository": format!("{}/signed", Distribution::ADDRESS)});
+            requirement
+        };
+        go(&[], &signed, "dir:kept").ok();
+        assert_eq!(at.shell("ls kept/signature-*"), "kept/signature-1\nkept/signature-2");
+        go(&[], "dir:kept", &mirror).ok();
+        go(&[], &signed, &mirror).ok();
+        for key in ["one", "two"] {
+            assert_eq!(at.taken(&of_signed(key), "mirror:1"), (true, true), "{key}");
+        }
+        assert_eq!(at.taken(&of_signed("ed"), "mirror:1"), (false, false));
+        assert_eq!(at.shell("ls signatures/mirror*/ | wc -l"), "2", "each is there once");
+        go(&[], &signed, "oci:layout:x").fails(125, "Can not copy signatures to oci:layout:x");
+        assert!(!at.env.place.join("layout").exists());
+        go(&["--remove-signatures"], &signed, "oci:layout:x").ok();
+        go(&["--format", "oci"], &signed, &mirror).fails(125, "would require changing layer representation");
+        let bare = format!("docker://{}/bare:1", Distribution::ADDRESS);
+        go(&["--remove-signatures"], &signed, &bare).ok();
+        assert_eq!(at.taken(&of_signed("one"), "bare:1"), (false, false));
         let told = at.dhow(&[&copy[..], &[&later, "dir:there"]].concat());
         told.fails(125, "Cannot determine canonical Docker reference for destination dir:there");
         assert!(!at.env.place.join("there").exists());
@@ -211,6 +240,21 @@ fn keys_of_sigstore_sign_as_others_verify_it() {
             // Debian's podman has this disabled: it is asked about nothing here, OpenSSL is below.
             assert_eq!(at.taken(&by(key), name).0, taken, "{key} {name}");
         }
+        // They go with a copy.
+        let plain = ["image", "copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false"];
+        let [signed, mirror] =
+            ["signed:1", "mirror:1"].map(|name| format!("docker://{}/{name}", Distribution::ADDRESS));
+        at.dhow(&[&plain[..], &[&signed, &mirror]].concat()).ok();
+        at.dhow(&[&plain[..], &[&signed, &mirror]].concat()).ok();
+        let repository = format!("{}/signed", Distribution::ADDRESS);
+        let of_signed = |key: &str| {
+            json!({"type": "sigstoreSigned", "keyPath": at.file(key),
+                "signedIdentity": {"type": "exactRepository", "dockerRepository": repository}})
+        };
+        assert!(
+            at.taken(&of_signed("prime256v1.pub"), "mirror:1").0 && !at.taken(&of_signed("other.pub"), "mirror:1").0
+        );
+        at.dhow(&[&plain[..], &[&signed, "dir:there"]].concat()).fails(125, "cannot be kept in a directory");
         // A second one is added to the first.
         at.push(&flags, "signed:2").ok();
         assert!(at.taken(&by("prime256v1.pub"), "signed:2").0);

@@ -22,7 +22,7 @@ use crate::engine::request::RegistryOptions;
 /// for or the place has none for it.
 #[derive(clap::Args)]
 pub(crate) struct CopyArgs {
-    /// Copy every image of an index, and the index; between registries
+    /// Copy every image of an index, and the index; from a registry
     #[arg(short, long)]
     all: bool,
     /// The file of credentials, instead of the user's
@@ -54,6 +54,9 @@ pub(crate) struct CopyArgs {
     /// Say nothing
     #[arg(short, long)]
     quiet: bool,
+    /// Leave the signatures out that the image has
+    #[arg(long)]
+    remove_signatures: bool,
     #[command(flatten)]
     retry: RetryArgs,
     #[command(flatten)]
@@ -99,6 +102,7 @@ impl Run<Context> for CopyArgs {
                 force: self.compression_format.is_some_and(|text| !text.is_empty()),
             },
             sign: self.sign.request()?,
+            remove_signatures: self.remove_signatures,
             from: RegistryOptions {
                 credentials: credentials(self.src_creds.as_deref())?,
                 cert_dir: self.src_cert_dir,

@@ -19,8 +19,10 @@ use crate::image::archive::tree::Tree;
 use crate::image::convert::{Family, Packing};
 use crate::image::manifest::{Compression, Config, Document, Manifest};
 use crate::image::push::{self, Prepared};
-use crate::image::sign::Signers;
+use crate::image::registry::client::{Client, Resolved};
+use crate::image::sign::{self, Signers};
 use crate::image::store::{self, ImageStore};
+use crate::image::trust::verify::{Found, Signatures, Subject};
 use crate::model::digest::Digest;
 use crate::model::error::Error;
 use crate::model::platform::Platform;
@@ -46,6 +48,8 @@ pub(crate) struct CopyRequest {
     pub(crate) wish: Wish,
     /// The signatures that the copy gets.
     pub(crate) sign: SignRequest,
+    /// The signatures that the image has are left out.
+    pub(crate) remove_signatures: bool,
     /// How the source and the destination are reached.
     pub(crate) from: RegistryOptions,
     pub(crate) to: RegistryOptions,
@@ -83,21 +87,35 @@ impl Engine {
                 return self.copy_all(&source, &destination, request, &guard.cancel, progress);
             }
             let wish = shaped(request.wish, &source, &destination)?;
-            let image = match &source {
+            let passes = |subject: &Subject<'_>| if request.remove_signatures { Ok(None) } else { passed(subject) };
+            let (image, found) = match &source {
                 Source::Registry { reference, .. } => {
                     let access = self.registries(&request.from)?;
                     let client = access.client(&guard.cancel)?;
                     let platform = request.from.platform.clone().unwrap_or_else(Platform::host);
                     let (name, resolved) = resolve(&access, &client, reference, &platform)?;
                     self.admit_fetched(&client, &name, &resolved)?;
-                    push::prepare_fetched(&self.paths, &client, &resolved, &name, wish, &guard.cancel)?
+                    let found = passes(&self.subject_of(&client, &name, &resolved))?;
+                    (push::prepare_fetched(&self.paths, &client, &resolved, &name, wish, &guard.cancel)?, found)
                 }
                 other => {
                     let archived = self.archived(other, &request.from, &guard.cancel)?;
-                    push::prepare_archived(&self.paths, &archived, wish, &guard.cancel)?
+                    let digest = Digest::of(&archived.manifest_bytes);
+                    let found = match other {
+                        Source::Dir { path } => passes(&Subject {
+                            name: None,
+                            manifest: &archived.manifest_bytes,
+                            digest: &digest,
+                            signatures: Signatures::Directory(Path::new(path)),
+                        })?,
+                        _ => None,
+                    };
+                    (push::prepare_archived(&self.paths, &archived, wish, &guard.cancel)?, found)
                 }
             };
-            self.deliver(&image, &destination, &request.to, &signers, &guard.cancel, progress)
+            let found = found.map(|(digest, found)| keeps(&image, &digest, &destination, to).map(|()| found));
+            let found = found.transpose()?;
+            self.deliver(&image, &destination, &request.to, (&signers, found.as_ref()), &guard.cancel, progress)
                 .with_context(|| format!("copying {from} to {to}"))
         };
         guard.outcome(work())
@@ -138,13 +156,15 @@ impl Engine {
         stop: &Cancel,
         progress: &mut dyn PullProgress,
     ) -> Result<Digest> {
-        let (Source::Registry { reference: from, .. }, Source::Registry { reference: to, .. }) = (source, destination)
-        else {
-            return Err(Error::unsupported("all images of an index are copied between registries only").into());
+        let Source::Registry { reference: from, .. } = source else {
+            return Err(Error::unsupported("all images of an index are copied from registries only").into());
         };
         if request.wish != Wish::default() {
             return Err(Error::unsupported("images of an index are copied as they are").into());
         }
+        let Source::Registry { reference: to, .. } = destination else {
+            return self.copy_all_out(from, destination, request, stop);
+        };
         let to = to.qualified(DOCKER_HUB)?.or_latest();
         let (access, target) = (self.registries(&request.from)?, self.registries(&request.to)?);
         let (reader, writer) = (access.client(stop)?, target.client(stop)?);
@@ -153,8 +173,14 @@ impl Engine {
         let mut copy = |one: &Reference, place: &Reference| {
             let resolved = reader.resolve(one, &host)?;
             self.admit_fetched(&reader, &name, &resolved)?;
+            let found =
+                if request.remove_signatures { None } else { passed(&self.subject_of(&reader, &name, &resolved))? };
             let image = push::prepare_fetched(&self.paths, &reader, &resolved, one, Wish::default(), stop)?;
-            push::push(&self.paths, &writer, &image, place, progress)
+            let digest = push::push(&self.paths, &writer, &image, place, progress)?;
+            if let Some((_, found)) = &found {
+                sign::put(&self.paths, &writer, &to, &digest, self.privilege.is_rootless(), found)?;
+            }
+            Ok(digest)
         };
         let Some(bytes) = &resolved.index else { return copy(&name, &to) };
         let Document::Index(index) = Document::parse(bytes, None)? else {
@@ -168,13 +194,47 @@ impl Engine {
         push::push_index(&writer, &to, &index.media_type, bytes)
     }
 
+    /// The same into a layout, an archive or a directory.
+    fn copy_all_out(
+        &self,
+        from: &Reference,
+        destination: &Source,
+        request: &CopyRequest,
+        stop: &Cancel,
+    ) -> Result<Digest> {
+        let (place, names) = written(destination, Vec::new())?;
+        let access = self.registries(&request.from)?;
+        let reader = access.client(stop)?;
+        let host = Platform::host();
+        let (name, resolved) = resolve(&access, &reader, from, &host)?;
+        let prepare = |one: &Reference| {
+            let resolved = reader.resolve(one, &host)?;
+            self.admit_fetched(&reader, &name, &resolved)?;
+            push::prepare_fetched(&self.paths, &reader, &resolved, one, Wish::default(), stop)
+        };
+        let Some(bytes) = &resolved.index else { return push::write(&prepare(&name)?, place, &names) };
+        let Document::Index(index) = Document::parse(bytes, None)? else {
+            return Err(Error::state("the index is not one").into());
+        };
+        let mut images = Vec::new();
+        for (at, entry) in index.manifests.iter().enumerate() {
+            let image = prepare(&name.with_digest(entry.descriptor.digest.clone()));
+            images.push(
+                image.with_context(|| {
+                    format!("copying image {}/{} from manifest list", at + 1, index.manifests.len())
+                })?,
+            );
+        }
+        push::write_list(&images, bytes, place, &names)
+    }
+
     /// Brings a prepared image to where it goes.
     fn deliver(
         &self,
         image: &Prepared,
         destination: &Source,
         options: &RegistryOptions,
-        signers: &Signers,
+        (signers, found): (&Signers, Option<&Found>),
         stop: &Cancel,
         progress: &mut dyn PullProgress,
     ) -> Result<Digest> {
@@ -182,11 +242,29 @@ impl Engine {
             let reference = reference.qualified(DOCKER_HUB)?.or_latest();
             let client = self.registries(options)?.client(stop)?;
             let digest = push::push(&self.paths, &client, image, &reference, progress)?;
+            if let Some(found) = found {
+                sign::put(&self.paths, &client, &reference, &digest, self.privilege.is_rootless(), found)
+                    .with_context(|| format!("copy signatures to docker://{}", store::text(&reference)))?;
+            }
             self.sign_pushed(signers, &client, &reference, &digest)?;
             return Ok(digest);
         }
         let (place, names) = written(destination, Vec::new())?;
-        push::write(image, place, &names)
+        let digest = push::write(image, place, &names)?;
+        if let (Some(found), Source::Dir { path }) = (found, destination) {
+            sign::put_into(Path::new(path), found)?;
+        }
+        Ok(digest)
+    }
+
+    /// What a registry has, for who looks for its signatures.
+    fn subject_of<'a>(&self, client: &'a Client, name: &'a Reference, resolved: &'a Resolved) -> Subject<'a> {
+        Subject {
+            name: Some(name),
+            manifest: &resolved.manifest_bytes,
+            digest: &resolved.manifest_digest,
+            signatures: Signatures::Registry { client, rootless: self.privilege.is_rootless() },
+        }
     }
 
     /// The image of an archive or directory.
@@ -243,6 +321,27 @@ impl Engine {
         };
         guard.outcome(work())
     }
+}
+
+/// The signatures of an image that is copied, where it has some, with the digest that they are of.
+fn passed(subject: &Subject<'_>) -> Result<Option<(Digest, Found)>> {
+    let found = subject.found().context("read the signatures of the image")?;
+    Ok(Some((subject.digest.clone(), found)).filter(|(_, found)| !found.is_empty()))
+}
+
+/// Whether signatures of `digest` can go with the image: it stays what it was, and its place has room for them.
+fn keeps(image: &Prepared, digest: &Digest, destination: &Source, to: &str) -> Result<()> {
+    let hint = "--remove-signatures leaves them out";
+    if !matches!(destination, Source::Registry { .. } | Source::Dir { .. }) {
+        let message = format!("Can not copy signatures to {to}: Storing signatures there is not supported");
+        return Err(Error::unsupported(message).hint(hint).into());
+    }
+    if Digest::of(&image.manifest_bytes) != *digest {
+        let message =
+            "Copying this image would require changing layer representation, which is not possible (image is signed)";
+        return Err(Error::unsupported(message).hint(hint).into());
+    }
+    Ok(())
 }
 
 /// What the copy is to be: a layout has only OCI's manifests, and what goes from a file over a wire is packed.

@@ -15,8 +15,10 @@ use serde::Deserialize;
 
 use super::archive::directory::read_small;
 use super::registry::client::Client;
-use super::trust::lookaside::Lookaside;
+use super::trust::lookaside::{self, Lookaside};
 use super::trust::payload::{COSIGN, Payload, SIMPLE};
+use super::trust::sigstore::{self, Attached};
+use super::trust::verify::Found;
 use crate::model::digest::Digest;
 use crate::model::error::Error;
 use crate::model::reference::Reference;
@@ -74,12 +76,7 @@ impl Signers {
             place::directory(&places.writable(name))?;
         }
         if self.sigstore.is_some() && !places.attachments(name) {
-            let message = "writing sigstore attachments is disabled by configuration";
-            let hint = format!(
-                "set `use-sigstore-attachments: true` for it in {}",
-                super::trust::lookaside::directory().display()
-            );
-            bail!(Error::unsupported(message).hint(hint));
+            bail!(disabled());
         }
         Ok(())
     }
@@ -93,20 +90,17 @@ impl Signers {
         digest: &Digest,
         rootless: bool,
     ) -> Result<()> {
-        let places = Lookaside::of_process(rootless)?;
+        let mut found = Found { simple: Vec::new(), attached: Vec::new() };
         for made in self.make(digest, name)? {
             match made {
-                // What the registry keeps is nowhere else.
-                Made::Simple(bytes) if client.keep_signature(name, digest, &bytes)? => {}
-                Made::Simple(bytes) => {
-                    place::in_directory(&place::below(&places.writable(name), name, digest)?, &bytes)?
-                }
+                Made::Simple(bytes) => found.simple.push(bytes),
                 Made::Attached { payload, signature } => {
-                    place::beside(paths, client, name, digest, &payload, &signature)?;
+                    let annotations = [(sigstore::SIGNATURE.to_owned(), signature.into())].into_iter().collect();
+                    found.attached.push(Attached { payload, annotations });
                 }
             }
         }
-        Ok(())
+        put(paths, client, name, digest, rootless, &found)
     }
 
     /// Signs it, and puts the signatures of GnuPG below the directory `dir`.
@@ -133,6 +127,48 @@ impl Signers {
         }
         Ok(made)
     }
+}
+
+/// Puts signatures of the manifest `digest`, which its registry has as `name`, where they belong; those that are there stay.
+pub(crate) fn put(
+    paths: &Paths,
+    client: &Client,
+    name: &Reference,
+    digest: &Digest,
+    rootless: bool,
+    found: &Found,
+) -> Result<()> {
+    let places = Lookaside::of_process(rootless)?;
+    let kept = if found.simple.is_empty() { None } else { client.kept_signatures(name, digest)? };
+    for signature in &found.simple {
+        match &kept {
+            // What the registry keeps is nowhere else.
+            Some(kept) if kept.contains(signature) => {}
+            Some(_) => drop(client.keep_signature(name, digest, signature)?),
+            None => place::in_directory(&place::below(&places.writable(name), name, digest)?, signature)?,
+        }
+    }
+    if !found.attached.is_empty() && !places.attachments(name) {
+        bail!(disabled());
+    }
+    for attached in &found.attached {
+        place::beside(paths, client, name, digest, &attached.payload, &attached.annotations)?;
+    }
+    Ok(())
+}
+
+/// Puts signatures beside the manifest in a directory (`dir:`), where those of sigstore have no place.
+pub(crate) fn put_into(dir: &Path, found: &Found) -> Result<()> {
+    if !found.attached.is_empty() {
+        let error = Error::unsupported("signatures of sigstore cannot be kept in a directory");
+        bail!(error.hint("--remove-signatures leaves them out"));
+    }
+    found.simple.iter().try_for_each(|signature| place::in_directory(dir, signature))
+}
+
+fn disabled() -> Error {
+    let hint = format!("set `use-sigstore-attachments: true` for it in {}", lookaside::directory().display());
+    Error::unsupported("writing sigstore attachments is disabled by configuration").hint(hint)
 }
 
 /// A file of containers-sigstore-signing-params.yaml(5).

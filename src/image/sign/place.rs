@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use crate::image::archive::directory::read_small;
 use crate::image::archive::tree::unnamed_file;
 use crate::image::manifest::{self, Descriptor};
 use crate::image::registry::client::Client;
 use crate::image::registry::upload::Outgoing;
 use crate::image::trust::sigstore::{self, MEDIA_TYPE};
-use crate::image::trust::verify::MANY;
+use crate::image::trust::verify::{LARGE, MANY};
 use crate::model::digest::Digest;
 use crate::model::error::{Error, ErrorKind, is_kind};
 use crate::model::platform::Platform;
@@ -43,8 +44,15 @@ pub(super) fn below(base: &str, name: &Reference, digest: &Digest) -> Result<Pat
     Ok(directory(base)?.join(format!("{}@{}={}", name.path(), digest.algorithm(), digest.hex())))
 }
 
-/// Adds a signature to a directory, after those that are there.
+/// Adds a signature to a directory, after those that are there; one that is there stays the only one such.
 pub(super) fn in_directory(dir: &Path, signature: &[u8]) -> Result<()> {
+    for number in 1..=MANY {
+        match read_small(&dir.join(format!("signature-{number}")), LARGE as u64)? {
+            Some(known) if known == signature => return Ok(()),
+            Some(_) => {}
+            None => break,
+        }
+    }
     let writing = || format!("write a signature in {}", dir.display());
     DirBuilder::new().recursive(true).mode(0o755).create(dir).with_context(writing)?;
     let staged = dir.join(format!(".signature-{}", std::process::id()));
@@ -77,7 +85,7 @@ pub(super) fn beside(
     name: &Reference,
     digest: &Digest,
     payload: &[u8],
-    signature: &str,
+    annotations: &Map<String, Value>,
 ) -> Result<()> {
     let tagged = name.with_tag(&sigstore::tag(digest))?;
     let doing = || format!("write signatures {}", crate::image::store::text(&tagged));
@@ -93,6 +101,11 @@ pub(super) fn beside(
             (layers, diff_ids.cloned().unwrap_or_default())
         }
     };
+    let same =
+        |layer: &Value| layer["digest"] == Digest::of(payload).as_str() && layer["annotations"] == json!(annotations);
+    if layers.iter().any(same) {
+        return Ok(());
+    }
     if layers.len() >= MANY {
         bail!(Error::conflict(format!("there are {MANY} signatures already")));
     }
@@ -107,7 +120,7 @@ pub(super) fn beside(
         "mediaType": MEDIA_TYPE,
         "digest": layer.digest,
         "size": layer.size,
-        "annotations": { sigstore::SIGNATURE: signature },
+        "annotations": annotations,
     }));
     diff_ids.push(json!(layer.digest));
     let config = json!({

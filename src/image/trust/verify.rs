@@ -21,7 +21,7 @@ use crate::model::reference::Reference;
 
 /// An image has no more signatures than this, and none is larger.
 pub(in crate::image) const MANY: usize = 128;
-const LARGE: usize = 4 << 20;
+pub(in crate::image) const LARGE: usize = 4 << 20;
 
 /// What a policy asks of one image besides its name; nothing, usually.
 #[must_use = "the image is not trusted before it is verified"]
@@ -98,7 +98,24 @@ fn any<S>(signatures: &[S], accepted: impl Fn(&S) -> Result<()>) -> Result<()> {
     Err(Error::new(ErrorKind::Denied, message).into())
 }
 
+/// The signatures of an image, as they are.
+pub(crate) struct Found {
+    pub(in crate::image) simple: Vec<Vec<u8>>,
+    pub(in crate::image) attached: Vec<Attached>,
+}
+
+impl Found {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.simple.is_empty() && self.attached.is_empty()
+    }
+}
+
 impl Subject<'_> {
+    /// All its signatures, whoever made them, for who passes them on.
+    pub(crate) fn found(&self) -> Result<Found> {
+        Ok(Found { simple: self.simple()?, attached: self.attached()? })
+    }
+
     fn is_signed(&self, payload: &Payload) -> Result<()> {
         let mut hash = Hash::of_kind(&payload.digest);
         hash.update(self.manifest);
