@@ -285,6 +285,53 @@ pub(crate) fn blobs_of(manifest: &Manifest) -> Vec<&Descriptor> {
     all
 }
 
+/// Which files of an artifact are wanted; all where neither is said.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choice {
+    pub(crate) title: Option<String>,
+    /// In whole or the beginning of its hexadecimal digits.
+    pub(crate) digest: Option<String>,
+}
+
+impl Choice {
+    /// The chosen among `parts`, in their order, at least one.
+    pub(crate) fn of(&self, parts: Vec<Part>) -> Result<Vec<Part>> {
+        let Self { title, digest } = self;
+        let hex = digest.as_deref().map(|digest| digest.strip_prefix("sha256:").unwrap_or(digest));
+        let chosen = |part: &Part| {
+            title.as_ref().is_none_or(|title| part.title.as_ref() == Some(title))
+                && hex.is_none_or(|hex| part.digest.hex().starts_with(hex))
+        };
+        let parts: Vec<Part> = parts.into_iter().filter(chosen).collect();
+        let wanted = match (title, digest) {
+            (Some(title), _) => Some(format!("the title {title:?}")),
+            (_, Some(digest)) => Some(format!("the digest {digest:?}")),
+            _ => None,
+        };
+        match (wanted, parts.len()) {
+            (None, 0) => Err(Error::not_found("the artifact has no blobs, nothing to extract").into()),
+            (Some(wanted), 0) => Err(Error::not_found(format!("no blob with {wanted}")).into()),
+            (Some(wanted), 2..) => Err(Error::invalid(format!("more than one match for {wanted}")).into()),
+            _ => Ok(parts),
+        }
+    }
+
+    /// The names that `parts`, which this chose, have in a directory. What is chosen by its digest is called so.
+    pub(crate) fn names(&self, parts: &[Part]) -> Result<Vec<String>> {
+        let mut names: Vec<String> = Vec::with_capacity(parts.len());
+        for part in parts {
+            let name = if self.digest.is_some() { part.digest_name() } else { part.file_name()? };
+            if names.contains(&name) {
+                let message =
+                    format!("annotation \"{TITLE}\":{name:?} is used in multiple different layers within artifact");
+                bail!(Error::invalid(message));
+            }
+            names.push(name);
+        }
+        Ok(names)
+    }
+}
+
 /// The files of an artifact.
 pub(crate) fn parts(bytes: &[u8]) -> Result<Vec<Part>> {
     let whole: Value = serde_json::from_slice(bytes).context("parse the manifest")?;
@@ -299,15 +346,35 @@ pub(crate) fn parts(bytes: &[u8]) -> Result<Vec<Part>> {
 
 impl Part {
     /// The name of its file in a directory: a title is foreign, and leads nowhere else.
-    pub(crate) fn file_name(&self) -> Result<String> {
-        let Some(title) = &self.title else { return Ok(self.digest.hex().to_owned()) };
-        if title.is_empty() || matches!(title.as_str(), "." | "..") || title.contains(['/', '\0']) {
-            let message = format!("the title {:?} is not the name of a file", title);
+    fn file_name(&self) -> Result<String> {
+        let Some(title) = self.title.as_deref().filter(|title| !title.is_empty()) else {
+            return Ok(self.digest_name());
+        };
+        if matches!(title, "." | "..") || title.contains(['/', '\0']) {
+            let message = format!("the title {title:?} is not the name of a file");
             return Err(Error::new(ErrorKind::Denied, message)
-                .hint("--title with a path as target chooses the name")
+                .hint("--title with a path as target, or name= of a mount, chooses the name")
                 .into());
         }
-        Ok(title.clone())
+        Ok(title.to_owned())
+    }
+
+    /// The name of a file without a title.
+    fn digest_name(&self) -> String {
+        self.digest.as_str().replace(':', "-")
+    }
+
+    /// The blob itself, for a mount that nobody may write to.
+    pub(crate) fn mountable(&self, paths: &Paths) -> Result<PathBuf> {
+        let content = Content::new(paths);
+        let blob = content.open(&self.digest)?;
+        let blob = blob.ok_or_else(|| Error::state(format!("blob {} is missing from the store", self.digest)))?;
+        // Any user of the container reads it. R15 for the file itself is not needed: the directory lets no stranger in.
+        let mode = Mode::from_raw_mode(0o644);
+        if Mode::from_raw_mode(rustix::fs::fstat(&blob)?.st_mode) != mode {
+            rustix::fs::fchmod(&blob, mode).with_context(|| format!("chmod blob {}", self.digest))?;
+        }
+        Ok(content.path(&self.digest))
     }
 
     /// Writes the file's bytes to `name` in `dir`; what is a link there is not followed. One that is not whole is removed.
@@ -391,7 +458,8 @@ mod tests {
     fn a_title_is_a_name_and_no_way() {
         let part = |title: &str| Part { digest: Digest::of(b""), size: 0, title: Some(title.to_owned()) };
         assert_eq!(part("a file").file_name().unwrap(), "a file");
-        for bad in ["", ".", "..", "a/b", "/etc/passwd", "../x", "a\0b"] {
+        assert!(part("").file_name().unwrap().starts_with("sha256-"));
+        for bad in [".", "..", "a/b", "/etc/passwd", "../x", "a\0b"] {
             assert!(part(bad).file_name().is_err(), "{bad:?}");
         }
     }
