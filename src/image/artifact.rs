@@ -37,6 +37,8 @@ const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 const NOTHING: &[u8] = b"{}";
 /// The annotation of a file's name.
 const TITLE: &str = "org.opencontainers.image.title";
+/// The annotation of the time at which an artifact was made, RFC 3339.
+const CREATED: &str = "org.opencontainers.image.created";
 /// So many files make a manifest that is not refused as too large.
 const MANY: usize = 1000;
 
@@ -53,6 +55,23 @@ pub(crate) struct AddRequest {
     pub(crate) file_type: Option<String>,
 }
 
+impl AddRequest {
+    /// The manifest of a new artifact, before its files.
+    fn manifest(&self) -> Value {
+        let annotations = self.annotations.iter().map(|(key, value)| (key.clone(), value.clone().into()));
+        let mut annotations: Map<String, Value> = annotations.collect();
+        annotations.insert(CREATED.to_owned(), Timestamp::now().to_string().into());
+        json!({
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": self.kind.as_deref().unwrap_or(UNKNOWN),
+            "config": { "mediaType": EMPTY, "digest": Digest::of(NOTHING), "size": NOTHING.len(), "data": "e30=" },
+            "layers": [],
+            "annotations": annotations,
+        })
+    }
+}
+
 /// A file of an artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
@@ -67,20 +86,23 @@ impl ArtifactRecord {
         Digest::of(self.name.as_bytes()).hex().to_owned()
     }
 
-    fn new(name: &str, bytes: &[u8], manifest: &Manifest) -> Self {
+    fn new(name: &str, bytes: &[u8], manifest: &Manifest) -> Result<Self> {
+        let whole: Value = serde_json::from_slice(bytes).context("parse the manifest")?;
         let mut instance = index::instance(bytes, manifest, &Platform::new("unknown", "unknown", None));
         instance.keeps.push(manifest.config.digest.clone());
         instance.keeps.extend(manifest.layers.iter().map(|layer| layer.digest.clone()));
         instance.keeps.sort_unstable();
         instance.keeps.dedup();
-        Self {
+        let created = whole["annotations"][CREATED].as_str().and_then(|text| text.parse().ok());
+        Ok(Self {
             version: record::VERSION,
             name: name.to_owned(),
             size: manifest.layers.iter().map(|layer| layer.size).sum(),
             instance,
-            created: Timestamp::now(),
+            // Who made it may not have said when: then it is from when it came here.
+            created: created.unwrap_or_else(Timestamp::now),
             unknown: Map::new(),
-        }
+        })
     }
 }
 
@@ -192,6 +214,7 @@ pub(crate) fn stage(paths: &Paths, name: &str, files: &[PathBuf], request: &AddR
         }));
         blobs.push(blob);
     }
+    sync(&staging)?;
     Ok(Staged { name, staging, blobs, layers })
 }
 
@@ -201,22 +224,19 @@ impl Staged {
     pub(crate) fn publish(mut self, paths: &Paths, lock: &Lock, request: &AddRequest) -> Result<ArtifactRecord> {
         let (store, content) = (ImageStore::new(paths), Content::new(paths));
         let known = store.artifact_record(Digest::of(self.name.as_bytes()).hex())?;
-        let mut layers = Vec::new();
-        let mut kind = request.kind.clone();
-        match &known {
+        let mut manifest = match &known {
+            // What else it says stays: its type, its annotations, a configuration of others.
             Some(known) if request.append => {
-                let whole: Value =
-                    serde_json::from_slice(&store.artifact_manifest(known)?.0).context("parse the manifest")?;
-                layers = whole["layers"].as_array().cloned().unwrap_or_default();
-                kind = whole["artifactType"].as_str().map(str::to_owned);
+                serde_json::from_slice(&store.artifact_manifest(known)?.0).context("parse the manifest")?
             }
             None if request.append => return Err(missing(&self.name).into()),
             Some(_) if !request.replace => {
                 let error = Error::conflict(format!("{}: artifact already exists", self.name));
                 return Err(error.hint("--append adds to it, --replace puts this in its place").into());
             }
-            _ => {}
-        }
+            _ => request.manifest(),
+        };
+        let mut layers = manifest["layers"].as_array().cloned().unwrap_or_default();
         for layer in std::mem::take(&mut self.layers) {
             let title = &layer["annotations"][TITLE];
             if layers.iter().any(|known| known["annotations"][TITLE] == *title) {
@@ -225,53 +245,67 @@ impl Staged {
             }
             layers.push(layer);
         }
-        let nothing = Digest::of(NOTHING);
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "artifactType": kind.as_deref().unwrap_or(UNKNOWN),
-            "config": { "mediaType": EMPTY, "digest": nothing, "size": NOTHING.len(), "data": "e30=" },
-            "layers": layers,
-        });
+        manifest["layers"] = layers.into();
         let bytes = serde_json::to_vec(&manifest).context("write the manifest")?;
         let Document::Manifest(parsed) = Document::parse(&bytes, None)? else {
             bail!(Error::state("the manifest is none"));
         };
-        let artifact = ArtifactRecord::new(&self.name, &bytes, &parsed);
+        let artifact = ArtifactRecord::new(&self.name, &bytes, &parsed)?;
         self.staging.protect(artifact.instance.keeps.iter().map(Digest::as_str))?;
-        for document in [NOTHING, &bytes] {
-            self.blobs.extend(content.stage(self.staging.dir(), document)?);
+        // A configuration of others is there already.
+        let nothing = Some(NOTHING).filter(|_| parsed.config.digest == Digest::of(NOTHING));
+        for document in nothing.into_iter().chain([&bytes[..]]) {
+            if let Some(blob) = content.stage(self.staging.dir(), document)? {
+                blob.sync()?;
+                self.blobs.push(blob);
+            }
         }
-        rustix::fs::syncfs(crate::storage::tree::open(self.staging.dir())?).context("sync the store")?;
         content.publish(&self.blobs)?;
         store.put_artifact(lock, &artifact)?;
         Ok(artifact)
     }
 }
 
-/// Makes the artifact `name` of a manifest and of blobs that were fetched into `staging`, by the descriptors of the
-/// manifest and at the paths that `at` gives; the lock is not held.
-pub(crate) fn publish_fetched(
+/// An artifact that was fetched, to be published.
+pub(crate) struct Fetched {
+    artifact: ArtifactRecord,
+    blobs: Vec<Verified>,
+}
+
+/// Takes a manifest, and blobs that were fetched into `staging`, by the descriptors of the manifest and at the paths that
+/// `at` gives, for the artifact `name`. Nothing of it is seen before [`Fetched::publish`].
+pub(crate) fn fetched(
     paths: &Paths,
     name: &str,
     staging: &Staging,
     bytes: &[u8],
     manifest: &Manifest,
     at: &dyn Fn(&Digest) -> PathBuf,
-) -> Result<ArtifactRecord> {
-    let (store, content) = (ImageStore::new(paths), Content::new(paths));
-    let artifact = ArtifactRecord::new(name, bytes, manifest);
+) -> Result<Fetched> {
+    let artifact = ArtifactRecord::new(name, bytes, manifest)?;
     staging.protect(artifact.instance.keeps.iter().map(Digest::as_str))?;
     let mut blobs: Vec<Verified> = Vec::new();
     for Descriptor { digest, size, .. } in blobs_of(manifest) {
         blobs.push(Verified::by_writer(at(digest), digest.clone(), *size)?);
     }
-    blobs.extend(content.stage(staging.dir(), bytes)?);
-    rustix::fs::syncfs(crate::storage::tree::open(staging.dir())?).context("sync the store")?;
-    let lock = store.lock()?;
-    content.publish(&blobs)?;
-    store.put_artifact(&lock, &artifact)?;
-    Ok(artifact)
+    blobs.extend(Content::new(paths).stage(staging.dir(), bytes)?);
+    sync(staging)?;
+    Ok(Fetched { artifact, blobs })
+}
+
+impl Fetched {
+    /// Puts the artifact in the place of one of its name; the lock is held. What that one has kept stays for the garbage
+    /// collection that the caller owes.
+    pub(crate) fn publish(self, paths: &Paths, lock: &Lock) -> Result<ArtifactRecord> {
+        Content::new(paths).publish(&self.blobs)?;
+        ImageStore::new(paths).put_artifact(lock, &self.artifact)?;
+        Ok(self.artifact)
+    }
+}
+
+/// Brings what was staged to the disk; it may take its time, so no lock is held.
+fn sync(staging: &Staging) -> Result<()> {
+    rustix::fs::syncfs(crate::storage::tree::open(staging.dir())?).context("sync the store")
 }
 
 /// The blobs that a manifest names, each once.

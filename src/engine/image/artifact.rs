@@ -134,7 +134,13 @@ impl Engine {
                 progress.finished(&blob.digest);
             }
             let full = artifact::name_of(&name);
-            artifact::publish_fetched(&self.paths, &full, &staging, &resolved.manifest_bytes, &resolved.manifest, &at)
+            let (bytes, manifest) = (&resolved.manifest_bytes, &resolved.manifest);
+            let fetched = artifact::fetched(&self.paths, &full, &staging, bytes, manifest, &at)?;
+            let collection = Collection::announce(&self.paths)?;
+            let lock = ImageStore::new(&self.paths).lock()?;
+            let made = fetched.publish(&self.paths, &lock)?;
+            self.collect_artifacts(&collection, &lock)?;
+            Ok(made)
         };
         guard.outcome(work())
     }
