@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::stage;
+use crate::require;
+use crate::support::image::{Image, Packing};
 use crate::support::registry::Registry;
+use crate::support::tar::Entry;
 use crate::support::{Outcome, TestEnv, isolated, require};
 
 /// The artifact `several` of two files, `single` of one.
@@ -116,6 +119,39 @@ fn a_container_keeps_what_it_was_started_with() {
         assert_eq!(env.run(&["exec", "box", "cat", "/data/one", "/data/three"]).ok(), "1\n3");
         env.run(&["rm", "-f", "-t0", "box"]).ok();
         clear(env);
+    });
+}
+
+/// As an ordinary user, with an image of several layers, and where a container's root is a copy.
+#[test]
+fn an_ordinary_user_mounts_artifacts() {
+    require!(root, newuidmap, busybox);
+    isolated(|env| {
+        env.ignore(&format!("file: {}/cache/", env.user.store.display()));
+        env.ignore(&format!("file: {}", env.user.store.join("images/artifacts").display()));
+        let user = env.user.clone();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = user.tmp.join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path.display().to_string()
+        };
+        let image = Image::busybox().layer(&[Entry::file("data/old", 0o644, *b"old")], Packing::Gzip);
+        let (archive, file) = (write("image.tar", &image.docker_archive(&["box"])), write("file", b"text"));
+        user.run(&["load", "-q", "-i", &archive]).ok();
+        user.run(&["artifact", "add", "thing", &file]).ok();
+        for driver in [&[][..], &["--storage-driver", "vfs"]] {
+            for (target, place) in [("/data", "/data/file"), ("/data/old", "/data/old"), ("/new", "/new")] {
+                let mount = format!("type=artifact,src=thing,dst={target}");
+                let script = format!("cat {place}; echo x > {place} || true");
+                let words =
+                    ["run", "--rm", "--network", "none", "--user", "1", "--mount", &mount, "box", "sh", "-c", &script];
+                assert_eq!(user.run(&[driver, &words].concat()).ok(), "text", "{driver:?} {target}");
+            }
+        }
+        user.run(&["artifact", "rm", "thing"]).ok();
+        user.run(&["rmi", "box"]).ok();
+        std::fs::remove_file(archive).unwrap();
+        std::fs::remove_file(file).unwrap();
     });
 }
 
