@@ -13,6 +13,7 @@ use super::flags::tree::{Entry, Run};
 use super::output::{escape, stdout};
 use crate::engine::list::Listed;
 use crate::model::filter::Filters;
+use crate::model::size;
 
 /// The commands of this file.
 pub(crate) const ENTRIES: &[Entry<Context>] =
@@ -56,7 +57,7 @@ pub(crate) fn answer(context: &Context, words: &[OsString]) -> anyhow::Result<u8
         Subject::Directories => "directories",
         // A path is as good as a name of a volume.
         Subject::Volumes => "files",
-        Subject::Containers | Subject::Images | Subject::Secrets => "none",
+        Subject::Containers | Subject::Images | Subject::Secrets | Subject::Artifacts => "none",
     };
     let names = match offer.subject {
         Subject::Containers => containers(context),
@@ -66,6 +67,7 @@ pub(crate) fn answer(context: &Context, words: &[OsString]) -> anyhow::Result<u8
         Subject::Images => images(context),
         Subject::Volumes => volumes(context),
         Subject::Secrets => secrets(context),
+        Subject::Artifacts => artifacts(context),
         _ => Ok(Vec::new()),
     };
     found.extend(names.unwrap_or_default());
@@ -117,6 +119,11 @@ fn secrets(context: &Context) -> anyhow::Result<Words> {
     let (found, _) = context.engine()?.secrets(&Filters::default())?;
     let name = |secret: &serde_json::Value| Some((secret["Spec"]["Name"].as_str()?.to_owned(), String::new()));
     Ok(found.iter().filter_map(name).collect())
+}
+
+fn artifacts(context: &Context) -> anyhow::Result<Words> {
+    let found = context.engine()?.artifacts()?.artifacts;
+    Ok(found.into_iter().map(|artifact| (artifact.name, size::human_spaced(artifact.size))).collect())
 }
 
 /// The script for a shell.

@@ -144,6 +144,7 @@ pub(crate) fn gather(engine: &Engine, locked: &Locked, cgroup: &Cgroup, bundle: 
         environment: super::secret::environment(engine, config)?,
         console: None,
         contents: super::volume::contents(engine, locked)?,
+        artifacts: super::artifact_mount::binds(engine, config)?,
         dir: locked.dir(),
         throttles: throttles(),
         shm: shm(engine, config)?,

@@ -223,6 +223,7 @@ impl Engine {
                     ("volume", Some(name), data, "local")
                 }
                 Source::Image { image, .. } => ("image", None, image.clone(), ""),
+                Source::Artifact { artifact, .. } => ("artifact", None, artifact.clone(), ""),
                 Source::Tmpfs | Source::Ramfs | Source::Devpts | Source::Glob { .. } => return None,
             };
             let mut document = Map::new();
@@ -359,9 +360,12 @@ impl Engine {
             let source = match &mount.source {
                 Source::Bind { path } => path.clone(),
                 Source::Volume { name, .. } => name.clone().unwrap_or_default(),
-                Source::Tmpfs | Source::Ramfs | Source::Devpts | Source::Image { .. } | Source::Glob { .. } => {
-                    return None;
-                }
+                Source::Tmpfs
+                | Source::Ramfs
+                | Source::Devpts
+                | Source::Image { .. }
+                | Source::Glob { .. }
+                | Source::Artifact { .. } => return None,
             };
             let mut options = vec![if mount.read_only { "ro" } else { "rw" }];
             if !mount.options.iter().any(|option| is_propagation(option)) {

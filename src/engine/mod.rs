@@ -5,6 +5,7 @@
 
 mod account;
 pub(crate) mod activation;
+mod artifact_mount;
 pub(crate) mod attach;
 pub(crate) mod auto_update;
 pub(crate) mod boot_unit;

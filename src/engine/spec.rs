@@ -17,7 +17,7 @@ use oci_spec::runtime::{
 use super::volume::Content;
 use crate::model::container::{ContainerConfig, Device, IdRange, Namespace, Security, UserNamespace};
 use crate::model::error::Error;
-use crate::model::mount::Source;
+use crate::model::mount::{self, Source};
 
 /// The OCI version that the specification is written in.
 const VERSION: &str = "1.2.0";
@@ -89,6 +89,8 @@ pub(crate) struct Facts {
     pub(crate) console: Option<(u16, u16)>,
     /// What the mounts of the configuration show, in its order.
     pub(crate) contents: Vec<Content>,
+    /// The files of the artifacts that it mounts, each a bind of its own.
+    pub(crate) artifacts: Vec<(mount::Mount, Content)>,
     /// The directory of the container, where the layers of its `:O` mounts are.
     pub(crate) dir: PathBuf,
     /// The host's directories that tell how often each processor was too hot, which a neighbour's work shows in.
@@ -390,7 +392,10 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Result<Vec<Mount>> {
     for file in &facts.files {
         add(&file.target, "bind", &file.source, &file.options.iter().map(String::as_str).collect::<Vec<_>>())?;
     }
-    let mut asked: Vec<_> = config.mounts.iter().zip(&facts.contents).enumerate().collect();
+    let files = facts.artifacts.iter().map(|(mount, content)| (mount, content));
+    // The files come last: the places of the others name the layers of overlays.
+    let mut asked: Vec<_> = config.mounts.iter().zip(&facts.contents).chain(files).enumerate().collect();
+    asked.retain(|(_, (mount, _))| !mount.is_artifact());
     // Parents before what lies in them; the user's order otherwise.
     asked.sort_by_key(|(_, (mount, _))| mount.target.matches('/').count());
     for (index, (asked, content)) in asked {

@@ -95,7 +95,7 @@ pub(crate) fn of_containers(engine: &Engine, names: &[String]) -> Result<Vec<Mou
             if own || mounts.iter().any(|known| known.target == mount.target) {
                 continue;
             }
-            mount.read_only = read_only.unwrap_or(mount.read_only);
+            mount.read_only = read_only.filter(|_| !mount.is_artifact()).unwrap_or(mount.read_only);
             mounts.push(mount);
         }
     }
@@ -166,7 +166,8 @@ pub(crate) fn contents(engine: &Engine, locked: &Locked) -> Result<Vec<Content>>
 pub(crate) fn content(volumes: &Volumes, mount: &Mount) -> Result<Content> {
     let plain = |source| Content { source: Some(source), options: Vec::new() };
     match &mount.source {
-        Source::Tmpfs | Source::Ramfs | Source::Devpts => Ok(Content::default()),
+        // The binds of an artifact's files take its place.
+        Source::Tmpfs | Source::Ramfs | Source::Devpts | Source::Artifact { .. } => Ok(Content::default()),
         // The monitor mounts the layers in its place.
         Source::Image { .. } => Ok(plain(PathBuf::from("/"))),
         Source::Glob { .. } => Err(Error::state("a pattern was left over from the creation").into()),

@@ -37,6 +37,8 @@ const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 const NOTHING: &[u8] = b"{}";
 /// The annotation of a file's name.
 const TITLE: &str = "org.opencontainers.image.title";
+/// The annotation of the time at which an artifact was made, RFC 3339.
+const CREATED: &str = "org.opencontainers.image.created";
 /// So many files make a manifest that is not refused as too large.
 const MANY: usize = 1000;
 
@@ -53,6 +55,23 @@ pub(crate) struct AddRequest {
     pub(crate) file_type: Option<String>,
 }
 
+impl AddRequest {
+    /// The manifest of a new artifact, before its files.
+    fn manifest(&self) -> Value {
+        let annotations = self.annotations.iter().map(|(key, value)| (key.clone(), value.clone().into()));
+        let mut annotations: Map<String, Value> = annotations.collect();
+        annotations.insert(CREATED.to_owned(), Timestamp::now().to_string().into());
+        json!({
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "artifactType": self.kind.as_deref().unwrap_or(UNKNOWN),
+            "config": { "mediaType": EMPTY, "digest": Digest::of(NOTHING), "size": NOTHING.len(), "data": "e30=" },
+            "layers": [],
+            "annotations": annotations,
+        })
+    }
+}
+
 /// A file of an artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
@@ -67,20 +86,23 @@ impl ArtifactRecord {
         Digest::of(self.name.as_bytes()).hex().to_owned()
     }
 
-    fn new(name: &str, bytes: &[u8], manifest: &Manifest) -> Self {
+    fn new(name: &str, bytes: &[u8], manifest: &Manifest) -> Result<Self> {
+        let whole: Value = serde_json::from_slice(bytes).context("parse the manifest")?;
         let mut instance = index::instance(bytes, manifest, &Platform::new("unknown", "unknown", None));
         instance.keeps.push(manifest.config.digest.clone());
         instance.keeps.extend(manifest.layers.iter().map(|layer| layer.digest.clone()));
         instance.keeps.sort_unstable();
         instance.keeps.dedup();
-        Self {
+        let created = whole["annotations"][CREATED].as_str().and_then(|text| text.parse().ok());
+        Ok(Self {
             version: record::VERSION,
             name: name.to_owned(),
             size: manifest.layers.iter().map(|layer| layer.size).sum(),
             instance,
-            created: Timestamp::now(),
+            // Who made it may not have said when: then it is from when it came here.
+            created: created.unwrap_or_else(Timestamp::now),
             unknown: Map::new(),
-        }
+        })
     }
 }
 
@@ -192,6 +214,7 @@ pub(crate) fn stage(paths: &Paths, name: &str, files: &[PathBuf], request: &AddR
         }));
         blobs.push(blob);
     }
+    sync(&staging)?;
     Ok(Staged { name, staging, blobs, layers })
 }
 
@@ -201,22 +224,19 @@ impl Staged {
     pub(crate) fn publish(mut self, paths: &Paths, lock: &Lock, request: &AddRequest) -> Result<ArtifactRecord> {
         let (store, content) = (ImageStore::new(paths), Content::new(paths));
         let known = store.artifact_record(Digest::of(self.name.as_bytes()).hex())?;
-        let mut layers = Vec::new();
-        let mut kind = request.kind.clone();
-        match &known {
+        let mut manifest = match &known {
+            // What else it says stays: its type, its annotations, a configuration of others.
             Some(known) if request.append => {
-                let whole: Value =
-                    serde_json::from_slice(&store.artifact_manifest(known)?.0).context("parse the manifest")?;
-                layers = whole["layers"].as_array().cloned().unwrap_or_default();
-                kind = whole["artifactType"].as_str().map(str::to_owned);
+                serde_json::from_slice(&store.artifact_manifest(known)?.0).context("parse the manifest")?
             }
             None if request.append => return Err(missing(&self.name).into()),
             Some(_) if !request.replace => {
                 let error = Error::conflict(format!("{}: artifact already exists", self.name));
                 return Err(error.hint("--append adds to it, --replace puts this in its place").into());
             }
-            _ => {}
-        }
+            _ => request.manifest(),
+        };
+        let mut layers = manifest["layers"].as_array().cloned().unwrap_or_default();
         for layer in std::mem::take(&mut self.layers) {
             let title = &layer["annotations"][TITLE];
             if layers.iter().any(|known| known["annotations"][TITLE] == *title) {
@@ -225,53 +245,67 @@ impl Staged {
             }
             layers.push(layer);
         }
-        let nothing = Digest::of(NOTHING);
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "artifactType": kind.as_deref().unwrap_or(UNKNOWN),
-            "config": { "mediaType": EMPTY, "digest": nothing, "size": NOTHING.len(), "data": "e30=" },
-            "layers": layers,
-        });
+        manifest["layers"] = layers.into();
         let bytes = serde_json::to_vec(&manifest).context("write the manifest")?;
         let Document::Manifest(parsed) = Document::parse(&bytes, None)? else {
             bail!(Error::state("the manifest is none"));
         };
-        let artifact = ArtifactRecord::new(&self.name, &bytes, &parsed);
+        let artifact = ArtifactRecord::new(&self.name, &bytes, &parsed)?;
         self.staging.protect(artifact.instance.keeps.iter().map(Digest::as_str))?;
-        for document in [NOTHING, &bytes] {
-            self.blobs.extend(content.stage(self.staging.dir(), document)?);
+        // A configuration of others is there already.
+        let nothing = Some(NOTHING).filter(|_| parsed.config.digest == Digest::of(NOTHING));
+        for document in nothing.into_iter().chain([&bytes[..]]) {
+            if let Some(blob) = content.stage(self.staging.dir(), document)? {
+                blob.sync()?;
+                self.blobs.push(blob);
+            }
         }
-        rustix::fs::syncfs(crate::storage::tree::open(self.staging.dir())?).context("sync the store")?;
         content.publish(&self.blobs)?;
         store.put_artifact(lock, &artifact)?;
         Ok(artifact)
     }
 }
 
-/// Makes the artifact `name` of a manifest and of blobs that were fetched into `staging`, by the descriptors of the
-/// manifest and at the paths that `at` gives; the lock is not held.
-pub(crate) fn publish_fetched(
+/// An artifact that was fetched, to be published.
+pub(crate) struct Fetched {
+    artifact: ArtifactRecord,
+    blobs: Vec<Verified>,
+}
+
+/// Takes a manifest, and blobs that were fetched into `staging`, by the descriptors of the manifest and at the paths that
+/// `at` gives, for the artifact `name`. Nothing of it is seen before [`Fetched::publish`].
+pub(crate) fn fetched(
     paths: &Paths,
     name: &str,
     staging: &Staging,
     bytes: &[u8],
     manifest: &Manifest,
     at: &dyn Fn(&Digest) -> PathBuf,
-) -> Result<ArtifactRecord> {
-    let (store, content) = (ImageStore::new(paths), Content::new(paths));
-    let artifact = ArtifactRecord::new(name, bytes, manifest);
+) -> Result<Fetched> {
+    let artifact = ArtifactRecord::new(name, bytes, manifest)?;
     staging.protect(artifact.instance.keeps.iter().map(Digest::as_str))?;
     let mut blobs: Vec<Verified> = Vec::new();
     for Descriptor { digest, size, .. } in blobs_of(manifest) {
         blobs.push(Verified::by_writer(at(digest), digest.clone(), *size)?);
     }
-    blobs.extend(content.stage(staging.dir(), bytes)?);
-    rustix::fs::syncfs(crate::storage::tree::open(staging.dir())?).context("sync the store")?;
-    let lock = store.lock()?;
-    content.publish(&blobs)?;
-    store.put_artifact(&lock, &artifact)?;
-    Ok(artifact)
+    blobs.extend(Content::new(paths).stage(staging.dir(), bytes)?);
+    sync(staging)?;
+    Ok(Fetched { artifact, blobs })
+}
+
+impl Fetched {
+    /// Puts the artifact in the place of one of its name; the lock is held. What that one has kept stays for the garbage
+    /// collection that the caller owes.
+    pub(crate) fn publish(self, paths: &Paths, lock: &Lock) -> Result<ArtifactRecord> {
+        Content::new(paths).publish(&self.blobs)?;
+        ImageStore::new(paths).put_artifact(lock, &self.artifact)?;
+        Ok(self.artifact)
+    }
+}
+
+/// Brings what was staged to the disk; it may take its time, so no lock is held.
+fn sync(staging: &Staging) -> Result<()> {
+    rustix::fs::syncfs(crate::storage::tree::open(staging.dir())?).context("sync the store")
 }
 
 /// The blobs that a manifest names, each once.
@@ -283,6 +317,53 @@ pub(crate) fn blobs_of(manifest: &Manifest) -> Vec<&Descriptor> {
         }
     }
     all
+}
+
+/// Which files of an artifact are wanted; all where neither is said.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choice {
+    pub(crate) title: Option<String>,
+    /// In whole or the beginning of its hexadecimal digits.
+    pub(crate) digest: Option<String>,
+}
+
+impl Choice {
+    /// The chosen among `parts`, in their order, at least one.
+    pub(crate) fn of(&self, parts: Vec<Part>) -> Result<Vec<Part>> {
+        let Self { title, digest } = self;
+        let hex = digest.as_deref().map(|digest| digest.strip_prefix("sha256:").unwrap_or(digest));
+        let chosen = |part: &Part| {
+            title.as_ref().is_none_or(|title| part.title.as_ref() == Some(title))
+                && hex.is_none_or(|hex| part.digest.hex().starts_with(hex))
+        };
+        let parts: Vec<Part> = parts.into_iter().filter(chosen).collect();
+        let wanted = match (title, digest) {
+            (Some(title), _) => Some(format!("the title {title:?}")),
+            (_, Some(digest)) => Some(format!("the digest {digest:?}")),
+            _ => None,
+        };
+        match (wanted, parts.len()) {
+            (None, 0) => Err(Error::not_found("the artifact has no blobs, nothing to extract").into()),
+            (Some(wanted), 0) => Err(Error::not_found(format!("no blob with {wanted}")).into()),
+            (Some(wanted), 2..) => Err(Error::invalid(format!("more than one match for {wanted}")).into()),
+            _ => Ok(parts),
+        }
+    }
+
+    /// The names that `parts`, which this chose, have in a directory. What is chosen by its digest is called so.
+    pub(crate) fn names(&self, parts: &[Part]) -> Result<Vec<String>> {
+        let mut names: Vec<String> = Vec::with_capacity(parts.len());
+        for part in parts {
+            let name = if self.digest.is_some() { part.digest_name() } else { part.file_name()? };
+            if names.contains(&name) {
+                let message =
+                    format!("annotation \"{TITLE}\":{name:?} is used in multiple different layers within artifact");
+                bail!(Error::invalid(message));
+            }
+            names.push(name);
+        }
+        Ok(names)
+    }
 }
 
 /// The files of an artifact.
@@ -299,15 +380,35 @@ pub(crate) fn parts(bytes: &[u8]) -> Result<Vec<Part>> {
 
 impl Part {
     /// The name of its file in a directory: a title is foreign, and leads nowhere else.
-    pub(crate) fn file_name(&self) -> Result<String> {
-        let Some(title) = &self.title else { return Ok(self.digest.hex().to_owned()) };
-        if title.is_empty() || matches!(title.as_str(), "." | "..") || title.contains(['/', '\0']) {
-            let message = format!("the title {:?} is not the name of a file", title);
+    fn file_name(&self) -> Result<String> {
+        let Some(title) = self.title.as_deref().filter(|title| !title.is_empty()) else {
+            return Ok(self.digest_name());
+        };
+        if matches!(title, "." | "..") || title.contains(['/', '\0']) {
+            let message = format!("the title {title:?} is not the name of a file");
             return Err(Error::new(ErrorKind::Denied, message)
-                .hint("--title with a path as target chooses the name")
+                .hint("--title with a path as target, or name= of a mount, chooses the name")
                 .into());
         }
-        Ok(title.clone())
+        Ok(title.to_owned())
+    }
+
+    /// The name of a file without a title.
+    fn digest_name(&self) -> String {
+        self.digest.as_str().replace(':', "-")
+    }
+
+    /// The blob itself, for a mount that nobody may write to.
+    pub(crate) fn mountable(&self, paths: &Paths) -> Result<PathBuf> {
+        let content = Content::new(paths);
+        let blob = content.open(&self.digest)?;
+        let blob = blob.ok_or_else(|| Error::state(format!("blob {} is missing from the store", self.digest)))?;
+        // Any user of the container reads it. R15 for the file itself is not needed: the directory lets no stranger in.
+        let mode = Mode::from_raw_mode(0o644);
+        if Mode::from_raw_mode(rustix::fs::fstat(&blob)?.st_mode) != mode {
+            rustix::fs::fchmod(&blob, mode).with_context(|| format!("chmod blob {}", self.digest))?;
+        }
+        Ok(content.path(&self.digest))
     }
 
     /// Writes the file's bytes to `name` in `dir`; what is a link there is not followed. One that is not whole is removed.
@@ -391,7 +492,8 @@ mod tests {
     fn a_title_is_a_name_and_no_way() {
         let part = |title: &str| Part { digest: Digest::of(b""), size: 0, title: Some(title.to_owned()) };
         assert_eq!(part("a file").file_name().unwrap(), "a file");
-        for bad in ["", ".", "..", "a/b", "/etc/passwd", "../x", "a\0b"] {
+        assert!(part("").file_name().unwrap().starts_with("sha256-"));
+        for bad in [".", "..", "a/b", "/etc/passwd", "../x", "a\0b"] {
             assert!(part(bad).file_name().is_err(), "{bad:?}");
         }
     }

@@ -32,6 +32,17 @@ pub(crate) enum Source {
     },
     /// Every path of the host that matches, each a bind mount once the container is created.
     Glob { pattern: String },
+    /// The files of an artifact, or of those the chosen one. Each start looks it up afresh, as podman's does.
+    Artifact {
+        artifact: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+        /// What its file is called inside, in place of its title.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
 }
 
 impl Source {
@@ -145,7 +156,7 @@ impl Mount {
             match key {
                 "type" => kind = need()?,
                 "src" | "source" => source = Some(need()?),
-                "dst" | "destination" | "target" => target = Some(need()?),
+                "dst" | "dest" | "destination" | "target" => target = Some(need()?),
                 "subpath" | "volume-subpath" => subpath = Some(need()?.to_owned()),
                 _ => rest.push((key, value)),
             }
@@ -162,7 +173,10 @@ impl Mount {
                 Source::Image { image: image.to_owned(), id: String::new(), layers: Vec::new() }
             }
             ("image", _) => return Err(Error::invalid("must set source and destination for image volume")),
-            ("artifact", _) => return Err(Error::unsupported("mounts of type \"artifact\" are not supported")),
+            ("artifact", Some(artifact)) if !artifact.is_empty() => {
+                Self::artifact(artifact, std::mem::take(&mut rest))?
+            }
+            ("artifact", _) => return Err(Error::invalid("must set source and destination for artifact volume")),
             ("bind", None | Some("")) => {
                 return Err(Error::invalid("must set source for a bind mount: host directory cannot be empty"));
             }
@@ -181,12 +195,12 @@ impl Mount {
             ("glob", _) => return Err(Error::invalid("must set source for a glob mount")),
             (other, _) => {
                 return Err(Error::unsupported(format!("invalid filesystem type \"{other}\""))
-                    .hint("bind, devpts, glob, image, ramfs, tmpfs and volume are known"));
+                    .hint("artifact, bind, devpts, glob, image, ramfs, tmpfs and volume are known"));
             }
         };
         let mut mount = Self::new(source, if in_place { "/glob" } else { target })?;
         let is_image = matches!(mount.source, Source::Image { .. });
-        mount.read_only = is_image;
+        mount.read_only = is_image || mount.is_artifact();
         for (key, value) in rest {
             if !mount.option(key, value)? {
                 return Err(Error::invalid(format!("{}: invalid mount option", key.escape_debug())));
@@ -206,6 +220,30 @@ impl Mount {
             mount.tmpfs_defaults();
         }
         Ok(mount)
+    }
+
+    /// Whether it shows files of an artifact, which nobody may write to.
+    pub(crate) fn is_artifact(&self) -> bool {
+        matches!(self.source, Source::Artifact { .. })
+    }
+
+    /// The source of a mount of `artifact` with the options that only those have.
+    fn artifact(artifact: &str, options: Vec<(&str, Option<&str>)>) -> Result<Source, Error> {
+        let (mut title, mut digest, mut name) = (None, None, None);
+        for (key, value) in options {
+            let place = match key {
+                "title" => &mut title,
+                "digest" => &mut digest,
+                "name" => &mut name,
+                _ => return Err(Error::invalid(format!("{}: invalid mount option", key.escape_debug()))),
+            };
+            let value = value.ok_or_else(|| Error::invalid(format!("{key} option must have a value")))?;
+            *place = Some(value.to_owned()).filter(|value| !value.is_empty());
+        }
+        if title.is_some() && digest.is_some() {
+            return Err(Error::invalid("cannot specify both digest and title"));
+        }
+        Ok(Source::Artifact { artifact: artifact.to_owned(), title, digest, name })
     }
 
     /// Parses `--tmpfs TARGET[:OPTIONS]`.
@@ -412,7 +450,25 @@ mod tests {
         let pattern = |pattern: &str| Source::Glob { pattern: pattern.into() };
         assert_eq!(glob("type=glob,src=/a/*,dst=/b,ro").unwrap(), (pattern("/a/*"), "/b".into()));
         assert_eq!(glob("type=glob,src=a?").unwrap(), (pattern("/w/a?"), String::new()));
+        let artifact = |text| Mount::parse_mount(text, "/w").map(|mount| (mount.source, mount.read_only));
+        let source = |title: Option<&str>, name: Option<&str>| Source::Artifact {
+            artifact: "a".into(),
+            title: title.map(str::to_owned),
+            digest: None,
+            name: name.map(str::to_owned),
+        };
+        assert_eq!(artifact("type=artifact,src=a,dst=/t").unwrap(), (source(None, None), true));
+        assert_eq!(
+            artifact("type=artifact,src=a,dest=/t,title=x,name=y").unwrap(),
+            (source(Some("x"), Some("y")), true)
+        );
         for bad in [
+            "type=artifact,dst=/t",
+            "type=artifact,src=,dst=/t",
+            "type=artifact,src=a,dst=/t,title",
+            "type=artifact,src=a,dst=/t,title=x,digest=y",
+            "type=artifact,src=a,dst=/t,rw",
+            "type=bind,src=/a,dst=/t,title=x",
             "type=glob,dst=/t",
             "type=devpts,src=a,dst=/t",
             "type=devpts,dst=/t,mode=9",

@@ -12,6 +12,10 @@ fn names_flags_and_values_are_offered() {
         stage::busybox(env);
         env.run(&["create", "--name", "web1", "--network=none", "-v", "data:/d", "busybox"]).ok();
         env.run(&["create", "--name", "db", "--network=none", "busybox"]).ok();
+        let file = env.place.join("file");
+        std::fs::write(&file, "text").unwrap();
+        env.run(&["artifact", "add", "thing", file.to_str().unwrap()]).ok();
+        env.ignore(&format!("file: {}", env.root.store.join("images/artifacts").display()));
         let (store, runtime) = (env.root.store.display().to_string(), env.root.runtime.display().to_string());
         let ask = |words: &[&str]| {
             let mut command = env.root.command(&env.root.binary);
@@ -35,6 +39,7 @@ fn names_flags_and_values_are_offered() {
             (&["run", "busybox", "--hostn"], ":none"),
             (&["run", "--cidfile", "x"], ":files"),
             (&["volume", "rm", "d"], "data :files"),
+            (&["artifact", "rm", ""], "localhost/thing:latest :none"),
             (&["completion", "z"], "zsh :none"),
             (&["--log-level", "deb"], "debug :none"),
             (&["nonsense", "x"], ":none"),
@@ -56,5 +61,6 @@ fn names_flags_and_values_are_offered() {
         assert_eq!(typed("start w"), "web1");
         env.run(&["rm", "web1", "db"]).ok();
         env.run(&["volume", "rm", "data"]).ok();
+        env.run(&["artifact", "rm", "thing"]).ok();
     });
 }

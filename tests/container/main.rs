@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod artifact;
 mod bad_input;
 mod boot;
 mod cdi;

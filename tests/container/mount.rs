@@ -98,7 +98,6 @@ fn patterns_terminals_and_memory_are_mounted() {
         assert_eq!(run("type=devpts,dst=/pts,mode=0620,max=4", terminals).ok(), "1\nptmx\nnone");
         let memory = "mount | grep ' /m ' | cut -d' ' -f5; stat -c %a /m; echo text > /m/x; cat /m/x";
         assert_eq!(run("type=ramfs,dst=/m,mode=700", memory).ok(), "ramfs\n700\ntext");
-        run("type=artifact,src=busybox,dst=/i", "true").fails(125, "mounts of type \"artifact\" are not supported");
         run("type=tmpfs,dst=/t,subpath=x", "true").fails(125, "\"subpath\" option not supported for \"tmpfs\"");
     });
 }

@@ -59,7 +59,11 @@ fn files_become_an_artifact_and_files_again() {
         write(env, "more", b"more");
         let second = add(&["--append", "--file-type", "x/y", "one", "more"]).ok();
         assert_ne!(digest, second);
+        let appended = manifest["annotations"].clone();
+        assert_eq!(appended["k"], "v");
+        assert!(appended["org.opencontainers.image.created"].as_str().unwrap().ends_with('Z'), "{appended}");
         let manifest = at(env, &["artifact", "inspect", &second[..8]]).json()["Manifest"].clone();
+        assert_eq!(manifest["annotations"], appended, "those of the beginning");
         assert_eq!((&manifest["artifactType"], &manifest["layers"][2]["mediaType"]), (&json!("a/b"), &json!("x/y")));
         assert_eq!(blobs(env), 5, "three files, the configuration, the newer manifest");
         assert_eq!(at(env, &["images", "-q"]).ok(), "", "an artifact is no image");
@@ -81,6 +85,8 @@ fn files_become_an_artifact_and_files_again() {
         let blob = layer(1)["digest"].as_str().unwrap();
         extract(&["--digest", &blob[..15], "one", "newer"]).ok();
         assert_eq!(read("newer"), [0, 1, 2, 255]);
+        extract(&["--digest", blob, "one", "dir"]).ok();
+        assert_eq!(read(&format!("dir/{}", blob.replace(':', "-"))), [0, 1, 2, 255]);
         extract(&["--title", "gone", "one", "new"]).fails(125, "no blob with the title \"gone\"");
         extract(&["none", "new"]).fails(125, "none: artifact does not exist");
         std::os::unix::fs::symlink("/etc/passwd", env.place.join("dir/link")).unwrap();
@@ -182,6 +188,64 @@ fn a_foreign_title_is_no_path() {
         let pulled = at(env, &["artifact", "pull", "-q", "--tls-verify=false", &registry.reference("image:1")]);
         pulled.fails(125, "this is an image, not an artifact");
         at(env, &["artifact", "rm", "-a"]).ok();
+        env.ignore(&format!("file: {}", env.root.store.join("images/artifacts").display()));
+    });
+}
+
+/// What others made stays what it is where files are added; what a newer one of its name replaces goes at once.
+#[test]
+fn an_artifact_of_others_keeps_what_else_it_says() {
+    isolated(|env| {
+        let registry = Registry::beside(env);
+        let (config, blob) = (registry.add_blob(b"{\"a\":1}".to_vec()), registry.add_blob(b"text".to_vec()));
+        let kind = "application/vnd.oci.image.manifest.v1+json";
+        let publish = |layers: Value| {
+            let document = json!({"schemaVersion": 2, "mediaType": kind, "artifactType": "a/b", "layers": layers,
+                "config": {"mediaType": "x/config", "digest": config, "size": 7},
+                "annotations": {"x": "y", "org.opencontainers.image.created": "2020-02-02T02:02:02Z"}});
+            registry.add_manifest("thing", "1", kind, document.to_string().as_bytes());
+        };
+        let layer = |digest: &str, title: &str| json!({"mediaType": "a/b", "digest": digest, "size": 4, "annotations": {"org.opencontainers.image.title": title}});
+        let name = registry.reference("thing:1");
+        let pull = || at(env, &["artifact", "pull", "-q", "--tls-verify=false", &name]).ok();
+        publish(json!([layer(&blob, "a"), layer(&blob, "a"), {"mediaType": "a/b", "digest": blob, "size": 4}]));
+        pull();
+        write(env, "more", b"more");
+        at(env, &["artifact", "add", "--append", &name, "more"]).ok();
+        let show = |format: &str| at(env, &["artifact", "inspect", &name, "--format", format]).ok();
+        assert_eq!(
+            show("{{.Manifest.ArtifactType}} {{.Manifest.Config.MediaType}} {{.TotalSizeBytes}}"),
+            "a/b x/config 16"
+        );
+        assert_eq!(
+            show("{{index .Manifest.Annotations \"x\"}} {{len .Manifest.Layers}} {{.Name}}"),
+            format!("y 4 {name}")
+        );
+        assert_eq!(
+            show("{{range .Manifest.Layers}}{{.MediaType}} {{end}}").trim(),
+            "a/b a/b a/b text/plain; charset=utf-8"
+        );
+        assert!(show("json").contains("\"artifactType\": \"a/b\""), "as it is");
+        let created = at(env, &["artifact", "ls", "--noheading", "--format", "{{.Created}}"]).ok();
+        assert!(created.ends_with("years ago"), "{created}");
+
+        // Of two files with one title neither is meant, and none replaces the other.
+        std::fs::create_dir(env.place.join("dir")).unwrap();
+        let extract = |words: &[&str]| at(env, &[&["artifact", "extract", &name][..], words].concat());
+        extract(&["dir"]).fails(125, "is used in multiple different layers within artifact");
+        extract(&["dir", "--title", "a"]).fails(125, "more than one match for the title \"a\"");
+        extract(&["dir", "--digest", &blob]).fails(125, "more than one match for the digest");
+        assert!(std::fs::read_dir(env.place.join("dir")).unwrap().next().is_none());
+
+        let new = registry.add_blob(b"none".to_vec());
+        publish(json!([{"mediaType": "a/b", "digest": new, "size": 4}]));
+        pull();
+        assert_eq!(blobs(env), 3, "the configuration, the file and the manifest of the newer");
+        extract(&["dir"]).ok();
+        let file = std::fs::read_dir(env.place.join("dir")).unwrap().next().unwrap().unwrap().file_name();
+        assert_eq!(file.to_str().unwrap(), new.replace(':', "-"));
+        at(env, &["artifact", "rm", "-a"]).ok();
+        assert_eq!(blobs(env), 0);
         env.ignore(&format!("file: {}", env.root.store.join("images/artifacts").display()));
     });
 }

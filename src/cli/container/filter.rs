@@ -185,7 +185,12 @@ fn has_volume(config: &ContainerConfig, wanted: &str) -> bool {
         let from = match &mount.source {
             Source::Bind { path } => path == source,
             Source::Volume { name, .. } => name.as_deref() == Some(source),
-            Source::Tmpfs | Source::Ramfs | Source::Devpts | Source::Image { .. } | Source::Glob { .. } => false,
+            Source::Tmpfs
+            | Source::Ramfs
+            | Source::Devpts
+            | Source::Image { .. }
+            | Source::Glob { .. }
+            | Source::Artifact { .. } => false,
         };
         match target {
             Some(target) => from && mount.target == target,

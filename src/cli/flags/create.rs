@@ -253,7 +253,7 @@ pub(crate) struct CreateFlags {
     /// How readily memory is swapped, 0 to 100; -1 is the host's choice
     #[arg(long, value_name = "NUMBER")]
     pub(crate) memory_swappiness: Option<i64>,
-    /// Mount a file system: type=bind|volume|tmpfs,src=...,dst=...
+    /// Mount a file system: type=bind|volume|tmpfs|image|artifact,src=...,dst=...
     #[arg(long, value_name = "MOUNT")]
     pub(crate) mount: Vec<String>,
     /// Name of the container

@@ -17,6 +17,7 @@ pub(crate) enum Subject {
     Images,
     Volumes,
     Secrets,
+    Artifacts,
     /// `CONTAINER:PATH`, or a file.
     ContainersAndFiles,
 }
@@ -212,6 +213,7 @@ fn values(arg: &Arg) -> Offer {
         name if name.starts_with("IMAGE") => Subject::Images,
         "VOLUME" => Subject::Volumes,
         "SECRET" => Subject::Secrets,
+        "ARTIFACT" => Subject::Artifacts,
         _ => Subject::Nothing,
     })
 }

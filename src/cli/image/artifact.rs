@@ -13,7 +13,7 @@ use crate::cli::exit;
 use crate::cli::flags::UsageError;
 use crate::cli::flags::tree::{Entry, Run};
 use crate::cli::outcome::{self, Outcomes};
-use crate::cli::output::template::report::Report;
+use crate::cli::output::template::report::{Report, is_json};
 use crate::cli::output::{json, stdout};
 use crate::cli::progress;
 use crate::engine::image::artifact::{AddRequest, Choice};
@@ -124,6 +124,9 @@ impl Run<Context> for ExtractArgs {
 /// Show the manifest of an artifact
 #[derive(clap::Args)]
 pub(crate) struct InspectArgs {
+    /// Change the output format to json or a Go template
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<String>,
     /// The artifact, by its name or digest
     #[arg(required = true, value_name = "ARTIFACT")]
     name: String,
@@ -132,8 +135,49 @@ pub(crate) struct InspectArgs {
 impl Run<Context> for InspectArgs {
     fn run(self, context: &Context) -> anyhow::Result<u8> {
         let document = context.engine()?.inspect_artifact(&self.name)?;
-        stdout::print(&json::inspect(&document, context.terminal()))?;
+        // podman: nothing asked for is no template.
+        let text = match self.format.as_deref().filter(|format| !format.is_empty() && !is_json(format)) {
+            None => json::inspect(&document, context.terminal()),
+            Some(format) => {
+                let report = Report {
+                    command: "artifact inspect",
+                    type_name: "*artifact.inspectOutput",
+                    default: "",
+                    headings: &[],
+                    methods: &[],
+                    heading: false,
+                    terminal: context.terminal(),
+                };
+                report.one(format, &go_names(document))?
+            }
+        };
+        stdout::print(&text)?;
         Ok(0)
+    }
+}
+
+/// The document with the names that Go has for what is spelled otherwise in JSON, and with its method.
+fn go_names(mut document: Value) -> Value {
+    let sizes = document["Manifest"]["layers"].as_array().into_iter().flatten().map(|layer| layer["size"].as_u64());
+    document["TotalSizeBytes"] = sizes.map(Option::unwrap_or_default).fold(0, u64::saturating_add).into();
+    if let Some(manifest) = document.get_mut("Manifest") {
+        capitalize(manifest);
+        if let Some(config) = manifest.get_mut("Config") {
+            capitalize(config);
+        }
+        manifest.get_mut("Layers").and_then(Value::as_array_mut).into_iter().flatten().for_each(capitalize);
+    }
+    document
+}
+
+/// Makes the names of an object's fields begin with capitals.
+fn capitalize(object: &mut Value) {
+    if let Some(fields) = object.as_object_mut() {
+        let capital = |key: String| match key.as_bytes() {
+            [first, ..] if first.is_ascii_lowercase() => format!("{}{}", first.to_ascii_uppercase() as char, &key[1..]),
+            _ => key,
+        };
+        *fields = std::mem::take(fields).into_iter().map(|(key, value)| (capital(key), value)).collect();
     }
 }
 

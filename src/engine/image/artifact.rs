@@ -11,7 +11,7 @@ use super::progress::PullProgress;
 use super::push::{SignRequest, Wish};
 use crate::engine::Engine;
 use crate::engine::request::RegistryOptions;
-use crate::image::artifact::{self, Part};
+use crate::image::artifact;
 use crate::image::gc::Collection;
 use crate::image::push;
 use crate::image::registry::transfer::{Job, Sinks};
@@ -24,17 +24,10 @@ use crate::model::platform::Platform;
 use crate::model::reference::{DOCKER_HUB, Reference, Source};
 use crate::storage::staging::Staging;
 
-pub(crate) use crate::image::artifact::AddRequest;
+pub(crate) use crate::image::artifact::{AddRequest, Choice};
 
 /// Downloads at once.
 const PARALLEL: usize = 6;
-
-/// Which files of an artifact are wanted; all where neither is said.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Choice {
-    pub(crate) title: Option<String>,
-    pub(crate) digest: Option<String>,
-}
 
 /// What a listing of artifacts found; a damaged record is told and hides no other.
 #[derive(Debug, Default)]
@@ -141,7 +134,13 @@ impl Engine {
                 progress.finished(&blob.digest);
             }
             let full = artifact::name_of(&name);
-            artifact::publish_fetched(&self.paths, &full, &staging, &resolved.manifest_bytes, &resolved.manifest, &at)
+            let (bytes, manifest) = (&resolved.manifest_bytes, &resolved.manifest);
+            let fetched = artifact::fetched(&self.paths, &full, &staging, bytes, manifest, &at)?;
+            let collection = Collection::announce(&self.paths)?;
+            let lock = ImageStore::new(&self.paths).lock()?;
+            let made = fetched.publish(&self.paths, &lock)?;
+            self.collect_artifacts(&collection, &lock)?;
+            Ok(made)
         };
         guard.outcome(work())
     }
@@ -174,21 +173,10 @@ impl Engine {
     pub(crate) fn extract_artifact(&self, name: &str, target: &Path, choice: &Choice) -> Result<()> {
         let store = ImageStore::new(&self.paths);
         let found = store.find_artifact(name)?;
-        let mut parts = artifact::parts(&store.artifact_manifest(&found)?.0)?;
-        parts.retain(|part| chosen(part, choice));
-        if parts.is_empty() {
-            let message = match (&choice.title, &choice.digest) {
-                (Some(title), _) => format!("no blob with the title {title:?}"),
-                (_, Some(digest)) => format!("no blob with the digest {digest:?}"),
-                _ => "the artifact has no files".to_owned(),
-            };
-            bail!(Error::not_found(format!("{}: {message}", found.name)));
-        }
+        let parts = choice.of(artifact::parts(&store.artifact_manifest(&found)?.0)?)?;
         if target.is_dir() {
-            let named: Vec<(Part, String)> =
-                parts.into_iter().map(|part| part.file_name().map(|name| (part, name))).collect::<Result<_>>()?;
-            for (part, file) in &named {
-                part.extract(&self.paths, target, file)?;
+            for (part, file) in parts.iter().zip(choice.names(&parts)?) {
+                part.extract(&self.paths, target, &file)?;
             }
             return Ok(());
         }
@@ -205,12 +193,6 @@ impl Engine {
         let file = file.ok_or_else(|| Error::invalid(format!("{}: not the name of a file", target.display())))?;
         part.extract(&self.paths, parent, file)
     }
-}
-
-fn chosen(part: &Part, choice: &Choice) -> bool {
-    let prefix = |wanted: &str| part.digest.hex().starts_with(wanted.strip_prefix("sha256:").unwrap_or(wanted));
-    choice.title.as_ref().is_none_or(|title| part.title.as_ref() == Some(title))
-        && choice.digest.as_deref().is_none_or(prefix)
 }
 
 /// A name of a registry.
