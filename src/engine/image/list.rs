@@ -88,6 +88,8 @@ impl Engine {
         if let Some((key, _)) = filters.iter().find(|(key, _)| !FILTERS.contains(key)) {
             return Err(Error::invalid(format!("unsupported image filter \"{key}\"")).into());
         }
+        // What a killed pull left; a list is not the place to fail for it.
+        drop(self.heal_images());
         let store = ImageStore::new(&self.paths);
         let listing = store.list()?;
         let users = if users || !filters.of("containers").is_empty() { usage::users(self)? } else { BTreeMap::new() };
